@@ -1,0 +1,238 @@
+"""The seam between datasets and where projects live: which rows, and which bytes.
+
+`LocalBackend` (the embedded store) and, later, `HttpBackend` keep the same promises; the conformance kit in
+`datamint_like.testing` holds both to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, Protocol
+
+from datamint_like.entities import (
+    Annotation,
+    AnnotationSpec,
+    AnnotationWorklist,
+    Part,
+    Project,
+    ProjectResourceSplit,
+    Resource,
+    SegmentationClass,
+    User,
+    WorklistAnnotator,
+    WorkStatus,
+)
+from datamint_like.imaging.types import HeaderFacts
+
+DeletedRows = Literal["exclude", "include", "only"]
+
+
+@dataclass(frozen=True)
+class NewProject:
+    """A project to create; its default worklist gets `annotations` and `segmentation_group`."""
+
+    name: str
+    description: str = ""
+    resource_ids: tuple[str, ...] = ()
+    annotations: tuple[AnnotationSpec, ...] = ()
+    segmentation_group: Mapping[str, SegmentationClass] = field(default_factory=dict)
+    annotators: tuple[WorklistAnnotator, ...] = ()
+
+
+@dataclass(frozen=True)
+class NewResource:
+    """A resource to create from files on this machine.
+
+    Attributes:
+        paths: The original files in part order (in any order when `facts` is None).
+        filename: Name of the resource.
+        facts: Header facts, when the caller has probed already; None lets the backend assemble and probe.
+        link: Register the files in place instead of copying them.
+        metadata: What the uploader adds to the header facts.
+    """
+
+    paths: tuple[Path, ...]
+    filename: str
+    facts: HeaderFacts | None = None
+    link: bool = False
+    mimetype: str | None = None
+    modality: str | None = None
+    tags: tuple[str, ...] = ()
+    channel: str | None = None
+    publish: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    upload_mechanism: str = "api"
+
+
+@dataclass(frozen=True)
+class ResourceQuery:
+    """Which resources a listing holds; None means any. Dates are ISO, from inclusive, to exclusive."""
+
+    status: str | None = None
+    from_date: str | None = None
+    to_date: str | None = None
+    tags: tuple[str, ...] = ()
+    tags_mode: Literal["union", "intersection"] = "union"
+    modality: str | None = None
+    mimetype: str | None = None
+    channel: str | None = None
+    filename: str | None = None
+    project_names: tuple[str, ...] = ()
+    deleted: DeletedRows = "exclude"
+    order_field: str | None = None
+    order_ascending: bool = True
+    offset: int = 0
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class NewAnnotation:
+    """An annotation to create; `payload` (a PNG or NIfTI file) belongs to segmentations."""
+
+    type: str
+    identifier: str
+    scope: Literal["image", "frame"] = "image"
+    frame_index: int | None = None
+    value: str | float | None = None
+    units: str | None = None
+    geometry: Mapping[str, Any] | None = None
+    worklist_id: str | None = None
+    author: str | None = None
+    model_id: str | None = None
+    imported_from: str | None = None
+    source: str | None = "imported"
+    payload: bytes | None = field(default=None, repr=False)
+    payload_name: str | None = None
+
+
+@dataclass(frozen=True)
+class AnnotationQuery:
+    """Which annotations a listing holds; None means any."""
+
+    resource_ids: tuple[str, ...] | None = None
+    annotation_type: str | None = None
+    author: str | None = None
+    from_date: str | None = None
+    to_date: str | None = None
+    worklist_id: str | None = None
+    status: str | None = None
+    deleted: DeletedRows = "exclude"
+    offset: int = 0
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class NewWorklist:
+    """A worklist to create."""
+
+    name: str
+    project_id: str | None = None
+    description: str | None = None
+    resource_ids: tuple[str, ...] = ()
+    annotations: tuple[AnnotationSpec, ...] = ()
+    annotators: tuple[WorklistAnnotator, ...] = ()
+    segmentation_group: Mapping[str, SegmentationClass] = field(default_factory=dict)
+    segmentation_type: str = "single_label"
+
+
+class Blobs(Protocol):
+    """Where the bytes of parts and annotation files lie on this machine; light enough for every worker."""
+
+    def part_path(self, part: Part, resource_name: str) -> Path:
+        """A readable file with the part's bytes.
+
+        Raises:
+            StorageError: It is gone, or a linked file changed since it was registered.
+        """
+
+    def annotation_bytes(self, annotation: Annotation) -> bytes:
+        """The payload of a segmentation.
+
+        Raises:
+            StorageError: It is gone, or its bytes are not those stored.
+        """
+
+
+class Backend(Protocol):
+    """Everything a store can do.
+
+    Promises:
+        * What a call returned from survives a kill; what it did not, is not visible.
+        * Unknown ids raise `ItemNotFoundError`; a bad argument raises `ValidationError`; nothing of such a call
+          is stored.
+        * Listings are ordered and stable: projects by creation, a project's resources by time of adding,
+          annotations by (created_at, id).
+        * Time stamps are ISO 8601 in UTC with microseconds and `Z`.
+        * Any number of threads and processes may call at once; a backend pickles as its URL.
+    """
+
+    url: str
+
+    def now(self) -> str: ...
+    def close(self) -> None: ...
+    def blobs(self) -> Blobs: ...
+
+    # users
+    def current_user(self) -> User: ...
+    def list_users(self) -> list[User]: ...
+    def get_user(self, email: str) -> User: ...
+    def create_user(self, user: User) -> User: ...
+    def update_user(self, email: str, changes: Mapping[str, Any]) -> User: ...
+    def delete_user(self, email: str) -> None: ...
+
+    # projects
+    def list_projects(self, *, include_archived: bool = False) -> list[Project]: ...
+    def get_project(self, project_id: str) -> Project: ...
+    def find_project(self, name: str) -> Project | None: ...
+    def create_project(self, new: NewProject) -> Project: ...
+    def update_project(self, project_id: str, changes: Mapping[str, Any]) -> Project: ...
+    def archive_project(self, project_id: str) -> None: ...
+    def restore_project(self, project_id: str) -> Project: ...
+    def list_project_resources(self, project_id: str) -> list[Resource]: ...
+    def add_project_resources(self, project_id: str, resource_ids: Sequence[str]) -> None: ...
+    def remove_project_resources(self, project_id: str, resource_ids: Sequence[str]) -> None: ...
+    def set_work_status(self, project_id: str, resource_id: str, status: str) -> None: ...
+    def list_work_statuses(self, project_id: str) -> list[WorkStatus]: ...
+    def project_revision(self, project_id: str) -> str:
+        """A token that changes whenever anything that a dataset of this project reads changes."""
+
+    # splits
+    def assign_split(self, project_id: str, resource_ids: Sequence[str], split_name: str) -> None: ...
+    def list_splits(
+        self, project_id: str, *, split_name: str | None = None, as_of: str | None = None
+    ) -> list[ProjectResourceSplit]: ...
+
+    # resources
+    def create_resource(self, new: NewResource) -> Resource: ...
+    def list_resources(self, query: ResourceQuery) -> list[Resource]: ...
+    def get_resource(self, resource_id: str) -> Resource: ...
+    def get_resources(self, resource_ids: Sequence[str]) -> list[Resource]: ...
+    def set_tags(self, resource_ids: Sequence[str], tags: Sequence[str]) -> None: ...
+    def add_tags(self, resource_ids: Sequence[str], tags: Sequence[str]) -> None: ...
+    def publish_resources(self, resource_ids: Sequence[str]) -> None: ...
+    def delete_resources(self, resource_ids: Sequence[str]) -> None: ...
+    def restore_resources(self, resource_ids: Sequence[str]) -> list[Resource]: ...
+    def list_parts(self, resource_ids: Sequence[str]) -> dict[str, list[Part]]: ...
+    def open_resource_file(self, resource_id: str) -> BinaryIO:
+        """One file that holds the whole resource: the part itself, or a multi-frame DICOM of a series."""
+
+    # annotations
+    def create_annotations(self, resource_id: str, new: Sequence[NewAnnotation]) -> list[Annotation]: ...
+    def upload_volume_mask(
+        self, resource_id: str, payload: bytes, names: Mapping[int, str], template: NewAnnotation
+    ) -> list[Annotation]:
+        """One binary image-scope segmentation a label of a NIfTI label map; the rest comes from `template`."""
+
+    def list_annotations(self, query: AnnotationQuery) -> list[Annotation]: ...
+    def get_annotation(self, annotation_id: str) -> Annotation: ...
+    def update_annotation(self, annotation_id: str, changes: Mapping[str, Any]) -> Annotation: ...
+    def approve_annotation(self, annotation_id: str) -> None: ...
+    def delete_annotations(self, annotation_ids: Sequence[str]) -> None: ...
+
+    # worklists
+    def list_worklists(self, project_id: str) -> list[AnnotationWorklist]: ...
+    def get_worklist(self, worklist_id: str) -> AnnotationWorklist: ...
+    def create_worklist(self, new: NewWorklist) -> AnnotationWorklist: ...
+    def update_worklist(self, worklist_id: str, changes: Mapping[str, Any]) -> AnnotationWorklist: ...

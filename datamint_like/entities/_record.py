@@ -1,0 +1,39 @@
+"""What all records of the wire share: frozen, typed, and tolerant of fields they do not know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import msgspec
+
+from datamint_like.exceptions import ValidationError
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """A plain record of the wire: data only, no store behind it.
+
+    Unknown fields of an answer are ignored, so a newer server does not break an older client.
+    """
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The record that a decoded JSON object describes.
+
+        Raises:
+            ValidationError: A required field is missing or of another type; the message names it.
+        """
+        try:
+            return msgspec.convert(cls._wire_names(data), cls, strict=False)
+        except msgspec.ValidationError as error:
+            raise ValidationError(f"This is not a {cls.__name__}: {error}.") from error
+
+    @classmethod
+    def _wire_names(cls, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The fields under our names; records with aliases on the wire override this."""
+        return data
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as JSON-ready builtins, every field present."""
+        result: dict[str, Any] = msgspec.to_builtins(self)
+        return result

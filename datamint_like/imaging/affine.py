@@ -1,0 +1,158 @@
+"""The affine of a volume as a value, and the turn to canonical orientation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from datamint_like.exceptions import GeometryError
+
+#: Direction of increase of (D, H, W) in canonical orientation: superior, posterior, left.
+CANONICAL = "SPL"
+_LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))  # (towards minus, towards plus) of RAS x, y, z
+
+
+class Affine:
+    """A 4x4 map from array index (d, h, w) to patient RAS+ millimetres, validated once and immutable.
+
+    Example:
+        >>> affine = Affine([[0, 0, -1, 90], [0, -1, 0, 126], [2, 0, 0, -72], [0, 0, 0, 1]])
+        >>> affine.orientation, affine.spacing
+        ('SPL', (2.0, 1.0, 1.0))
+    """
+
+    __slots__ = ("matrix",)
+    matrix: npt.NDArray[np.float64]
+
+    def __init__(self, matrix: npt.ArrayLike) -> None:
+        """Take a 4x4 matrix.
+
+        Raises:
+            GeometryError: It is not 4x4, not finite, singular, or its last row is not 0 0 0 1.
+        """
+        array = np.array(matrix, dtype=np.float64)
+        if array.shape != (4, 4):
+            raise GeometryError(f"An affine must be 4x4, got shape {array.shape}.")
+        if not np.isfinite(array).all() or not np.array_equal(array[3], (0, 0, 0, 1)):
+            raise GeometryError("An affine must be finite, with the last row 0 0 0 1.")
+        if abs(np.linalg.det(array[:3, :3])) < 1e-12:
+            raise GeometryError("An affine must span space: its three axes lie in one plane.")
+        array.setflags(write=False)
+        object.__setattr__(self, "matrix", array)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError("An Affine does not change; make another one.")
+
+    def __reduce__(self) -> tuple[type[Affine], tuple[list[list[float]]]]:
+        return Affine, (self.matrix.tolist(),)
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Length in mm of one step along d, h, w."""
+        d, h, w = np.linalg.norm(self.matrix[:3, :3], axis=0)
+        return float(d), float(h), float(w)
+
+    @property
+    def origin(self) -> tuple[float, float, float]:
+        """Patient RAS+ mm of index (0, 0, 0)."""
+        x, y, z = self.matrix[:3, 3]
+        return float(x), float(y), float(z)
+
+    @property
+    def direction(self) -> npt.NDArray[np.float64]:
+        """(3, 3) unit vectors (columns) of d, h, w in patient RAS+."""
+        result: npt.NDArray[np.float64] = self.matrix[:3, :3] / np.array(self.spacing)
+        return result
+
+    @property
+    def orientation(self) -> str:
+        """Three letters: where d, h, w grow towards (of R/L, A/P, S/I), by the closest one-to-one match."""
+        return "".join(_LETTERS[axis][sign > 0] for axis, sign in _closest_axes(self.direction))
+
+    def __matmul__(self, other: Affine | npt.ArrayLike) -> Affine:
+        """The map that applies `other` first."""
+        matrix = other.matrix if isinstance(other, Affine) else np.asarray(other, dtype=np.float64)
+        return Affine(self.matrix @ matrix)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Affine) and np.array_equal(self.matrix, other.matrix)
+
+    def __hash__(self) -> int:
+        return hash(self.matrix.tobytes())
+
+    def __repr__(self) -> str:
+        spacing = " x ".join(f"{step:.4g}" for step in self.spacing)
+        return f"Affine({self.orientation}, {spacing} mm, origin {tuple(round(v, 3) for v in self.origin)})"
+
+    def points(self, index: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Patient RAS+ mm (n, 3) of array indices (n, 3)."""
+        result: npt.NDArray[np.float64] = (
+            np.asarray(index, dtype=np.float64) @ self.matrix[:3, :3].T + self.matrix[:3, 3]
+        )
+        return result
+
+    def turn_to(self, orientation: str = CANONICAL) -> Turn:
+        """The permutation and flips that bring an array with this affine to `orientation`.
+
+        Raises:
+            GeometryError: `orientation` does not name three different axes.
+        """
+        wanted = [next((a for a, pair in enumerate(_LETTERS) if letter in pair), -1) for letter in orientation]
+        if sorted(wanted) != [0, 1, 2]:
+            raise GeometryError(f"An orientation names R or L, A or P, S or I once each, not {orientation!r}.")
+        current = _closest_axes(self.direction)
+        axes = tuple(next(n for n, (axis, _) in enumerate(current) if axis == want) for want in wanted)
+        flips = tuple(
+            (current[n][1] > 0) != (letter == _LETTERS[want][1])
+            for n, want, letter in zip(axes, wanted, orientation, strict=True)
+        )
+        return Turn(axes=axes, flips=flips)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A permutation of the last three axes of an array, then flips: exact, never resampling.
+
+    Attributes:
+        axes: New axis n is old axis `axes[n]`.
+        flips: Whether new axis n runs the other way.
+    """
+
+    axes: tuple[int, ...] = (0, 1, 2)
+    flips: tuple[bool, ...] = (False, False, False)
+
+    def array(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """A view of `stored` (..., K, J, I) in the new orientation."""
+        lead = stored.ndim - 3
+        turned = stored.transpose(*range(lead), *(lead + axis for axis in self.axes))
+        steps = tuple(slice(None, None, -1 if flip else None) for flip in self.flips)
+        return turned[(..., *steps)]
+
+    def shape(self, stored: Sequence[int]) -> tuple[int, int, int]:
+        """The new extent of an array of extent `stored`."""
+        d, h, w = (stored[axis] for axis in self.axes)
+        return d, h, w
+
+    def affine(self, affine: Affine, stored_shape: Sequence[int]) -> Affine:
+        """The affine of the turned array, exact."""
+        step = np.zeros((4, 4))
+        step[3, 3] = 1.0
+        for new, (old, flip) in enumerate(zip(self.axes, self.flips, strict=True)):
+            step[old, new] = -1.0 if flip else 1.0
+            step[old, 3] = stored_shape[old] - 1 if flip else 0.0
+        return affine @ step
+
+
+def _closest_axes(direction: npt.NDArray[np.float64]) -> list[tuple[int, float]]:
+    """For each index axis the patient axis it runs along and the sign, all three different.
+
+    The match with the largest sum of cosines is taken, so that strongly oblique axes never share one.
+    """
+    from itertools import permutations
+
+    best = max(permutations(range(3)), key=lambda order: sum(abs(direction[axis, n]) for n, axis in enumerate(order)))
+    return [(axis, float(np.sign(direction[axis, n])) or 1.0) for n, axis in enumerate(best)]
