@@ -9,8 +9,11 @@ import errno
 import hashlib
 import os
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -80,6 +83,88 @@ def build_file(target: Path, build: Callable[[Path], None]) -> None:
         for leftover in partial.parent.glob(f"{partial.name}*"):
             leftover.unlink(missing_ok=True)
     fsync_dir(target.parent)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A whole and durable file under a private name, which nobody reads before `publish`.
+
+    Attributes:
+        path: Where it lies.
+        size: Length in bytes.
+        sha256: Digest of the bytes, in lower-case hexadecimal.
+    """
+
+    path: Path
+    size: int
+    sha256: str
+
+
+def chunks_of(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, a piece at a time."""
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            yield chunk
+
+
+def stage(chunks: Iterable[bytes], folder: Path) -> Staged:
+    """Write `chunks` to a private file in `folder`, hashed on the way and flushed to the disk.
+
+    What was written is removed when anything goes wrong.
+    """
+    path = folder / f"{_this_host()}.{os.getpid()}.{secrets.token_hex(8)}{PARTIAL_SUFFIX}"
+    digest, size = hashlib.sha256(), 0
+    try:
+        with open(path, "xb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:  # also on KeyboardInterrupt: the private file must go, then the error goes on
+        path.unlink(missing_ok=True)
+        raise
+    return Staged(path, size, digest.hexdigest())
+
+
+def publish(moves: Iterable[tuple[Path, Path]]) -> None:
+    """Rename each private file to its target, then make all the renames durable."""
+    folders = set()
+    for private, target in moves:
+        make_dirs(target.parent)
+        private.replace(target)
+        folders.add(target.parent)
+    for folder in folders:
+        fsync_dir(folder)
+
+
+def sweep_staged(folder: Path, *, older_than_s: float) -> None:
+    """Remove the private files in `folder` that a killed process left, once they are old enough.
+
+    A file of a process that still runs is spared, and so is one of another machine on a shared disk.
+    """
+    limit = time.time() - older_than_s
+    for path in folder.glob(f"{_this_host()}.*{PARTIAL_SUFFIX}"):
+        pid = path.name.split(".")[1]
+        with suppress(OSError):  # another process may sweep at the same time
+            if path.stat().st_mtime < limit and not (pid.isdigit() and _runs(int(pid))):
+                path.unlink()
+
+
+def _this_host() -> str:
+    """A short, dot-free name of this machine that tells nobody what it is called."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def sha256_of(path: Path) -> str:

@@ -1,0 +1,224 @@
+"""A snapshot: everything a dataset reads of a project, frozen in one SQLite file.
+
+Promises: a snapshot never changes once it has its name; any number of processes and threads read it at once,
+also from a network or read-only disk; it pickles as its path.
+
+Layout (version 1): `meta(key, value)`; `resource(row, ...)` with one row a resource, numbered from 0 in dataset
+order, its record as MessagePack and the columns that filters and label sets query; `part(row, position, record)`;
+`annotation(n, row, ...)` likewise, in order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from datamint_like._files import build_file
+from datamint_like.backends.base import ProjectContent
+from datamint_like.entities import Annotation, AnnotationWorklist, Part, Project, Resource
+from datamint_like.exceptions import CacheError
+from datamint_like.imaging import canonical_shape, facts_of, frame_axis_of
+
+FORMAT = 1
+Rows = npt.NDArray[np.int64]
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE resource (
+    row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, digest TEXT NOT NULL, kind TEXT, patient TEXT,
+    d INTEGER NOT NULL, h INTEGER NOT NULL, w INTEGER NOT NULL, uneven_axis INTEGER,
+    record BLOB NOT NULL
+);
+CREATE TABLE part (row INTEGER NOT NULL, position INTEGER NOT NULL, record BLOB NOT NULL,
+    PRIMARY KEY (row, position)) WITHOUT ROWID;
+CREATE TABLE annotation (
+    n INTEGER PRIMARY KEY, row INTEGER NOT NULL, author TEXT, type TEXT NOT NULL, scope TEXT NOT NULL,
+    identifier TEXT NOT NULL, value TEXT, frame_index INTEGER, record BLOB NOT NULL
+);
+CREATE INDEX annotation_row ON annotation (row);
+CREATE INDEX annotation_name ON annotation (type, scope, identifier, value);
+"""
+
+
+class _Meta(msgspec.Struct, frozen=True):
+    """What holds for the snapshot as a whole."""
+
+    format: int
+    revision: str
+    store_url: str
+    project: Project | None
+    worklists: tuple[AnnotationWorklist, ...]
+
+
+class Snapshot:
+    """An open snapshot. Rows are numbered from 0 in dataset order."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the snapshot at `path`.
+
+        Raises:
+            CacheError: It is not there, or is not a snapshot of this version.
+        """
+        self.path = path
+        self._local = threading.local()
+        try:
+            (raw,) = self._one("SELECT value FROM meta WHERE key = 'snapshot'")
+        except sqlite3.Error as error:
+            raise CacheError(
+                f"The snapshot {path.name} cannot be opened ({error}). Build the dataset again with auto_update=True."
+            ) from error
+        self.meta = msgspec.msgpack.decode(raw, type=_Meta)
+        if self.meta.format != FORMAT:
+            raise CacheError(
+                f"The snapshot {path.name} has format {self.meta.format}, this version reads {FORMAT}. "
+                "Build the dataset again with auto_update=True."
+            )
+
+    def __reduce__(self) -> tuple[type[Snapshot], tuple[Path]]:
+        return Snapshot, (self.path,)
+
+    def __len__(self) -> int:
+        (count,) = self._one("SELECT COUNT(*) FROM resource")
+        return int(count)
+
+    def resource(self, row: int) -> Resource:
+        """The record of one row."""
+        (record,) = self._one("SELECT record FROM resource WHERE row = ?", row)
+        return msgspec.msgpack.decode(record, type=Resource)
+
+    def parts(self, row: int) -> list[Part]:
+        """The files of one row, in order."""
+        found = self._all("SELECT record FROM part WHERE row = ? ORDER BY position", row)
+        return [msgspec.msgpack.decode(record, type=Part) for (record,) in found]
+
+    def annotations(self, row: int, condition: str, values: dict[str, Any]) -> list[Annotation]:
+        """The annotations of one row that meet an SQL condition over the columns, in order."""
+        sql = f"SELECT record FROM annotation WHERE row = :row AND ({condition}) ORDER BY n"
+        return [msgspec.msgpack.decode(record, type=Annotation) for (record,) in self._all(sql, row=row, **values)]
+
+    def rows_where(self, condition: str = "1", **values: Any) -> Rows:
+        """The rows, ascending, that meet an SQL condition over the columns of `resource`."""
+        found = self._all(f"SELECT row FROM resource WHERE {condition} ORDER BY row", **values)
+        return np.fromiter((row for (row,) in found), dtype=np.int64)
+
+    def annotated_rows(self, condition: str, values: dict[str, Any]) -> Rows:
+        """The rows, ascending, that have an annotation meeting an SQL condition."""
+        found = self._all(f"SELECT DISTINCT row FROM annotation WHERE {condition} ORDER BY row", **values)
+        return np.fromiter((row for (row,) in found), dtype=np.int64)
+
+    def names(self, columns: str, condition: str) -> list[tuple[Any, ...]]:
+        """The distinct values of some annotation columns, sorted."""
+        return self._all(f"SELECT DISTINCT {columns} FROM annotation WHERE {condition} ORDER BY {columns}")
+
+    def count_names(self, condition: str, values: dict[str, Any]) -> list[tuple[str, str, int]]:
+        """(type, identifier, how many) of the annotations that meet an SQL condition, sorted."""
+        sql = f"SELECT type, identifier, COUNT(*) FROM annotation WHERE {condition} GROUP BY 1, 2 ORDER BY 1, 2"
+        return [(kind, name, count) for kind, name, count in self._all(sql, **values)]
+
+    def column(self, name: str) -> list[Any]:
+        """One column of `resource`, in row order."""
+        return [value for (value,) in self._all(f"SELECT {name} FROM resource ORDER BY row")]
+
+    def slice_starts(self, axis: int) -> Rows:
+        """For each row the number of slices along canonical `axis` in all volumes before it, and the total last.
+
+        Rows that are no volumes have no slices; so slice k of row r is number `starts[r] + k`.
+        """
+        cut = self._all(f"SELECT CASE kind WHEN 'volume' THEN {'dhw'[axis]} ELSE 0 END FROM resource ORDER BY row")
+        counts = np.fromiter((count for (count,) in cut), dtype=np.int64)
+        return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
+
+    def _one(self, sql: str, *values: Any) -> tuple[Any, ...]:
+        row = self._connection().execute(sql, values).fetchone()
+        if row is None:
+            raise CacheError(f"The snapshot {self.path.name} lacks a row it should have. Build the dataset again.")
+        result: tuple[Any, ...] = row
+        return result
+
+    def _all(self, sql: str, *values: Any, **named: Any) -> list[tuple[Any, ...]]:
+        return self._connection().execute(sql, named or values).fetchall()
+
+    def _connection(self) -> sqlite3.Connection:
+        """This thread's connection; a forked child opens its own."""
+        if getattr(self._local, "pid", None) != os.getpid():
+            uri = f"file:{quote(str(self.path))}?immutable=1&mode=ro"
+            self._local.handle = _Handle(sqlite3.connect(uri, uri=True))
+            self._local.pid = os.getpid()
+        connection: sqlite3.Connection = self._local.handle.connection
+        return connection
+
+
+class _Handle:
+    """Closes its connection when the thread that made it, or the snapshot, is gone."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+
+def write_snapshot(path: Path, content: ProjectContent, store_url: str) -> None:
+    """Put the snapshot of `content` at `path`, whole or not at all."""
+
+    def build(partial: Path) -> None:
+        connection = sqlite3.connect(partial)
+        try:
+            connection.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_SCHEMA}")
+            with connection:
+                _fill(connection, content, store_url)
+        finally:
+            connection.close()
+
+    build_file(path, build)
+
+
+def _fill(connection: sqlite3.Connection, content: ProjectContent, store_url: str) -> None:
+    meta = _Meta(FORMAT, content.revision, store_url, content.project, content.worklists)
+    connection.execute("INSERT INTO meta VALUES ('snapshot', ?)", (msgspec.msgpack.encode(meta),))
+    connection.executemany("INSERT INTO resource VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _resource_rows(content))
+    for row, resource in enumerate(content.resources):
+        parts = enumerate(content.parts.get(resource.id, ()))
+        connection.executemany(
+            "INSERT INTO part VALUES (?, ?, ?)", ((row, n, msgspec.msgpack.encode(part)) for n, part in parts)
+        )
+        connection.executemany(
+            "INSERT INTO annotation VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (_annotation_row(row, annotation) for annotation in content.annotations.get(resource.id, ())),
+        )
+
+
+def _resource_rows(content: ProjectContent) -> Iterator[tuple[Any, ...]]:
+    for row, resource in enumerate(content.resources):
+        facts = facts_of(resource)
+        _, d, h, w = canonical_shape(facts) if facts else (0, 0, 0, 0)
+        record = msgspec.msgpack.encode(resource)
+        digest = hashlib.sha256(record)
+        for annotation in content.annotations.get(resource.id, ()):
+            digest.update(msgspec.msgpack.encode(annotation))
+        kind = facts.kind if facts else None
+        uneven = frame_axis_of(facts)[0] if facts and facts.irregularity else None
+        yield row, resource.id, digest.hexdigest(), kind, resource.patient_id, d, h, w, uneven, record
+
+
+def _annotation_row(row: int, annotation: Annotation) -> Sequence[Any]:
+    return (
+        row,
+        annotation.created_by,
+        annotation.annotation_type,
+        annotation.scope,
+        annotation.identifier,
+        annotation.text_value,
+        annotation.frame_index,
+        msgspec.msgpack.encode(annotation),
+    )

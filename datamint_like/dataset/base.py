@@ -1,0 +1,464 @@
+"""The dataset base: {snapshot, int64 rows, options}, and what every dataset class can do with them."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from torch.utils.data import ConcatDataset, DataLoader, Dataset
+
+from datamint_like.annotations import MergeStrategy, Selection
+from datamint_like.config import load_settings
+from datamint_like.dataset import filters, splits
+from datamint_like.dataset.collate import Collate
+from datamint_like.dataset.fingerprint import fingerprint
+from datamint_like.dataset.item import Item
+from datamint_like.dataset.options import (
+    Output,
+    Source,
+    Worklists,
+    refuse_unbuilt,
+    resource_ids_of,
+    worklist_ids_of,
+)
+from datamint_like.dataset.prepared import Prepared, prepare, root_rows
+from datamint_like.dataset.reader import Reader, ReaderOptions
+from datamint_like.dataset.rows import LazySequence, RowNumbers, as_array, take
+from datamint_like.entities import Annotation, Project, Resource
+from datamint_like.exceptions import DatamintDatasetException
+from datamint_like.imaging.types import Kind, ReadOptions
+from datamint_like.slices.lru import parse_size
+
+
+class DatamintBaseDataset(Dataset[Item], ABC):
+    """A PyTorch dataset over the resources of a project (or a list of resources).
+
+    Nothing is read before it is needed; `prepare()` does it now. After that the dataset is pinned to one revision
+    of the project: no later change of the store reaches it, nor a part that was taken from it.
+
+    Args:
+        project: Name, id or `Project`. Either this or `resources`.
+        resources: `Resource` objects or ids.
+        auto_update: Ask the store for changes when preparing; False opens the newest snapshot on this machine.
+        api_key: Key of the server; never kept in a pickle.
+        server_url: The store: `file:///path`, a folder, or None for the configured one.
+        return_metainfo: Give items `metainfo` (affine, spacing in mm, orientation, header facts).
+        return_segmentations: Give items `segmentations`.
+        return_as_semantic_segmentation: Masks as float32 (L + 1, ...), channel 0 the background.
+        semantic_seg_merge_strategy: Merge the annotators' semantic masks into one tensor.
+        alb_transform: Not available yet.
+        include_unannotated: Keep resources without any kept annotation.
+        include_annotators, exclude_annotators: Whose annotations are kept.
+        include_segmentation_names, exclude_segmentation_names: Which masks are kept.
+        include_image_label_names, exclude_image_label_names: Which image labels are kept.
+        include_frame_label_names, exclude_frame_label_names: Which frame labels are kept.
+        allow_external_annotations: Keep names that the worklists do not know, after theirs.
+        image_labels_merge_strategy: Merge the annotators' image and frame labels.
+        image_categories_merge_strategy: Merge the annotators' categories.
+        worklists: The schemas that count: `"all"`, a list, or None for the names in use.
+        strict_kind: Raise where resources of another kind would be left out with a warning.
+        return_objects: False leaves out `metainfo`, `annotations` and `resource`; with merged masks and labels
+            an item is then tensors only, and torch's own collation works.
+        irregular_spacing: `"keep"` reads series with missing or uneven planes as volumes; `"raise"` does not.
+        memory_cache: How much decoded data a sliced dataset keeps in each process, in bytes or as `"256MB"`.
+        **later: Keywords that are announced but not built yet raise NotImplementedError.
+
+    Raises:
+        DatamintDatasetException: Both or neither of `project` and `resources`, or options that exclude each other.
+    """
+
+    #: Kinds of resources this class takes; others are left out with one warning.
+    kinds: ClassVar[frozenset[Kind]]
+
+    def __init__(
+        self,
+        project: str | Project | None = None,
+        resources: Sequence[Resource | str] | None = None,
+        auto_update: bool = True,
+        api_key: str | None = None,
+        server_url: str | None = None,
+        return_metainfo: bool = True,
+        return_segmentations: bool = True,
+        return_as_semantic_segmentation: bool = False,
+        semantic_seg_merge_strategy: MergeStrategy | None = None,
+        alb_transform: Callable[..., Any] | None = None,
+        include_unannotated: bool = True,
+        include_annotators: Sequence[str] | None = None,
+        exclude_annotators: Sequence[str] | None = None,
+        include_segmentation_names: Sequence[str] | None = None,
+        exclude_segmentation_names: Sequence[str] | None = None,
+        include_image_label_names: Sequence[str] | None = None,
+        exclude_image_label_names: Sequence[str] | None = None,
+        include_frame_label_names: Sequence[str] | None = None,
+        exclude_frame_label_names: Sequence[str] | None = None,
+        allow_external_annotations: bool = False,
+        image_labels_merge_strategy: MergeStrategy | None = None,
+        image_categories_merge_strategy: MergeStrategy | None = None,
+        worklists: Worklists = "all",
+        *,
+        strict_kind: bool = False,
+        return_objects: bool = True,
+        irregular_spacing: Literal["raise", "keep"] = "raise",
+        memory_cache: int | str = "256MB",
+        **later: Any,
+    ) -> None:
+        if (project is None) == (resources is None):
+            raise DatamintDatasetException(
+                f"{type(self).__name__} takes either project= or resources=, "
+                f"{'got neither' if project is None else 'got both'}."
+            )
+        refuse_unbuilt({"alb_transform": alb_transform, **later})
+        settings = load_settings()
+        self._source = Source(
+            store_url=server_url or settings.store_url,
+            cache_dir=settings.cache_dir,
+            project=project,
+            resource_ids=None if resources is None else resource_ids_of(resources),
+            auto_update=auto_update,
+            worklists=worklist_ids_of(worklists),
+            strict_kind=strict_kind,
+            include_unannotated=include_unannotated,
+        )
+        self._selection = Selection(
+            include_annotators=_names(include_annotators),
+            exclude_annotators=_names(exclude_annotators),
+            include_segmentation_names=_names(include_segmentation_names),
+            exclude_segmentation_names=_names(exclude_segmentation_names),
+            include_image_label_names=_names(include_image_label_names),
+            exclude_image_label_names=_names(exclude_image_label_names),
+            include_frame_label_names=_names(include_frame_label_names),
+            exclude_frame_label_names=_names(exclude_frame_label_names),
+            allow_external_annotations=allow_external_annotations,
+        )
+        self._output = Output(
+            return_metainfo=return_metainfo,
+            return_segmentations=return_segmentations,
+            return_as_semantic_segmentation=return_as_semantic_segmentation,
+            semantic_seg_merge_strategy=semantic_seg_merge_strategy,
+            image_labels_merge_strategy=image_labels_merge_strategy,
+            image_categories_merge_strategy=image_categories_merge_strategy,
+            return_objects=return_objects,
+            irregular_spacing=irregular_spacing,
+        )
+        self._reading = ReaderOptions(
+            ReadOptions(irregular_spacing=irregular_spacing, max_voxels=settings.max_voxels), parse_size(memory_cache)
+        )
+        self._api_key = api_key if api_key is not None else settings.api_key
+        self._state: tuple[Prepared, RowNumbers] | None = None
+        self._reader: Reader | None = None
+        self._split: splits.SplitOrigin = splits.UNSPLIT
+
+    # preparation
+
+    def prepare(self) -> Self:
+        """This dataset, with its snapshot synced, its label space fixed and its rows chosen.
+
+        Raises:
+            ItemNotFoundError: The store has no such project or resource.
+            DatamintDatasetException: The worklists contradict each other, or `strict_kind` found another kind.
+        """
+        if self._state is None:
+            prepared = prepare(self._source, self._selection, api_key=self._api_key)
+            self._state = prepared, self._root_rows(prepared)
+        return self
+
+    def _root_rows(self, prepared: Prepared) -> RowNumbers:
+        return root_rows(prepared, self._source, self.kinds, type(self).__name__)
+
+    @property
+    def _prepared(self) -> Prepared:
+        self.prepare()
+        assert self._state is not None
+        return self._state[0]
+
+    @property
+    def _rows(self) -> RowNumbers:
+        self.prepare()
+        assert self._state is not None
+        return self._state[1]
+
+    @property
+    def _read(self) -> Reader:
+        if self._reader is None:
+            self._reader = Reader(self._prepared, self._reading)
+        return self._reader
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The prepared state without the key; open files and cached arrays stay behind."""
+        self.prepare()
+        return {key: value for key, value in self.__dict__.items() if key != "_api_key"} | {"_api_key": None}
+
+    # items
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Item:
+        """The item at `index`; negative indices count from the end.
+
+        Raises:
+            IndexError: There is no such item.
+            DecodeError, GeometryError: Its files cannot be read, or do not fit together.
+        """
+        return self._load_item(int(self._rows[self._position(index)]))
+
+    def __iter__(self) -> Iterator[Item]:
+        return (self[index] for index in range(len(self)))
+
+    def __add__(self, other: Dataset[Item]) -> ConcatDataset[Item]:
+        return ConcatDataset([self, other])
+
+    @abstractmethod
+    def _load_item(self, row: int) -> Item:
+        """The item of one row number of this dataset."""
+
+    def _position(self, index: int) -> int:
+        length = len(self)
+        if not -length <= index < length:
+            raise IndexError(f"Item {index} of a {type(self).__name__} with {length} items.")
+        return index + length if index < 0 else index
+
+    # what it holds
+
+    def _resource_row(self, row: int) -> int:
+        """The snapshot's row behind one row number of this dataset; slices share their volume's."""
+        return row
+
+    def _resource(self, row: int) -> Resource:
+        return self._prepared.snapshot.resource(row)
+
+    def _annotations(self, row: int) -> list[Annotation]:
+        return self._read.annotations(self._resource_row(row))
+
+    @property
+    def project(self) -> Project | None:
+        """The project as it was when the dataset was prepared; None for a list of resources."""
+        return self._prepared.snapshot.meta.project
+
+    @property
+    def resources(self) -> Sequence[Resource]:
+        """The resource of each item, built when asked for."""
+        return LazySequence(len(self), lambda index: self._resource(int(self._rows[index])))
+
+    @property
+    def resource_annotations(self) -> Sequence[Sequence[Annotation]]:
+        """The kept annotations of each item's resource, read when asked for."""
+        return LazySequence(len(self), lambda index: self._annotations(int(self._rows[index])))
+
+    def get_resource(self, index: int) -> Resource:
+        """The resource of the item at `index`."""
+        return self._resource(int(self._rows[self._position(index)]))
+
+    @property
+    def segmentation_labels_set(self) -> list[str]:
+        """Names of the segmentation classes: the one of code c stands at c - 1."""
+        return self._prepared.space.segmentation_labels
+
+    @property
+    def image_labels_set(self) -> list[str]:
+        """Names of the image labels, in the order of their codes."""
+        return list(self._prepared.space.image_labels)
+
+    @property
+    def frame_labels_set(self) -> list[str]:
+        """Names of the frame labels, in the order of their codes."""
+        return list(self._prepared.space.frame_labels)
+
+    @property
+    def image_categories_set(self) -> list[tuple[str, str]]:
+        """(name, value) of the image categories, in the order of their codes."""
+        return list(self._prepared.space.image_categories)
+
+    @property
+    def seglabel2code(self) -> dict[str, int]:
+        """Code of each segmentation class, from 1; 0 is background."""
+        return dict(self._prepared.space.segmentation_codes)
+
+    @property
+    def split_name(self) -> str | None:
+        """The part of a split that this is, or None."""
+        return self._split.name
+
+    @property
+    def split_source(self) -> str | None:
+        """`"local"` or `"project_api"` for a part of a split, else None."""
+        return self._split.source
+
+    @property
+    def split_as_of_timestamp(self) -> str | None:
+        """The instant at which a project split was resolved, else None."""
+        return self._split.as_of_timestamp
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        resource_rows = self._resource_rows()
+        return fingerprint(self._prepared, resource_rows, self._planes(resource_rows), self._fingerprint_options())
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256: equal fingerprints mean equal resources, versions, annotations, label space and options."""
+        return self._fingerprint
+
+    def _fingerprint_options(self) -> tuple[object, ...]:
+        return type(self).__name__, self._selection, self._output
+
+    # parts
+
+    def _with_rows(self, rows: RowNumbers, split: splits.SplitOrigin | None = None) -> Self:
+        """The same dataset over other rows; snapshot, label space and memory cache are shared."""
+        part = copy.copy(self)
+        part.__dict__.pop("_fingerprint", None)
+        part._reader = self._read
+        part._state = self._prepared, rows
+        part._split = self._split if split is None else split
+        return part
+
+    def __copy__(self) -> Self:
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def subset(self, indices: Sequence[int]) -> Self:
+        """A dataset of some items, in the order given.
+
+        Raises:
+            IndexError: There is no such item.
+        """
+        return self._with_rows(take(self._rows, [self._position(int(index)) for index in indices]))
+
+    def split(
+        self,
+        *,
+        seed: int | None = None,
+        use_server_splits: bool | None = None,
+        use_project_splits: bool | None = None,
+        as_of_timestamp: str | None = None,
+        by_patient: bool = False,
+        **ratios: float,
+    ) -> dict[str, Self]:
+        """The dataset in named parts that share nothing.
+
+        With ratios: items (volumes, for slices; patients, with `by_patient`) are shuffled by
+        `random.Random(seed)` and cut into consecutive parts. Without: by the project's split assignments.
+
+        Args:
+            seed: Equal seeds give equal parts; None differs from call to call.
+            use_server_splits: Not available; the published client deprecates it.
+            use_project_splits: True asks for the project's assignments.
+            as_of_timestamp: Resolve the assignments as they were at this ISO 8601 instant.
+            by_patient: Never put two resources of one patient into different parts; a resource without a
+                patient id counts as a patient of its own.
+            **ratios: Share of each part, as `train=0.8, val=0.2`; they sum to 1.
+
+        Raises:
+            DatamintDatasetException: Ratios that are no shares of 1, or arguments that exclude each other.
+
+        Warns:
+            PatientLeakageWarning: A known patient is in two parts.
+
+        Example:
+            >>> parts = dataset.split(train=0.5, val=0.5, seed=42, by_patient=True)  # doctest: +SKIP
+            >>> len(parts["train"]) + len(parts["val"]) == len(dataset)  # doctest: +SKIP
+            True
+        """
+        request = splits.SplitRequest(
+            seed=seed,
+            use_server_splits=use_server_splits,
+            use_project_splits=use_project_splits,
+            as_of_timestamp=as_of_timestamp,
+            by_patient=by_patient,
+            ratios=ratios,
+        )
+        patients = self._prepared.snapshot.column("patient")
+        groups = splits.Groups(as_array(self._rows), self._resource_rows(), patients)
+        parts = splits.split(request, groups, self._prepared, self._source, api_key=self._api_key)
+        return {origin.name: self._with_rows(rows, origin) for origin, rows in parts if origin.name is not None}
+
+    def _resource_rows(self) -> npt.NDArray[np.int64]:
+        """The snapshot's row of each item."""
+        return as_array(self._rows)
+
+    def _planes(self, resource_rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Which slice of its resource each item is; 0 for whole items."""
+        return np.zeros_like(resource_rows)
+
+    def filter(
+        self,
+        *,
+        tags: Sequence[str] | None = None,
+        filename_pattern: str | None = None,
+        has_annotations: bool | None = None,
+        annotation_names: Sequence[str] | None = None,
+        custom_fn: Callable[[Resource, Sequence[Annotation]], bool] | None = None,
+    ) -> Self:
+        """A dataset of the items whose resource meets every criterion given.
+
+        Args:
+            tags: Any of these tags.
+            filename_pattern: A glob pattern of the file name.
+            has_annotations: Whether a kept annotation exists.
+            annotation_names: A kept annotation with one of these names.
+            custom_fn: Called with the resource and its kept annotations; True keeps it.
+
+        Raises:
+            DatamintDatasetException: No criterion was given.
+        """
+        criteria = filters.Criteria(
+            tags=_names(tags),
+            filename_pattern=filename_pattern,
+            has_annotations=has_annotations,
+            annotation_names=_names(annotation_names),
+            custom_fn=custom_fn,
+        )
+        kept = filters.matching_rows(criteria, self._read, self._resource_rows())
+        return self._with_rows(take(self._rows, np.flatnonzero(np.isin(self._resource_rows(), kept))))
+
+    # loading
+
+    def get_collate_fn(self) -> Collate:
+        """The collation of this library's items: picklable, keeps every key, names items that do not stack."""
+        return Collate()
+
+    def get_dataloader(self, *args: Any, **kwargs: Any) -> DataLoader[Item]:
+        """A `DataLoader` with `get_collate_fn()`; takes the arguments of `torch.utils.data.DataLoader`."""
+        self.prepare()
+        kwargs.setdefault("collate_fn", self.get_collate_fn())
+        return DataLoader(self, *args, **kwargs)
+
+    def prefetch(self, *, include_annotations: bool = False) -> None:
+        """Not available yet; the embedded store's files are read in place and need none."""
+        raise NotImplementedError("prefetch() is not available yet. Files of the embedded store are read in place.")
+
+    def set_transform(self, alb_transform: Callable[..., Any] | None = None) -> None:
+        """Not available yet, but for None, which is what a dataset has."""
+        refuse_unbuilt({"alb_transform": alb_transform})
+
+    def add_transform(self, alb_transform: Callable[..., Any]) -> None:
+        """Not available yet."""
+        refuse_unbuilt({"alb_transform": alb_transform})
+
+    def build_mlflow_dataset(self) -> Any:
+        """Not available yet."""
+        raise NotImplementedError(
+            "build_mlflow_dataset() is not available yet. dataset.fingerprint identifies the data."
+        )
+
+    def __repr__(self) -> str:
+        what = self._source.project
+        name = what.name if isinstance(what, Project) else what
+        source = f"project={name!r}" if name else f"{len(self._source.resource_ids or ())} resources"
+        size = "not prepared" if self._state is None else f"{len(self)} items"
+        part = f", split={self.split_name!r}" if self.split_name else ""
+        return f"{type(self).__name__}({source}, {size}{part})"
+
+
+def _names(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Names as a tuple; a single string is one name, not its letters."""
+    if names is None:
+        return None
+    return (names,) if isinstance(names, str) else tuple(names)

@@ -1,0 +1,57 @@
+"""Items to a batch, without losing a key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from datamint_like.dataset.item import Item
+from datamint_like.exceptions import DatamintDatasetException
+
+
+class Collate:
+    """A callable that makes a batch of items; a module-level class, so it pickles to spawned workers.
+
+    Tensors that agree in shape and type are stacked; everything else stays a list with one element an item.
+    Every key of any item is in the batch; an item that lacks it gives None.
+
+    Example:
+        >>> batch = Collate()([{"image": torch.zeros(1, 4, 4)}, {"image": torch.ones(1, 4, 4)}])
+        >>> batch["image"].shape
+        torch.Size([2, 1, 4, 4])
+    """
+
+    def __call__(self, items: Sequence[Item]) -> dict[str, Any]:
+        """The batch of some items.
+
+        Raises:
+            DatamintDatasetException: Their images do not stack; the message names the items and shapes.
+        """
+        keys = dict.fromkeys(key for item in items for key in item)
+        batch = {key: _column([item.get(key) for item in items]) for key in keys}
+        if not isinstance(batch.get("image"), torch.Tensor):
+            raise DatamintDatasetException(_unstackable(items))
+        return batch
+
+
+def _column(values: list[Any]) -> Any:
+    first = values[0]
+    if isinstance(first, torch.Tensor) and all(
+        isinstance(v, torch.Tensor) and v.shape == first.shape and v.dtype == first.dtype for v in values
+    ):
+        return torch.stack(values)
+    return values
+
+
+def _unstackable(items: Sequence[Item]) -> str:
+    shown = []
+    for number, item in enumerate(items):
+        image, resource = item.get("image"), item.get("resource")
+        what = f"{tuple(image.shape)} {image.dtype}" if isinstance(image, torch.Tensor) else "no image"
+        shown.append(f"{resource.filename} ({resource.id}) {what}" if resource is not None else f"item {number} {what}")
+    return (
+        f"The images of this batch do not stack: {'; '.join(shown)}. "
+        "Bring them to one shape first, or use batch_size=1 or a collate_fn of your own."
+    )

@@ -1,0 +1,138 @@
+"""What a dataset was asked for, frozen: where its rows come from and how its items look."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from datamint_like.annotations import MergeStrategy, check_strategy
+from datamint_like.entities import AnnotationWorklist, Project, Resource
+from datamint_like.exceptions import DatamintDatasetException, ValidationError
+
+Worklists = Sequence[AnnotationWorklist] | Literal["all"] | None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which rows: a project, or a list of resource ids, of one store. Holds no key.
+
+    Attributes:
+        store_url: The store.
+        cache_dir: Where snapshots lie on this machine.
+        project: Name, id or record; None where `resource_ids` are given.
+        resource_ids: The resources, in order.
+        auto_update: Ask the store for changes; otherwise open the newest snapshot.
+        worklists: `"all"`, None (label space from the data), or worklist ids.
+        strict_kind: Raise where resources of another kind would be left out.
+        include_unannotated: Keep resources without a kept annotation.
+    """
+
+    store_url: str
+    cache_dir: Path
+    project: str | Project | None
+    resource_ids: tuple[str, ...] | None
+    auto_update: bool
+    worklists: tuple[str, ...] | Literal["all"] | None
+    strict_kind: bool
+    include_unannotated: bool
+
+
+@dataclass(frozen=True)
+class Output:
+    """How an item looks; the names are those of the constructor's keywords."""
+
+    return_metainfo: bool = True
+    return_segmentations: bool = True
+    return_as_semantic_segmentation: bool = False
+    semantic_seg_merge_strategy: MergeStrategy | None = None
+    image_labels_merge_strategy: MergeStrategy | None = None
+    image_categories_merge_strategy: MergeStrategy | None = None
+    return_objects: bool = True
+    irregular_spacing: Literal["raise", "keep"] = "raise"
+
+    def __post_init__(self) -> None:
+        for keyword in (
+            "semantic_seg_merge_strategy",
+            "image_labels_merge_strategy",
+            "image_categories_merge_strategy",
+        ):
+            value = getattr(self, keyword)
+            if value is not None:
+                check_strategy(keyword, value)
+        if self.return_as_semantic_segmentation and not self.return_segmentations:
+            raise DatamintDatasetException(
+                "return_as_semantic_segmentation=True needs return_segmentations=True: there is nothing to convert."
+            )
+        if self.semantic_seg_merge_strategy is not None and not self.return_as_semantic_segmentation:
+            raise DatamintDatasetException(
+                "semantic_seg_merge_strategy merges semantic masks: pass return_as_semantic_segmentation=True as well."
+            )
+        if self.irregular_spacing not in ("raise", "keep"):
+            raise ValidationError(f"irregular_spacing is 'raise' or 'keep', not {self.irregular_spacing!r}.")
+
+
+def resource_ids_of(resources: Sequence[Resource | str]) -> tuple[str, ...]:
+    """The ids of resources given as records or ids.
+
+    Raises:
+        DatamintDatasetException: One is neither, or one stands twice.
+    """
+    ids = tuple(item.id if isinstance(item, Resource) else item for item in resources)
+    for item in ids:
+        if not isinstance(item, str):
+            raise DatamintDatasetException(f"resources= takes Resource objects or ids, found {type(item).__name__}.")
+    if len(set(ids)) < len(ids):
+        twice = next(item for n, item in enumerate(ids) if item in ids[:n])
+        raise DatamintDatasetException(f"resources= names {twice} twice; name each resource once.")
+    return ids
+
+
+def worklist_ids_of(worklists: Worklists) -> tuple[str, ...] | Literal["all"] | None:
+    """The worklists by id; `"all"` and None as they are.
+
+    Raises:
+        DatamintDatasetException: It is other text, or a member is no worklist.
+    """
+    if worklists is None or worklists == "all":
+        return "all" if worklists == "all" else None
+    if isinstance(worklists, str) or not all(isinstance(item, (AnnotationWorklist, str)) for item in worklists):
+        raise DatamintDatasetException(
+            f"worklists is 'all', None, or a list of AnnotationWorklist objects or ids, not {worklists!r}."
+        )
+    return tuple(item.id if isinstance(item, AnnotationWorklist) else str(item) for item in worklists)
+
+
+#: Keywords that are part of the contract but not built yet: the default, and what they will do.
+_LATER: Mapping[str, tuple[Any, str]] = {
+    "alb_transform": (None, "transforming items; transform inside the training loop until then"),
+    "return_boxes": (False, "boxes as tensors; they are in item['annotations'] with their geometry"),
+    "orientation": ("canonical", "the file's own axis order; items come in canonical orientation"),
+    "intensity": ("native", "windowing and clipping; items hold the values the file means"),
+    "dtype": (None, "converting tensors; items hold the type the header decides"),
+    "resample_masks": (False, "masks of another grid; masks must have the grid of their resource"),
+    "seed": (None, "seeded transforms; there are no transforms yet"),
+    "all_annotations": (True, "leaving out unpublished annotations; all are returned"),
+}
+
+
+def refuse_unbuilt(given: Mapping[str, Any]) -> None:
+    """Say of a keyword that is not built yet that it is not, instead of ignoring it.
+
+    Raises:
+        NotImplementedError: It has another value than its default.
+        TypeError: There is no such keyword.
+    """
+    for keyword, value in given.items():
+        if keyword not in _LATER:
+            raise TypeError(f"A dataset has no keyword {keyword!r}.")
+        default, purpose = _LATER[keyword]
+        if value is not default and value != default:
+            raise NotImplementedError(f"{keyword}= is not available yet ({purpose}). Leave it at {default!r}.")
+
+
+def warn_once(message: str, category: type[Warning]) -> None:
+    """Warn at the caller of the public method that calls this."""
+    warnings.warn(message, category, stacklevel=4)

@@ -1,0 +1,143 @@
+"""From what was asked to what is there: the snapshot, the label space and the rows of a root dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from datamint_like.annotations import (
+    OF_ONE_FRAME_SQL,
+    LabelSpace,
+    NamesInUse,
+    Selection,
+    resolve_label_space,
+    sql_condition,
+)
+from datamint_like.backends import open_backend
+from datamint_like.catalog import Snapshot, newest_snapshot, sync_project, sync_resources
+from datamint_like.dataset.options import Source, warn_once
+from datamint_like.dataset.rows import RowNumbers, as_row_numbers
+from datamint_like.entities import AnnotationWorklist
+from datamint_like.exceptions import (
+    DatamintDatasetException,
+    DatamintWarning,
+    ItemNotFoundError,
+    SkippedResourcesWarning,
+)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a root dataset and every part of it share by reference.
+
+    Attributes:
+        snapshot: The pinned revision.
+        space: The label space, fixed for life.
+        condition, values: The annotation selection as SQL over the snapshot's columns.
+    """
+
+    snapshot: Snapshot
+    space: LabelSpace
+    condition: str
+    values: dict[str, Any]
+
+
+def prepare(source: Source, selection: Selection, *, api_key: str | None) -> Prepared:
+    """Sync (or open) the snapshot and fix the label space.
+
+    Raises:
+        ItemNotFoundError: The store has no such project or resource.
+        CacheError: `auto_update=False` and nothing was synced before.
+        DatamintDatasetException: The worklists contradict each other.
+    """
+    snapshot = _open(source, api_key)
+    names = NamesInUse(
+        segmentations=_names(snapshot, "type = 'segmentation'"),
+        image_labels=_names(snapshot, f"type = 'label' AND NOT ({OF_ONE_FRAME_SQL})"),
+        frame_labels=_names(snapshot, f"type = 'label' AND {OF_ONE_FRAME_SQL}"),
+        image_categories=tuple(
+            (name, value)
+            for name, value in snapshot.names("identifier, value", "type = 'category' AND value IS NOT NULL")
+        ),
+    )
+    space = resolve_label_space(
+        _worklists(snapshot, source), names, allow_external=selection.allow_external_annotations
+    )
+    _warn_of_unknown_names(snapshot, space, selection)
+    condition, values = sql_condition(selection, space)
+    return Prepared(snapshot, space, condition, values)
+
+
+def root_rows(prepared: Prepared, source: Source, kinds: Collection[str], class_name: str) -> RowNumbers:
+    """The rows of the dataset's kinds that its source keeps, ascending.
+
+    Warns:
+        SkippedResourcesWarning: Resources of another kind were left out.
+
+    Raises:
+        DatamintDatasetException: The same, with `strict_kind=True`.
+    """
+    snapshot = prepared.snapshot
+    rows = snapshot.rows_where(f"kind IN ({', '.join(repr(kind) for kind in sorted(kinds))})")
+    left_out = len(snapshot) - len(rows)
+    if left_out:
+        message = (
+            f"{class_name} takes resources of kind {' or '.join(sorted(kinds))}; "
+            f"{left_out} of {len(snapshot)} resources are of another kind and were left out."
+        )
+        if source.strict_kind:
+            raise DatamintDatasetException(f"{message} Use the class of their kind, or strict_kind=False.")
+        warn_once(message, SkippedResourcesWarning)
+    if not source.include_unannotated:
+        rows = np.intersect1d(rows, snapshot.annotated_rows(prepared.condition, prepared.values), assume_unique=True)
+    return as_row_numbers(rows)
+
+
+def _open(source: Source, api_key: str | None) -> Snapshot:
+    if not source.auto_update and source.project is not None:
+        return newest_snapshot(source.store_url, source.project, source.cache_dir)
+    backend = open_backend(source.store_url, api_key=api_key)
+    try:
+        if source.project is not None:
+            return sync_project(backend, source.project, source.cache_dir)
+        return sync_resources(backend, source.resource_ids or (), source.cache_dir)
+    finally:
+        backend.close()
+
+
+def _worklists(snapshot: Snapshot, source: Source) -> list[AnnotationWorklist] | None:
+    """The worklists whose schema counts; None where the label space comes from the data."""
+    if source.worklists is None or snapshot.meta.project is None:
+        return None
+    if source.worklists == "all":
+        return list(snapshot.meta.worklists)
+    known = {worklist.id: worklist for worklist in snapshot.meta.worklists}
+    for worklist_id in source.worklists:
+        if worklist_id not in known:
+            raise ItemNotFoundError(
+                f"Worklist {worklist_id!r} not found in project {snapshot.meta.project.name!r}, "
+                f"which has {sorted(known) or 'none'}."
+            )
+    return [known[worklist_id] for worklist_id in source.worklists]
+
+
+def _warn_of_unknown_names(snapshot: Snapshot, space: LabelSpace, selection: Selection) -> None:
+    """Say once, by name, which annotations the schema leaves out."""
+    schema_only = Selection(allow_external_annotations=selection.allow_external_annotations)
+    condition, values = sql_condition(schema_only, space)
+    unknown = snapshot.count_names(f"NOT {condition}", values)
+    if unknown:
+        named = ", ".join(f"{kind} {name!r} ({count})" for kind, name, count in unknown[:10])
+        warn_once(
+            f"The project's worklists do not know these annotations, so they are left out: {named}"
+            f"{' and more' if len(unknown) > 10 else ''}. Add them to a worklist, or pass "
+            "allow_external_annotations=True.",
+            DatamintWarning,
+        )
+
+
+def _names(snapshot: Snapshot, condition: str) -> tuple[str, ...]:
+    return tuple(name for (name,) in snapshot.names("identifier", condition))

@@ -1,0 +1,122 @@
+"""From a row of the snapshot to its pixels and masks, in this process.
+
+Promises: nothing is read before it is asked for; the volumes of a sliced dataset are decoded once while they fit
+into the memory cache; what is handed out of that cache is never changed by it, so callers copy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from datamint_like.annotations import MaskPiece, is_of_one_frame, stack_instances
+from datamint_like.backends import open_blobs
+from datamint_like.backends.base import Blobs
+from datamint_like.dataset.prepared import Prepared
+from datamint_like.entities import Annotation, Resource
+from datamint_like.exceptions import DecodeError, GeometryError
+from datamint_like.imaging import facts_of, read, turn_of
+from datamint_like.imaging.masks import decode_frame_mask, decode_mask
+from datamint_like.imaging.types import Decoded, HeaderFacts, ReadOptions
+from datamint_like.slices.lru import ByteLRU
+
+#: author -> (masks (n, D, H, W) uint8, codes (n,) int64), authors sorted.
+Masks = dict[str, tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]
+
+
+@dataclass(frozen=True)
+class ReaderOptions:
+    """How rows are read, and how much of them this process keeps."""
+
+    read: ReadOptions
+    memory_cache: int
+
+
+class Reader:
+    """Reads rows of one prepared dataset. Pickles as its options: each process opens its own files and cache."""
+
+    def __init__(self, prepared: Prepared, options: ReaderOptions) -> None:
+        self.prepared = prepared
+        self.options = options
+
+    def __reduce__(self) -> tuple[type[Reader], tuple[Prepared, ReaderOptions]]:
+        return Reader, (self.prepared, self.options)
+
+    @cached_property
+    def _blobs(self) -> Blobs:
+        return open_blobs(self.prepared.snapshot.meta.store_url)
+
+    @cached_property
+    def _recent(self) -> ByteLRU[Any]:
+        return ByteLRU(self.options.memory_cache, weigh=_weight)
+
+    def annotations(self, row: int) -> list[Annotation]:
+        """The annotations of a row that the dataset's selection keeps, in order."""
+        return self.prepared.snapshot.annotations(row, self.prepared.condition, self.prepared.values)
+
+    def facts(self, resource: Resource) -> HeaderFacts:
+        """The header facts of a resource.
+
+        Raises:
+            DecodeError: The store has none for it.
+        """
+        facts = facts_of(resource)
+        if facts is None:
+            raise DecodeError(f"Resource {resource.id} ({resource.filename}) has no header facts: it is no image.")
+        return facts
+
+    def image(self, row: int, resource: Resource) -> Decoded:
+        """The decoded resource of a row; (C, D, H, W)."""
+        parts = self.prepared.snapshot.parts(row)
+        paths = [self._blobs.part_path(part, resource.filename) for part in parts]
+        try:
+            return read(paths, self.facts(resource), self.options.read)
+        except (DecodeError, GeometryError) as error:
+            raise _about(error, resource) from error
+
+    def masks(self, row: int, resource: Resource) -> Masks:
+        """The masks of a row by author, on the grid and in the orientation of its image."""
+        facts = self.facts(resource)
+        pieces = []
+        for annotation in self.annotations(row):
+            if annotation.is_segmentation():
+                try:
+                    pieces.append(self._piece(annotation, facts))
+                except (DecodeError, GeometryError) as error:
+                    raise _about(error, resource) from error
+        stacked = stack_instances(pieces, self.prepared.space, facts.shape, multi_frame=facts.kind != "image")
+        turn = turn_of(facts)
+        return {author: (turn.array(masks), codes) for author, (masks, codes) in stacked.items()}
+
+    def kept_image(self, row: int, resource: Resource) -> Decoded:
+        """`image`, from memory where it is still there; not to be changed."""
+        decoded: Decoded = self._recent.get(("image", row), lambda: self.image(row, resource))
+        return decoded
+
+    def kept_masks(self, row: int, resource: Resource) -> Masks:
+        """`masks`, from memory where they are still there; not to be changed."""
+        masks: Masks = self._recent.get(("masks", row), lambda: self.masks(row, resource))
+        return masks
+
+    def _piece(self, annotation: Annotation, facts: HeaderFacts) -> MaskPiece:
+        payload = self._blobs.annotation_bytes(annotation)
+        name = f"{annotation.identifier} ({annotation.id})"
+        if is_of_one_frame(annotation):
+            frame, array = annotation.frame_index, decode_frame_mask(payload, facts, name=name)
+        else:
+            frame, array = None, (decode_mask(payload, facts, name=name) != 0).astype(np.uint8)
+        return MaskPiece(annotation.author, annotation.identifier, frame, array)
+
+
+def _about(error: DecodeError | GeometryError, resource: Resource) -> DecodeError | GeometryError:
+    return type(error)(f"Resource {resource.id} ({resource.filename}): {error}")
+
+
+def _weight(value: Decoded | Masks) -> int:
+    if isinstance(value, Decoded):
+        return int(value.array.nbytes)
+    return sum(int(masks.nbytes) for masks, _ in value.values())

@@ -1,0 +1,155 @@
+"""Slices of volumes as a 2-D dataset: numbers, not objects."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Self
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from datamint_like.dataset.base import DatamintBaseDataset
+from datamint_like.dataset.item import AXIS_NAMES, Item, Plane, slice_item
+from datamint_like.dataset.prepared import Prepared
+from datamint_like.dataset.reader import ReaderOptions
+from datamint_like.dataset.rows import RowNumbers, as_array, as_row_numbers, expand
+from datamint_like.entities import Resource
+from datamint_like.exceptions import DatamintDatasetException, GeometryError
+from datamint_like.imaging.types import Kind
+
+SliceAxis = Literal["axial", "sagittal", "coronal"] | int
+
+
+class SlicedVolumeDataset(DatamintBaseDataset):
+    """Every slice of every volume along one axis: `image` (C, H, W).
+
+    A slice's tensors equal the cut of its volume's; its affine is its own. Row numbers count the slices of all
+    volumes of the snapshot, so a million slices cost a million integers at most, and none while all are there.
+    Volumes are decoded once while they fit into `memory_cache`.
+
+    Args:
+        *args: As for `DatamintBaseDataset`.
+        slice_axis: `"axial"` (D), `"coronal"` (H), `"sagittal"` (W), or 0, 1, 2.
+        parent_dataset: Slice this dataset instead of naming a project.
+        **kwargs: As for `DatamintBaseDataset`.
+
+    Example:
+        >>> SlicedVolumeDataset(project="liver-ct", slice_axis="coronal")[0]["image"].shape  # doctest: +SKIP
+        torch.Size([1, 32, 128])
+    """
+
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"volume"})
+
+    def __init__(
+        self,
+        *args: Any,
+        slice_axis: SliceAxis = "axial",
+        parent_dataset: DatamintBaseDataset | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._axis = axis_number(slice_axis)
+        if parent_dataset is None:
+            super().__init__(*args, **kwargs)
+            self._reading = _keeping_uneven(self._reading)
+        elif args or kwargs:
+            raise DatamintDatasetException("parent_dataset= brings all other options with it; give it alone.")
+        else:
+            self._adopt(parent_dataset)
+
+    @classmethod
+    def from_dataset(cls, parent_dataset: DatamintBaseDataset, slice_axis: SliceAxis | str = "axial") -> Self:
+        """The slices of an existing dataset: its snapshot, label space and options, no question to the store."""
+        sliced = cls.__new__(cls)
+        sliced._axis = axis_number(slice_axis)
+        sliced._adopt(parent_dataset)
+        return sliced
+
+    def _adopt(self, parent: DatamintBaseDataset) -> None:
+        if isinstance(parent, SlicedVolumeDataset) or "volume" not in parent.kinds:
+            raise DatamintDatasetException(f"Only a dataset of volumes can be sliced, not a {type(parent).__name__}.")
+        parent.prepare()
+        self.__dict__.update(parent.__dict__)
+        self.__dict__.pop("_fingerprint", None)
+        self._reading = _keeping_uneven(parent._reading)
+        self._reader = None
+        self._state = parent._prepared, self._slices_of(parent._prepared, as_array(parent._rows))
+
+    def _root_rows(self, prepared: Prepared) -> RowNumbers:
+        return self._slices_of(prepared, as_array(super()._root_rows(prepared)))
+
+    def _slices_of(self, prepared: Prepared, volumes: npt.NDArray[np.int64]) -> RowNumbers:
+        if self._output.irregular_spacing == "raise":
+            self._refuse_uneven(prepared, volumes)
+        return as_row_numbers(expand(volumes, prepared.snapshot.slice_starts(self._axis)))
+
+    def _refuse_uneven(self, prepared: Prepared, volumes: npt.NDArray[np.int64]) -> None:
+        """Unevenly spaced series slice along their acquisition axis only: elsewhere the picture would lie."""
+        snapshot = prepared.snapshot
+        uneven = np.intersect1d(volumes, snapshot.rows_where("uneven_axis <> :axis", axis=self._axis))
+        if len(uneven):
+            first = snapshot.resource(int(uneven[0]))
+            raise GeometryError(
+                f"{len(uneven)} of {len(volumes)} volumes have missing or unevenly spaced planes and cannot be cut "
+                f"{AXIS_NAMES[self._axis]}, the first is resource {first.id} ({first.filename}): "
+                f"{first.metadata.get('irregularity')} Slice along the acquisition axis, leave them out, or pass "
+                "irregular_spacing='keep' to cut the planes as they are stacked."
+            )
+
+    @cached_property
+    def _starts(self) -> npt.NDArray[np.int64]:
+        return self._prepared.snapshot.slice_starts(self._axis)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in super().__getstate__().items() if key != "_starts"}
+
+    @property
+    def slice_axis(self) -> Literal["axial", "coronal", "sagittal"]:
+        """The plane that the slices lie in."""
+        return AXIS_NAMES[self._axis]
+
+    def _locate(self, row: int) -> tuple[int, Plane]:
+        """The volume's row and the plane of one slice number."""
+        volume = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return volume, Plane(self._axis, row - int(self._starts[volume]))
+
+    def _load_item(self, row: int) -> Item:
+        volume, plane = self._locate(row)
+        return slice_item(self._read, volume, plane, self._output)
+
+    def _resource_row(self, row: int) -> int:
+        return self._locate(row)[0]
+
+    def _resource_rows(self) -> npt.NDArray[np.int64]:
+        found: npt.NDArray[np.int64] = np.searchsorted(self._starts, as_array(self._rows), side="right") - 1
+        return found
+
+    def _planes(self, resource_rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return as_array(self._rows) - self._starts[resource_rows]
+
+    def _resource(self, row: int) -> Resource:
+        volume, plane = self._locate(row)
+        resource = self._prepared.snapshot.resource(volume)
+        return msgspec.structs.replace(resource, slice_axis=AXIS_NAMES[plane.axis], slice_index=plane.index)
+
+    def _fingerprint_options(self) -> tuple[object, ...]:
+        return (*super()._fingerprint_options(), self._axis)
+
+
+def _keeping_uneven(reading: ReaderOptions) -> ReaderOptions:
+    """The same options, reading uneven series too: which cuts of them are allowed was settled with the rows."""
+    return replace(reading, read=replace(reading.read, irregular_spacing="keep"))
+
+
+def axis_number(axis: object) -> int:
+    """0 (D, axial), 1 (H, coronal) or 2 (W, sagittal).
+
+    Raises:
+        DatamintDatasetException: There is no such axis.
+    """
+    if isinstance(axis, str) and axis in AXIS_NAMES:
+        return AXIS_NAMES.index(axis)
+    if isinstance(axis, (int, np.integer)) and not isinstance(axis, bool) and 0 <= int(axis) <= 2:
+        return int(axis)
+    raise DatamintDatasetException(f"axis is 'axial', 'coronal', 'sagittal', or 0, 1, 2; not {axis!r}.")

@@ -1,0 +1,131 @@
+"""Snapshots: whole, immutable, and cheap when nothing changed."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from datamint_like.backends import open_backend
+from datamint_like.backends.base import Backend, NewAnnotation, NewProject, NewResource
+from datamint_like.catalog import Snapshot, newest_snapshot, sync_project, sync_resources
+from datamint_like.exceptions import CacheError, ItemNotFoundError
+
+
+@pytest.fixture
+def backend(tmp_path: Path, demo_images: Path) -> Backend:
+    backend = open_backend((tmp_path / "store").as_uri())
+    path = demo_images / "xray" / "nih_00000001_000.png"
+    ids = [backend.create_resource(NewResource(paths=(path,), filename=f"{n}.png")).id for n in range(3)]
+    backend.create_project(NewProject(name="p", resource_ids=tuple(ids)))
+    return backend
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.rglob("*.sqlite"))
+
+
+def test_a_snapshot_holds_the_project_in_its_order(backend: Backend, tmp_path: Path) -> None:
+    snapshot = sync_project(backend, "p", tmp_path / "cache")
+    assert len(snapshot) == 3
+    assert [snapshot.resource(row).filename for row in range(3)] == ["0.png", "1.png", "2.png"]
+    assert snapshot.meta.project is not None
+    assert snapshot.meta.project.name == "p"
+    assert [part.filename for part in snapshot.parts(1)] == ["nih_00000001_000.png"]
+
+
+def test_an_unchanged_project_is_not_copied_again(
+    backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = sync_project(backend, "p", tmp_path / "cache")
+    monkeypatch.setattr(type(backend), "read_project", lambda *_: pytest.fail("the project was copied again"))
+    assert sync_project(backend, "p", tmp_path / "cache").path == first.path
+
+
+@pytest.mark.parametrize("change", ["tags", "annotation", "deleted", "membership", "worklist", "split"])
+def test_every_change_a_dataset_could_see_makes_a_new_snapshot(backend: Backend, tmp_path: Path, change: str) -> None:
+    before = sync_project(backend, "p", tmp_path / "cache")
+    resource, project = before.resource(1), before.meta.project
+    assert project is not None
+    match change:
+        case "tags":
+            backend.add_tags([resource.id], ["new"])
+        case "annotation":
+            backend.create_annotations(resource.id, [NewAnnotation(type="label", identifier="x")])
+        case "deleted":
+            backend.delete_resources([resource.id])
+        case "membership":
+            backend.remove_project_resources(project.id, [resource.id])
+        case "worklist":
+            backend.update_worklist(backend.list_worklists(project.id)[0].id, {"description": "new"})
+        case "split":
+            backend.assign_split(project.id, [resource.id], "train")
+    after = sync_project(backend, "p", tmp_path / "cache")
+    assert after.path != before.path
+    assert len(before) == 3
+    assert len(after) == (2 if change in ("deleted", "membership") else 3)
+
+
+def test_a_sync_that_is_interrupted_leaves_the_last_good_snapshot(
+    backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = sync_project(backend, "p", tmp_path / "cache")
+    backend.add_tags([good.resource(0).id], ["new"])
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("datamint_like.catalog.snapshot._fill", interrupted)
+        sync_project(backend, "p", tmp_path / "cache")
+    assert files(tmp_path / "cache") == [good.path.name]
+    assert newest_snapshot(backend.url, "p", tmp_path / "cache").path == good.path
+
+
+def test_without_a_snapshot_offline_opening_says_what_to_do(backend: Backend, tmp_path: Path) -> None:
+    with pytest.raises(CacheError, match=r"'p'.*auto_update=True"):
+        newest_snapshot(backend.url, "p", tmp_path / "cache")
+
+
+def test_a_file_that_is_no_snapshot_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "x.sqlite").write_bytes(b"not a database at all" * 100)
+    with pytest.raises(CacheError, match=r"x\.sqlite"):
+        Snapshot(tmp_path / "x.sqlite")
+    with pytest.raises(CacheError, match=r"gone\.sqlite"):
+        Snapshot(tmp_path / "gone.sqlite")
+
+
+def test_a_snapshot_cannot_be_written(backend: Backend, tmp_path: Path) -> None:
+    snapshot = sync_project(backend, "p", tmp_path / "cache")
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        snapshot._connection().execute("DELETE FROM resource")
+
+
+def test_a_list_of_resources_keeps_the_order_asked_for_and_unknown_ids_are_named(
+    backend: Backend, tmp_path: Path
+) -> None:
+    ids = [r.id for r in backend.list_project_resources(backend.list_projects()[0].id)]
+    snapshot = sync_resources(backend, [ids[2], ids[0]], tmp_path / "cache")
+    assert [snapshot.resource(row).id for row in range(2)] == [ids[2], ids[0]]
+    missing = "00000000-0000-0000-0000-000000000000"
+    with pytest.raises(ItemNotFoundError, match=missing):
+        sync_resources(backend, [ids[0], missing], tmp_path / "cache")
+
+
+def test_threads_and_forked_children_read_through_handles_of_their_own(backend: Backend, tmp_path: Path) -> None:
+    snapshot = pickle.loads(pickle.dumps(sync_project(backend, "p", tmp_path / "cache")))
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda n=n: found.append(snapshot.resource(n).filename)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == ["0.png", "1.png", "2.png"]
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if snapshot.resource(2).filename == "2.png" else 1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -1,0 +1,96 @@
+"""Datasets travel to workers as kilobytes, and workers return what the main process returns."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from typing import Any
+
+import pytest
+import torch
+
+from datamint_like.dataset import ImageDataset, VolumeDataset
+from datamint_like.exceptions import DatamintDatasetException, GeometryError, SkippedResourcesWarning
+from tests.dataset.conftest import ANA, Shelf
+
+
+@pytest.fixture
+def slices(shelf: Shelf) -> Any:
+    volumes = VolumeDataset(resources=[shelf.philips, shelf.ge], server_url=shelf.url)
+    return volumes.slice("axial").subset(range(20, 36))
+
+
+def same(one: Any, two: Any) -> bool:
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, two)
+    if isinstance(one, dict):
+        return list(one) == list(two) and all(same(one[key], two[key]) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(two) and all(same(a, b) for a, b in zip(one, two, strict=True))
+    if hasattr(one, "tolist"):
+        return bool((one == two).all())
+    return bool(one == two)
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn", "forkserver"])
+def test_workers_return_what_the_main_process_returns(slices: Any, start: str) -> None:
+    expected = list(slices.get_dataloader(batch_size=4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # fork of a process with threads
+        loader = slices.get_dataloader(batch_size=4, num_workers=2, multiprocessing_context=start)
+        found = list(loader)
+    assert len(found) == 4
+    assert same(found, expected)
+
+
+def test_a_pickled_dataset_is_kilobytes_and_holds_no_key(shelf: Shelf) -> None:
+    volumes = VolumeDataset(resources=[shelf.philips, shelf.ge], server_url=shelf.url, api_key="sesame-open")
+    slices = volumes.slice("axial")
+    list(slices)
+    for dataset in (volumes, slices, slices.subset([1, 5, 9])):
+        data = pickle.dumps(dataset)
+        assert len(data) < 8000
+        assert b"sesame" not in data
+        assert torch.equal(pickle.loads(data)[0]["image"], slices[1]["image"]) or len(dataset) != 3
+    assert "sesame" not in repr(volumes)
+
+
+def test_pickling_prepares_first_and_stays_pinned(shelf: Shelf) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SkippedResourcesWarning)
+        dataset = ImageDataset(project="mixed", server_url=shelf.url)
+        twin = pickle.loads(pickle.dumps(dataset))
+    assert twin.fingerprint == dataset.fingerprint
+    assert same(twin[0]["image"], dataset[0]["image"])
+
+
+def test_a_batch_keeps_every_key_and_what_is_ragged_as_lists(slices: Any) -> None:
+    items = [slices[0], slices[-1]]
+    batch = slices.get_collate_fn()(items)
+    assert set(batch) == set(items[0])
+    assert batch["image"].shape == (2, 1, 128, 128)
+    assert [sorted(authors) for authors in batch["segmentations"]] == [sorted(i["segmentations"]) for i in items]
+    assert ANA in batch["segmentations"][0]
+    assert batch["segmentations"][1] == {}
+
+
+def test_images_that_do_not_stack_are_named_with_their_shapes(shelf: Shelf) -> None:
+    dataset = ImageDataset(resources=[shelf.xray], server_url=shelf.url)
+    volume = VolumeDataset(resources=[shelf.philips], server_url=shelf.url).slice()
+    with pytest.raises(DatamintDatasetException, match=r"one\.png.*\(1, 512, 512\).*philips\.dcm.*\(1, 128, 128\)"):
+        dataset.get_collate_fn()([dataset[0], volume[0]])
+
+
+def test_an_error_in_a_worker_arrives_as_itself(shelf: Shelf) -> None:
+    volumes = VolumeDataset(resources=[shelf.ge], server_url=shelf.url)
+    loader = volumes.get_dataloader(num_workers=1, multiprocessing_context="spawn")
+    with pytest.raises(GeometryError, match=r"ge\.dcm"):
+        list(loader)
+
+
+def test_datasets_concatenate_and_iterate(shelf: Shelf) -> None:
+    one = ImageDataset(resources=[shelf.xray], server_url=shelf.url)
+    two = ImageDataset(resources=[shelf.plain_xray], server_url=shelf.url)
+    assert len(one + two) == 2
+    assert [item["resource"].filename for item in (one + two)] == ["one.png", "two.png"]
+    assert [item["resource"].filename for item in one] == ["one.png"]

@@ -1,0 +1,60 @@
+"""The memory cache keeps what was used last, within its bytes."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datamint_like.exceptions import ValidationError
+from datamint_like.slices.lru import ByteLRU, parse_size
+
+
+@given(limit=st.integers(0, 30), asked=st.lists(st.integers(1, 12), max_size=60))
+def test_it_holds_the_most_recent_values_that_fit(limit: int, asked: list[int]) -> None:
+    cache: ByteLRU[int] = ByteLRU(limit, weigh=lambda value: value)
+    recent: list[int] = []  # plain reference: most recent last
+    for key in asked:
+        made: list[int] = []
+        assert cache.get(key, lambda key=key, made=made: made.append(key) or key) == key  # type: ignore[misc]
+        assert bool(made) == (key not in recent)
+        if key in recent:
+            recent.remove(key)
+        if key <= limit:
+            recent.append(key)
+            while sum(recent) > limit:
+                recent.pop(0)
+        assert cache.held == sum(recent) <= limit
+
+
+def test_threads_that_ask_for_one_value_make_it_once() -> None:
+    cache: ByteLRU[str] = ByteLRU(100, weigh=len)
+    made: list[int] = []
+
+    def make() -> str:
+        made.append(1)
+        time.sleep(0.02)
+        return "value"
+
+    threads = [threading.Thread(target=lambda: cache.get("k", make)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "count"), [(0, 0), (12, 12), ("12", 12), ("256MB", 256_000_000), ("1.5 GiB", 3 * 2**29), ("2kb", 2000)]
+)
+def test_sizes_are_read_as_people_write_them(size: int | str, count: int) -> None:
+    assert parse_size(size) == count
+
+
+@pytest.mark.parametrize("size", ["", "much", "-1MB", -1, "3 QB", "MB", True, None])
+def test_what_is_no_size_is_refused(size: object) -> None:
+    with pytest.raises(ValidationError, match="256MB"):
+        parse_size(size)  # type: ignore[arg-type]
