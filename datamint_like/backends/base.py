@@ -137,6 +137,27 @@ class NewWorklist:
     segmentation_type: str = "single_label"
 
 
+@dataclass(frozen=True)
+class ProjectContent:
+    """All that a dataset reads of a project (or of a list of resources), as it was at one instant.
+
+    Attributes:
+        revision: Equal revisions mean equal content; for a project, its `project_revision`.
+        project: None for a list of resources.
+        worklists: The project's schemas.
+        resources: In dataset order.
+        parts: For each resource its files, by resource id.
+        annotations: For each resource its annotations in order, by resource id.
+    """
+
+    revision: str
+    project: Project | None
+    worklists: tuple[AnnotationWorklist, ...]
+    resources: tuple[Resource, ...]
+    parts: Mapping[str, Sequence[Part]]
+    annotations: Mapping[str, Sequence[Annotation]]
+
+
 class Blobs(Protocol):
     """Where the bytes of parts and annotation files lie on this machine; light enough for every worker."""
 
@@ -197,6 +218,12 @@ class Backend(Protocol):
     def list_work_statuses(self, project_id: str) -> list[WorkStatus]: ...
     def project_revision(self, project_id: str) -> str:
         """A token that changes whenever anything that a dataset of this project reads changes."""
+
+    def read_project(self, project_id: str) -> ProjectContent:
+        """Everything of a project in one read transaction."""
+
+    def read_resources(self, resource_ids: Sequence[str]) -> ProjectContent:
+        """Everything of these resources in one read transaction, in the order asked for."""
 
     # splits
     def assign_split(self, project_id: str, resource_ids: Sequence[str], split_name: str) -> None: ...

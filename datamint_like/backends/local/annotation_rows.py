@@ -1,0 +1,177 @@
+"""Rows of annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from datamint_like.backends.base import AnnotationQuery, NewAnnotation
+from datamint_like.backends.local import annotation_checks as checks
+from datamint_like.backends.local import clock
+from datamint_like.backends.local.changes import name, one_of, only, page
+from datamint_like.backends.local.database import Read, Write, batches, id_list, new_id
+from datamint_like.backends.local.schema import annotation_table, resources, worklists
+from datamint_like.entities import NUMERIC_TYPES, Annotation
+from datamint_like.exceptions import ValidationError
+
+STATUSES = ("new", "published")
+_VALUES = ("value", "text_value", "numeric_value")
+_CHANGEABLE = frozenset({"identifier", *_VALUES, "units", "geometry", "status", "annotation_worklist_id"})
+_row = annotation_table.c
+_joined = (
+    sa.select(
+        annotation_table,
+        resources.c.filename.label("resource_filename"),
+        resources.c.modality.label("resource_modality"),
+        worklists.c.name.label("annotation_worklist_name"),
+    )
+    .join(resources, resources.c.id == _row.resource_id)
+    .outerjoin(worklists, worklists.c.id == _row.annotation_worklist_id)
+)
+
+
+def get(read: Read, annotation_id: str) -> Annotation:
+    """The annotation with this id, deleted or not."""
+    row = read.row(_joined.where(_row.id == annotation_id))
+    if row is None:
+        raise read.missing("Annotation", annotation_id)
+    return _annotation(row)
+
+
+def get_many(read: Read, annotation_ids: Sequence[str]) -> list[Annotation]:
+    """The annotations with these ids, in their order."""
+    rows = [row for batch in batches(annotation_ids) for row in read.rows(_joined.where(_row.id.in_(batch)))]
+    found = {row["id"]: _annotation(row) for row in rows}
+    return [found[annotation_id] for annotation_id in annotation_ids]
+
+
+def listing(read: Read, query: AnnotationQuery) -> list[Annotation]:
+    """The annotations that `query` asks for, by (created_at, id)."""
+    part = page(query.offset, query.limit)
+    statement = _joined.where(*_conditions(query)).order_by(_row.created_at, _row.id)
+    if query.resource_ids is None:
+        statement = statement.offset(part.start)
+        return [_annotation(row) for row in read.rows(statement if part.stop is None else statement.limit(query.limit))]
+    wanted = id_list(query.resource_ids, "resource_ids")
+    rows = [row for batch in batches(wanted) for row in read.rows(statement.where(_row.resource_id.in_(batch)))]
+    rows.sort(key=lambda row: (row["created_at"], row["id"]))
+    return [_annotation(row) for row in rows[part]]
+
+
+def create(write: Write, resource_id: str, rows: Sequence[dict[str, Any]]) -> list[Annotation]:
+    """Add checked annotations of one resource, in this order."""
+    resource = write.row(sa.select(resources.c.deleted).where(resources.c.id == resource_id))
+    if resource is None:
+        raise write.missing("Resource", resource_id)
+    if resource["deleted"]:
+        raise ValidationError(f"Resource {resource_id} is deleted. Restore it before annotating it.")
+    _need_worklists(write, [row["annotation_worklist_id"] for row in rows])
+    base = {"resource_id": resource_id, "status": "new", "deleted": False}
+    full = [{**base, **row, **_authors(write, row), "id": new_id(), "created_at": write.stamp()} for row in rows]
+    write.insert(annotation_table, full)
+    write.touch_projects_of([resource_id])
+    return get_many(write, [row["id"] for row in full])
+
+
+def row_of(new: NewAnnotation, columns: Mapping[str, Any], sha256: str | None) -> dict[str, Any]:
+    """The row of a checked annotation, except who stores it and when."""
+    file = None if sha256 is None else checks.payload_name(new)
+    return {
+        **columns,
+        "annotation_worklist_id": new.worklist_id,
+        "created_by": new.author,
+        "created_by_model": new.model_id,
+        "import_author": new.author,
+        "imported_from": new.imported_from,
+        "source": new.source,
+        "file": file,
+        "associated_file": file,
+        "sha256": sha256,
+    }
+
+
+def update(write: Write, annotation_id: str, changes: Mapping[str, Any]) -> Annotation:
+    """Change what an annotation says; its type, scope and file stay."""
+    old = get(write, annotation_id)
+    values = only(changes, _CHANGEABLE, "an annotation")
+    columns = {key: value for key, value in values.items() if key not in _VALUES}
+    what = f"annotation {annotation_id}"
+    if "identifier" in values:
+        name(values["identifier"], f"The identifier of {what}")
+    if "status" in values:
+        one_of(values["status"], STATUSES, f"The status of {what}")
+    for key in _VALUES:
+        if key in values and (key != "text_value" or old.annotation_type not in NUMERIC_TYPES):
+            text, number = checks.value_columns(old.annotation_type, values[key], what)
+            columns |= {"text_value": text, "numeric_value": number}
+    if "geometry" in values:
+        number = columns.get("numeric_value", old.numeric_value)
+        columns["geometry"] = checks.geometry_column(old.annotation_type, values["geometry"], number, what)
+        columns["old_geometry"] = old.geometry or None
+    _need_worklists(write, [columns.get("annotation_worklist_id")])
+    write.change(annotation_table, _row.id == annotation_id, **columns)
+    write.touch_projects_of([old.resource_id])
+    return get(write, annotation_id)
+
+
+def approve(write: Write, annotation_id: str) -> None:
+    """Publish an annotation; one that is published stays as it is."""
+    old = get(write, annotation_id)
+    if old.approved_at is None:
+        mark = {"status": "published", "approved_at": write.stamp(), "approved_by": write.user}
+        write.change(annotation_table, _row.id == annotation_id, **mark)
+        write.touch_projects_of([old.resource_id])
+
+
+def delete(write: Write, annotation_ids: Sequence[str]) -> None:
+    """Mark as deleted those that are not yet."""
+    wanted = id_list(annotation_ids, "annotation_ids")
+    known = write.found(_row.id, wanted)
+    for annotation_id in wanted:
+        if annotation_id not in known:
+            raise write.missing("Annotation", annotation_id)
+    live = sorted(write.found(_row.id, wanted, _row.deleted.is_(False)))
+    if live:
+        mark = {"deleted": True, "deleted_at": write.stamp(), "deleted_by": write.user}
+        write.change_each(annotation_table, _row.id, live, **mark)
+        write.touch_projects_of(sorted({each.resource_id for each in get_many(write, live)}))
+
+
+def _conditions(query: AnnotationQuery) -> list[sa.ColumnElement[bool]]:
+    one_of(query.deleted, ("exclude", "include", "only"), "deleted")
+    found: list[sa.ColumnElement[bool]] = []
+    if query.deleted == "exclude":
+        found += [_row.deleted.is_(False), resources.c.deleted.is_(False)]
+    if query.deleted == "only":
+        found.append(_row.deleted.is_(True))
+    equal = {"annotation_type": "annotation_type", "worklist_id": "annotation_worklist_id", "status": "status"}
+    found += [_row[column] == getattr(query, field) for field, column in equal.items() if getattr(query, field)]
+    if query.author:
+        found.append(sa.func.coalesce(_row.created_by, _row.created_by_model) == query.author)
+    if query.from_date:
+        found.append(_row.created_at >= clock.parse(query.from_date))
+    if query.to_date:
+        found.append(_row.created_at <= clock.end_of(query.to_date))
+    return found
+
+
+def _authors(write: Write, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Who made it: the author given, else the model alone, else this user."""
+    if row["created_by"] or row["created_by_model"]:
+        return {}
+    return {"created_by": write.user}
+
+
+def _need_worklists(read: Read, ids: Sequence[str | None]) -> None:
+    wanted = sorted({worklist_id for worklist_id in ids if worklist_id is not None})
+    known = read.found(worklists.c.id, wanted)
+    for worklist_id in wanted:
+        if worklist_id not in known:
+            raise read.missing("Worklist", worklist_id)
+
+
+def _annotation(row: Any) -> Annotation:
+    fields = {key: value for key, value in row.items() if key != "revision"}
+    return Annotation(**{**fields, "geometry": fields["geometry"] or []})

@@ -1,0 +1,368 @@
+"""The embedded store as a `Backend`: one call, one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from datamint_like.backends.base import (
+    AnnotationQuery,
+    NewAnnotation,
+    NewProject,
+    NewResource,
+    NewWorklist,
+    ProjectContent,
+    ResourceQuery,
+)
+from datamint_like.backends.local import (
+    annotation_checks,
+    annotation_rows,
+    contents,
+    headers,
+    projects,
+    resources,
+    splits,
+    uploads,
+    users,
+    verify,
+    volume_masks,
+    worklists,
+)
+from datamint_like.backends.local.changes import name
+from datamint_like.backends.local.database import Database, Write, id_list
+from datamint_like.backends.local.files import FileStore, Intake
+from datamint_like.backends.local.folder import made_ready
+from datamint_like.backends.local.whole_file import opened
+from datamint_like.entities import (
+    Annotation,
+    AnnotationWorklist,
+    Part,
+    Project,
+    ProjectResourceSplit,
+    Resource,
+    User,
+    WorkStatus,
+)
+from datamint_like.exceptions import StorageError
+
+
+class LocalBackend:
+    """A store in one folder of this machine: SQLite for rows, content-addressed files for bytes.
+
+    Opening makes a new store where there is none. Any number of threads and processes may use one store at once,
+    on a local disk; it pickles as its URL and survives a fork.
+
+    Attributes:
+        url: `file://` URL of the folder.
+
+    Raises:
+        ValidationError: The folder holds other things than a store.
+        StorageError: The store cannot be read or made, or a newer version wrote it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        folder = made_ready(Path(unquote(urlsplit(url).path)))
+        self._files = FileStore(folder)
+        self._database = Database(folder / "store.sqlite", url)
+        self._files.sweep()
+
+    def __reduce__(self) -> tuple[type[LocalBackend], tuple[str]]:
+        return LocalBackend, (self.url,)
+
+    def __repr__(self) -> str:
+        return f"LocalBackend({self.url!r})"
+
+    def now(self) -> str:
+        """An instant of this store: whatever it wrote is before, whatever it will write is after."""
+        with self._database.write() as write:
+            return write.stamp()
+
+    def close(self) -> None:
+        """Close the connections of this process; the next call opens new ones."""
+        self._database.close()
+
+    def blobs(self) -> FileStore:
+        """The store's bytes."""
+        return self._files
+
+    def verify(self) -> list[str]:
+        """One sentence for each file that is missing or differs from what was stored; empty when all is well."""
+        with self._database.read() as read:
+            return verify.problems(read, self._files)
+
+    # users
+
+    def current_user(self) -> User:
+        """The user that this store writes as."""
+        with self._database.read() as read:
+            return users.owner(read)
+
+    def list_users(self) -> list[User]:
+        """All users."""
+        with self._database.read() as read:
+            return users.listing(read)
+
+    def get_user(self, email: str) -> User:
+        """The user with this e-mail."""
+        with self._database.read() as read:
+            return users.get(read, email)
+
+    def create_user(self, user: User) -> User:
+        """Add a user."""
+        with self._database.write() as write:
+            return users.create(write, user)
+
+    def update_user(self, email: str, changes: Mapping[str, Any]) -> User:
+        """Change names or roles of a user."""
+        with self._database.write() as write:
+            return users.update(write, email, changes)
+
+    def delete_user(self, email: str) -> None:
+        """Remove a user."""
+        with self._database.write() as write:
+            users.delete(write, email)
+
+    # projects
+
+    def list_projects(self, *, include_archived: bool = False) -> list[Project]:
+        """Projects by time of creation."""
+        with self._database.read() as read:
+            return projects.listing(read, include_archived=include_archived)
+
+    def get_project(self, project_id: str) -> Project:
+        """The project with this id."""
+        with self._database.read() as read:
+            return projects.get(read, project_id)
+
+    def find_project(self, name: str) -> Project | None:
+        """The project with this name, archived or not, or None."""
+        with self._database.read() as read:
+            return projects.find(read, name)
+
+    def create_project(self, new: NewProject) -> Project:
+        """Add a project and its default worklist."""
+        with self._database.write() as write:
+            return projects.create(write, new)
+
+    def update_project(self, project_id: str, changes: Mapping[str, Any]) -> Project:
+        """Change a project's own fields."""
+        with self._database.write() as write:
+            return projects.update(write, project_id, changes)
+
+    def archive_project(self, project_id: str) -> None:
+        """Hide a project from listings; `restore_project` brings it back."""
+        with self._database.write() as write:
+            projects.set_archived(write, project_id, archived=True)
+
+    def restore_project(self, project_id: str) -> Project:
+        """Bring an archived project back."""
+        with self._database.write() as write:
+            return projects.set_archived(write, project_id, archived=False)
+
+    def list_project_resources(self, project_id: str) -> list[Resource]:
+        """The project's resources that are not deleted, by time of adding."""
+        with self._database.read() as read:
+            return projects.members(read, project_id)
+
+    def add_project_resources(self, project_id: str, resource_ids: Sequence[str]) -> None:
+        """Add resources to a project, publishing them."""
+        with self._database.write() as write:
+            projects.add_resources(write, project_id, resource_ids)
+
+    def remove_project_resources(self, project_id: str, resource_ids: Sequence[str]) -> None:
+        """Take resources out of a project."""
+        with self._database.write() as write:
+            projects.remove_resources(write, project_id, resource_ids)
+
+    def set_work_status(self, project_id: str, resource_id: str, status: str) -> None:
+        """Say how far the work on a resource of a project is."""
+        with self._database.write() as write:
+            projects.set_work_status(write, project_id, resource_id, status)
+
+    def list_work_statuses(self, project_id: str) -> list[WorkStatus]:
+        """Statuses of work, oldest first."""
+        with self._database.read() as read:
+            return projects.statuses(read, project_id)
+
+    def project_revision(self, project_id: str) -> str:
+        """A token that changes whenever anything that a dataset of this project reads changes."""
+        with self._database.read() as read:
+            return contents.revision(read, project_id)
+
+    def read_project(self, project_id: str) -> ProjectContent:
+        """Everything of a project that a dataset reads, as it is at one instant."""
+        with self._database.read() as read:
+            return contents.of_project(read, project_id)
+
+    def read_resources(self, resource_ids: Sequence[str]) -> ProjectContent:
+        """Everything of these resources that a dataset reads, as it is at one instant."""
+        with self._database.read() as read:
+            return contents.of_resources(read, id_list(resource_ids, "resource_ids"))
+
+    # splits
+
+    def assign_split(self, project_id: str, resource_ids: Sequence[str], split_name: str) -> None:
+        """Put resources of a project into a split, all at one instant."""
+        wanted = id_list(resource_ids, "resource_ids")
+        name(split_name, "The name of a split")
+        with self._database.write() as write:
+            projects.get(write, project_id)
+            projects.need_members(write, project_id, wanted)
+            splits.assign(write, project_id, wanted, split_name)
+
+    def list_splits(
+        self, project_id: str, *, split_name: str | None = None, as_of: str | None = None
+    ) -> list[ProjectResourceSplit]:
+        """The assignments that hold now, or held at `as_of` (ISO 8601; UTC where it names no zone)."""
+        with self._database.read() as read:
+            projects.get(read, project_id)
+            return splits.listing(read, project_id, split_name=split_name, as_of=as_of)
+
+    # resources
+
+    def create_resource(self, new: NewResource) -> Resource:
+        """Store (or link) the files of one resource; when this returns, they survive a power cut."""
+        upload = uploads.prepare(new)
+        with Intake(self._files, upload.size) as intake:
+            parts = uploads.take_in(upload, intake)
+            with self._storing(intake) as write:
+                row = uploads.row(write, upload, parts)
+                resources.insert(write, row, new.tags, parts)
+                return resources.get(write, row["id"])
+
+    def list_resources(self, query: ResourceQuery) -> list[Resource]:
+        """The resources that `query` asks for."""
+        with self._database.read() as read:
+            return resources.listing(read, query)
+
+    def get_resource(self, resource_id: str) -> Resource:
+        """The resource with this id, deleted or not."""
+        with self._database.read() as read:
+            return resources.get(read, resource_id)
+
+    def get_resources(self, resource_ids: Sequence[str]) -> list[Resource]:
+        """The resources with these ids, in their order."""
+        with self._database.read() as read:
+            return resources.get_many(read, resource_ids)
+
+    def set_tags(self, resource_ids: Sequence[str], tags: Sequence[str]) -> None:
+        """Replace the tags of resources."""
+        with self._database.write() as write:
+            resources.set_tags(write, resource_ids, tags)
+
+    def add_tags(self, resource_ids: Sequence[str], tags: Sequence[str]) -> None:
+        """Add tags to resources; tags that others add at the same time stay."""
+        with self._database.write() as write:
+            resources.add_tags(write, resource_ids, tags)
+
+    def publish_resources(self, resource_ids: Sequence[str]) -> None:
+        """Publish resources; those that are published stay as they are."""
+        with self._database.write() as write:
+            resources.publish(write, resource_ids)
+
+    def delete_resources(self, resource_ids: Sequence[str]) -> None:
+        """Mark resources as deleted; `restore_resources` brings them back."""
+        with self._database.write() as write:
+            resources.delete(write, resource_ids)
+
+    def restore_resources(self, resource_ids: Sequence[str]) -> list[Resource]:
+        """Undo the deletion of resources."""
+        with self._database.write() as write:
+            return resources.restore(write, resource_ids)
+
+    def list_parts(self, resource_ids: Sequence[str]) -> dict[str, list[Part]]:
+        """The original files of each resource, in order."""
+        with self._database.read() as read:
+            return resources.parts_of(read, resource_ids)
+
+    def open_resource_file(self, resource_id: str) -> BinaryIO:
+        """One file that holds the whole resource: the part itself, or a multi-frame DICOM of a series."""
+        with self._database.read() as read:
+            resource = resources.get(read, resource_id)
+            parts = resources.parts_of(read, [resource_id])[resource_id]
+        return opened(resource, [self._files.part_path(part, resource.filename) for part in parts])
+
+    # annotations
+
+    def create_annotations(self, resource_id: str, new: Sequence[NewAnnotation]) -> list[Annotation]:
+        """Store annotations of one resource: all of them, or none."""
+        resource = self.get_resource(resource_id)
+        facts = headers.facts_of(resource)
+        checked = [annotation_checks.columns_of(each, facts, resource.filename) for each in new]
+        with Intake(self._files, sum(len(each.payload or b"") for each in new)) as intake:
+            digests = [None if each.payload is None else intake.add([each.payload]).sha256 for each in new]
+            rows = [annotation_rows.row_of(*each) for each in zip(new, checked, digests, strict=True)]
+            with self._storing(intake) as write:
+                return annotation_rows.create(write, resource_id, rows)
+
+    def upload_volume_mask(
+        self, resource_id: str, payload: bytes, names: Mapping[int, str], template: NewAnnotation
+    ) -> list[Annotation]:
+        """Store one binary image-scope segmentation for each label that a NIfTI label map holds."""
+        resource = self.get_resource(resource_id)
+        new = volume_masks.taken_apart(payload, names, template, headers.facts_of(resource), resource.filename)
+        return self.create_annotations(resource_id, new)
+
+    def list_annotations(self, query: AnnotationQuery) -> list[Annotation]:
+        """The annotations that `query` asks for, by (created_at, id)."""
+        with self._database.read() as read:
+            return annotation_rows.listing(read, query)
+
+    def get_annotation(self, annotation_id: str) -> Annotation:
+        """The annotation with this id, deleted or not."""
+        with self._database.read() as read:
+            return annotation_rows.get(read, annotation_id)
+
+    def update_annotation(self, annotation_id: str, changes: Mapping[str, Any]) -> Annotation:
+        """Change what an annotation says."""
+        with self._database.write() as write:
+            return annotation_rows.update(write, annotation_id, changes)
+
+    def approve_annotation(self, annotation_id: str) -> None:
+        """Publish an annotation."""
+        with self._database.write() as write:
+            annotation_rows.approve(write, annotation_id)
+
+    def delete_annotations(self, annotation_ids: Sequence[str]) -> None:
+        """Mark annotations as deleted."""
+        with self._database.write() as write:
+            annotation_rows.delete(write, annotation_ids)
+
+    # worklists
+
+    def list_worklists(self, project_id: str) -> list[AnnotationWorklist]:
+        """A project's worklists, by time of creation."""
+        with self._database.read() as read:
+            projects.get(read, project_id)
+            return worklists.of_project(read, project_id)
+
+    def get_worklist(self, worklist_id: str) -> AnnotationWorklist:
+        """The worklist with this id."""
+        with self._database.read() as read:
+            return worklists.get(read, worklist_id)
+
+    def create_worklist(self, new: NewWorklist) -> AnnotationWorklist:
+        """Add a worklist."""
+        with self._database.write() as write:
+            return worklists.create(write, new)
+
+    def update_worklist(self, worklist_id: str, changes: Mapping[str, Any]) -> AnnotationWorklist:
+        """Replace fields of a worklist."""
+        with self._database.write() as write:
+            return worklists.update(write, worklist_id, changes)
+
+    @contextmanager
+    def _storing(self, intake: Intake) -> Iterator[Write]:
+        """A write whose rows name the files of `intake`, which are in place and durable before it commits."""
+        try:
+            with self._database.write() as write:
+                yield write
+                intake.publish()
+        except BaseException:  # also on KeyboardInterrupt: no file must stay that no row names
+            with suppress(StorageError), self._database.write() as write:
+                verify.drop_unnamed(write, self._files, intake.published)
+            raise

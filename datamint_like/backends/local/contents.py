@@ -1,0 +1,53 @@
+"""Everything that a dataset reads, from one read transaction."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from datamint_like.backends.base import AnnotationQuery, ProjectContent
+from datamint_like.backends.local import annotation_rows, projects, resources, worklists
+from datamint_like.backends.local.database import Read
+from datamint_like.entities import Annotation, Resource
+
+
+def of_project(read: Read, project_id: str) -> ProjectContent:
+    """A project, its schemas, members that are not deleted, their files and annotations."""
+    members = tuple(projects.members(read, project_id))
+    return ProjectContent(
+        revision=revision(read, project_id),
+        project=projects.get(read, project_id),
+        worklists=tuple(worklists.of_project(read, project_id)),
+        resources=members,
+        parts=resources.parts_of(read, [each.id for each in members]),
+        annotations=_annotations(read, members),
+    )
+
+
+def of_resources(read: Read, resource_ids: list[str]) -> ProjectContent:
+    """Resources with their files and annotations; the revision is a digest of all that."""
+    chosen = tuple(resources.get_many(read, resource_ids))
+    parts = resources.parts_of(read, resource_ids)
+    annotations_of = _annotations(read, chosen)
+    content = msgspec.json.encode((chosen, parts, annotations_of))
+    return ProjectContent(
+        revision=f"{read.store_id()}-{hashlib.sha256(content).hexdigest()}",
+        project=None,
+        worklists=(),
+        resources=chosen,
+        parts=parts,
+        annotations=annotations_of,
+    )
+
+
+def revision(read: Read, project_id: str) -> str:
+    """A token that changes whenever anything of `of_project` changes, and that no other store gives."""
+    return f"{read.store_id()}-{projects.revision(read, project_id)}"
+
+
+def _annotations(read: Read, chosen: tuple[Resource, ...]) -> dict[str, list[Annotation]]:
+    result: dict[str, list[Annotation]] = {resource.id: [] for resource in chosen}
+    for annotation in annotation_rows.listing(read, AnnotationQuery(resource_ids=tuple(result))):
+        result[annotation.resource_id].append(annotation)
+    return result

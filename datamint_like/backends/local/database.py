@@ -1,0 +1,181 @@
+"""Transactions of a store: what a read sees, and the number and time stamps that a write gives.
+
+Writes are one after another. Each takes the next revision of the store and stamps that never run backwards,
+even when the machine's clock does: the history of splits rests on that.
+"""
+
+from __future__ import annotations
+
+import getpass
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from datamint_like.backends.local import clock
+from datamint_like.backends.local.engine import SqliteDatabase
+from datamint_like.backends.local.schema import project_resources, projects, store_meta, users
+from datamint_like.exceptions import ItemNotFoundError, ValidationError
+
+#: Databases limit the number of values in one statement; longer lists go in pieces of this size.
+BATCH = 5000
+
+
+@dataclass
+class Read:
+    """One consistent view of the store.
+
+    Attributes:
+        connection: Inside a transaction.
+        store: URL of the store, for messages.
+    """
+
+    connection: sa.Connection
+    store: str
+
+    def rows(self, statement: sa.Select[Any]) -> list[Any]:
+        """All rows of `statement`, as mappings of column names."""
+        return list(self.connection.execute(statement).mappings())
+
+    def row(self, statement: sa.Select[Any]) -> Any | None:
+        """The first row of `statement`, as a mapping, or None."""
+        return self.connection.execute(statement).mappings().first()
+
+    def store_id(self) -> str:
+        """The store's random id, which tells its revisions from those of other stores."""
+        return str(self.connection.execute(sa.select(store_meta.c.store_id)).scalar_one())
+
+    def missing(self, what: str, name: str) -> ItemNotFoundError:
+        """The error for an unknown id or name."""
+        return ItemNotFoundError(f"{what} {name} not found in the store {self.store}.")
+
+    def found(self, column: sa.Column[Any], ids: Sequence[str], *where: sa.ColumnElement[bool]) -> set[str]:
+        """Those of `ids` that `column` holds in the rows that `where` picks."""
+        return {
+            value
+            for batch in batches(ids)
+            for value in self.connection.execute(sa.select(column).where(column.in_(batch), *where)).scalars()
+        }
+
+
+@dataclass
+class Write(Read):
+    """One write: everything of it is stored, or nothing.
+
+    Attributes:
+        revision: Number of this write; rows that it changes carry it.
+        user: E-mail of who writes.
+        last_stamp: The latest stamp that the store gave.
+    """
+
+    revision: int
+    user: str
+    last_stamp: str
+
+    def stamp(self) -> str:
+        """A time stamp later than every other of this store: about now."""
+        self.last_stamp = clock.later_than(self.last_stamp, clock.wall_clock())
+        return self.last_stamp
+
+    def change(self, table: sa.Table, where: sa.ColumnElement[bool], **values: Any) -> None:
+        """Set columns of the rows that `where` picks, and their revision."""
+        self.connection.execute(sa.update(table).where(where).values(**values, revision=self.revision))
+
+    def change_each(self, table: sa.Table, column: sa.Column[Any], ids: Sequence[str], **values: Any) -> None:
+        """Set columns of the rows whose `column` is one of `ids`, and their revision."""
+        for batch in batches(ids):
+            self.change(table, column.in_(batch), **values)
+
+    def insert(self, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Add rows; tables with a revision get that of this write."""
+        if rows:
+            extra = {"revision": self.revision} if "revision" in table.c else {}
+            self.connection.execute(sa.insert(table), [{**row, **extra} for row in rows])
+
+    def touch_projects(self, project_ids: Iterable[str]) -> None:
+        """Note that something a dataset of these projects reads has changed."""
+        self.change_each(projects, projects.c.id, list(project_ids))
+
+    def touch_projects_of(self, resource_ids: Sequence[str]) -> None:
+        """Note that something of these resources, which a dataset of their projects reads, has changed."""
+        member = project_resources.c
+        for batch in batches(resource_ids):
+            holders = sa.select(member.project_id).where(member.resource_id.in_(batch))
+            self.change(projects, projects.c.id.in_(holders))
+
+
+class Database:
+    """The database of one store."""
+
+    def __init__(self, file: Path, store: str) -> None:
+        self._sqlite = SqliteDatabase(file)
+        self.store = store
+        self._sqlite.prepare(_fill)
+
+    @contextmanager
+    def read(self) -> Iterator[Read]:
+        """A consistent view: nothing that others write meanwhile shows in it."""
+        with self._sqlite.begin() as connection:
+            yield Read(connection, self.store)
+
+    @contextmanager
+    def write(self) -> Iterator[Write]:
+        """The next write, durable once the block has ended."""
+        with self._sqlite.begin(write=True) as connection:
+            meta = store_meta.c
+            row = connection.execute(
+                sa.update(store_meta)
+                .values(revision=meta.revision + 1)
+                .returning(meta.revision, meta.owner, meta.last_stamp)
+            ).one()
+            write = Write(connection, self.store, row.revision, row.owner, row.last_stamp)
+            yield write
+            connection.execute(sa.update(store_meta).values(last_stamp=write.last_stamp))
+
+    def close(self) -> None:
+        """Close this process's idle connections."""
+        self._sqlite.close()
+
+
+def batches(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """`values` in pieces that fit into one statement."""
+    for start in range(0, len(values), BATCH):
+        yield values[start : start + BATCH]
+
+
+def id_list(values: Sequence[str], what: str) -> list[str]:
+    """`values` without repetitions, in order.
+
+    Raises:
+        ValidationError: It is one text, or holds something else than text.
+    """
+    if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+        raise ValidationError(f"{what} must be a list of texts, not {values!r:.80}.")
+    return list(dict.fromkeys(values))
+
+
+def new_id() -> str:
+    """A random id, shaped as a UUID."""
+    return str(uuid.uuid4())
+
+
+def _fill(connection: sa.Connection) -> None:
+    """The first rows of a new store: who it is, and its one user."""
+    now, store_id, owner = clock.wall_clock(), new_id(), f"{_login()}@localhost"
+    connection.execute(sa.insert(store_meta).values(id=1, store_id=store_id, owner=owner, last_stamp=now, revision=1))
+    connection.execute(
+        sa.insert(users).values(email=owner, roles=["admin"], customer_id=store_id, created_at=now, revision=1)
+    )
+
+
+def _login() -> str:
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user may have no name
+        name = ""
+    return re.sub(r"[^A-Za-z0-9._-]", "", name) or "user"

@@ -1,0 +1,171 @@
+"""All that knows SQLite: connections, transactions, the schema's version, and the database's errors.
+
+SQLite runs in write-ahead mode, flushes every commit (`synchronous=FULL`), and checks foreign keys. A writer takes
+the write lock when it begins, so no transaction fails half-way because another one was first.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from filelock import FileLock
+from sqlalchemy import event, exc
+
+from datamint_like.backends.local import schema
+from datamint_like.exceptions import StorageError, ValidationError
+
+BUSY_S = 60
+#: Function n (from 0) brings a store of version n + 1 to version n + 2; a new store is made at the newest version.
+MIGRATIONS: list[Callable[[sa.Connection], None]] = []
+
+_open: weakref.WeakSet[SqliteDatabase] = weakref.WeakSet()
+_inherited: list[sa.Engine] = []  # connections of a parent process; closing them here would harm it
+
+
+class SqliteDatabase:
+    """The connections to one SQLite file: an engine a process, opened when first used there."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._engines: dict[int, sa.Engine] = {}
+        _open.add(self)
+
+    @contextmanager
+    def begin(self, *, write: bool = False) -> Iterator[sa.Connection]:
+        """A connection inside one transaction: committed when the block ends well, else rolled back.
+
+        Raises:
+            StorageError: The database cannot be read or written; the message says why.
+        """
+        with _translated(self.file):
+            engine = self._engine().execution_options(immediate=write)
+            with engine.begin() as connection:
+                yield connection
+
+    def prepare(self, fill: Callable[[sa.Connection], None]) -> None:
+        """Make the tables of a new store (then `fill` it) or bring an older one to this version.
+
+        Any number of processes may do so at once.
+
+        Raises:
+            StorageError: A newer version of this package wrote the store, or it is no store.
+        """
+        if self._version() == _newest():
+            return
+        with _translated(self.file), FileLock(self.file.with_suffix(".lock"), timeout=BUSY_S):
+            with self._engine().connect() as connection:
+                raw: Any = connection.connection.dbapi_connection
+                raw.execute("PRAGMA journal_mode=WAL")  # kept in the file; not possible inside a transaction
+            with self.begin(write=True) as connection:
+                _migrate(connection, fill)
+
+    def close(self) -> None:
+        """Close this process's idle connections; the next use opens new ones."""
+        engine = self._engines.pop(os.getpid(), None)
+        if engine is not None:
+            engine.dispose()
+
+    def _version(self) -> int:
+        with self.begin() as connection:
+            version = _user_version(connection)
+        if version > _newest():
+            raise StorageError(
+                f"The store in {self.file.parent} has schema version {version}, made by a newer datamint_like; "
+                f"this one knows versions up to {_newest()}. Upgrade the package to open it."
+            )
+        return version
+
+    def _engine(self) -> sa.Engine:
+        pid = os.getpid()
+        if pid not in self._engines:
+            _inherited.extend(self._engines.values())
+            self._engines = {pid: _new_engine(self.file)}
+        return self._engines[pid]
+
+
+def _new_engine(file: Path) -> sa.Engine:
+    url = sa.URL.create("sqlite", database=str(file))
+    # every thread may hold a connection: waiting belongs to SQLite's own lock, not to the pool
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_S}, max_overflow=-1, pool_size=2)
+    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_up(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver starts no transaction by itself; `_begin` does
+    for pragma in ("foreign_keys=ON", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: sa.Connection) -> None:
+    immediate = connection.get_execution_options().get("immediate", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _newest() -> int:
+    return 1 + len(MIGRATIONS)
+
+
+def _user_version(connection: sa.Connection) -> int:
+    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+
+
+def _migrate(connection: sa.Connection, fill: Callable[[sa.Connection], None]) -> None:
+    """Bring the tables to the newest version, in the transaction of `connection`."""
+    version = _user_version(connection)
+    if version == 0:
+        if sa.inspect(connection).get_table_names():
+            raise StorageError(
+                "The file store.sqlite is a database of something else, not a store. Choose another folder."
+            )
+        schema.metadata.create_all(connection)
+        fill(connection)
+    else:
+        for step in MIGRATIONS[version - 1 :]:
+            step(connection)
+    connection.exec_driver_sql(f"PRAGMA user_version = {_newest()}")
+
+
+@contextmanager
+def _translated(file: Path) -> Iterator[None]:
+    """Errors of the database, as errors of this package."""
+    try:
+        yield
+    except (exc.InterfaceError, exc.ProgrammingError, UnicodeEncodeError, OverflowError) as error:
+        raise ValidationError(
+            "An argument cannot be stored: text must be valid Unicode, numbers 64-bit, and ids text."
+        ) from error
+    except exc.SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error)
+        raise StorageError(f"The database of the store in {file.parent} failed: {reason}.{_advice(reason)}") from error
+    except TimeoutError as error:
+        raise StorageError(f"The store in {file.parent} was being set up by another process for {BUSY_S} s.") from error
+
+
+def _advice(reason: str) -> str:
+    for sign, advice in {
+        "full": " Free some space there and try again; nothing of this call was stored.",
+        "disk I/O": " The disk may be full or failing; nothing of this call was stored.",
+        "locked": f" Another process held it for more than {BUSY_S} s; try again.",
+        "readonly": " The folder is not writable for this user.",
+        "unable to open": " The folder must exist and be writable for this user.",
+    }.items():
+        if sign in reason:
+            return advice
+    return ""
+
+
+def _before_fork() -> None:
+    """Close idle connections, so that a child process inherits none: SQLite forbids sharing them."""
+    for database in list(_open):
+        database.close()
+
+
+os.register_at_fork(before=_before_fork)

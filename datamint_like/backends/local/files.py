@@ -1,0 +1,228 @@
+"""The bytes of a store: content-addressed files under `blobs/ab/<sha256>`, and files registered in place.
+
+No database is needed to read them, so every DataLoader worker may hold a `FileStore`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from datamint_like._files import Staged, chunks_of, is_disk_full, make_dirs, publish, sha256_of, stage, sweep_staged
+from datamint_like.entities import Annotation, Part
+from datamint_like.exceptions import StorageError, ValidationError
+
+_DAY_S = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class FileStore:
+    """Where the bytes of parts and annotation files lie; knows only the store's folder."""
+
+    folder: Path
+
+    @property
+    def incoming(self) -> Path:
+        """Folder of files that are being written."""
+        return self.folder / "incoming"
+
+    def blob_path(self, sha256: str) -> Path:
+        """Where the file with this digest lies, or would."""
+        return self.folder / "blobs" / sha256[:2] / sha256
+
+    def part_path(self, part: Part, resource_name: str) -> Path:
+        """A readable file with the part's bytes: the stored one, or the linked one while it is unchanged.
+
+        Raises:
+            StorageError: It is gone, or a linked file changed since it was registered.
+        """
+        path = Path(part.linked_path) if part.linked_path else self.blob_path(part.sha256)
+        fault = _fault(path, part)
+        if fault is None:
+            return path
+        if part.linked_path:
+            raise StorageError(
+                f"The file {part.filename!r} of resource {resource_name!r} is linked, not stored, and {fault}. "
+                "Put the original file back where it was, or delete the resource and import the file again."
+            )
+        raise StorageError(
+            f"The stored file {part.filename!r} of resource {resource_name!r} {fault}. "
+            "Restore the store's folder from a backup, or delete the resource and import the file again."
+        )
+
+    def annotation_bytes(self, annotation: Annotation) -> bytes:
+        """The payload of a segmentation, checked against its digest.
+
+        Raises:
+            ValidationError: This annotation has no file.
+            StorageError: The file is gone, or its bytes are not those stored.
+        """
+        if annotation.sha256 is None:
+            raise ValidationError(f"Annotation {annotation.id} ({annotation.annotation_type}) has no file.")
+        try:
+            data = self.blob_path(annotation.sha256).read_bytes()
+        except OSError as error:
+            raise StorageError(f"The file of annotation {annotation.id} cannot be read: {error.strerror}.") from error
+        if hashlib.sha256(data).hexdigest() != annotation.sha256:
+            raise StorageError(
+                f"The file of annotation {annotation.id} is damaged: its bytes are not those that were stored. "
+                "Restore the store's folder from a backup, or delete the annotation and upload it again."
+            )
+        return data
+
+    def sweep(self) -> None:
+        """Remove what killed writers left behind more than a day ago."""
+        sweep_staged(self.incoming, older_than_s=_DAY_S)
+
+
+@dataclass
+class Intake:
+    """Files on their way into a store during one call: staged, then all published, else all removed.
+
+    `publish` belongs inside the write that names the files, so the bytes are durable before the row.
+
+    Attributes:
+        store: Where the files go.
+        needed: How many bytes the call will store, for messages.
+        published: Digests of the files that `publish` was called for.
+    """
+
+    store: FileStore
+    needed: int
+    published: list[str] = field(default_factory=list)
+    _staged: list[Staged] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for staged in self._staged:
+            staged.path.unlink(missing_ok=True)
+
+    def add(self, chunks: Iterable[bytes]) -> Staged:
+        """Stage a file.
+
+        Raises:
+            StorageError: The disk is full, or cannot be written.
+        """
+        with self._room():
+            make_dirs(self.store.incoming)
+            self._staged.append(stage(chunks, self.store.incoming))
+        return self._staged[-1]
+
+    def publish(self) -> None:
+        """Put every staged file at its place, durably; equal bytes share one file.
+
+        Raises:
+            StorageError: The disk is full, or cannot be written.
+        """
+        moves = {staged.sha256: staged.path for staged in self._staged}
+        self.published = list(moves)
+        with self._room():
+            publish((path, self.store.blob_path(digest)) for digest, path in moves.items())
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        """Errors of the disk, as errors that say how much room was needed and where."""
+        try:
+            yield
+        except StorageError:
+            raise
+        except OSError as error:
+            where = f"in the store's folder {self.store.folder}"
+            if is_disk_full(error):
+                raise StorageError(
+                    f"No room for {self.needed} bytes {where} ({error.strerror}). "
+                    "Free some space and upload again; nothing of this upload was stored."
+                ) from error
+            raise StorageError(f"Cannot write {where}: {error.strerror}. Nothing of this upload was stored.") from error
+
+
+def source_size(path: Path) -> int:
+    """Length in bytes of a file that is about to be stored.
+
+    Raises:
+        ValidationError: It does not exist, is no file, or may not be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise ValidationError(f"The file {path.name!r} cannot be read: {error.strerror}.") from error
+
+
+def source_chunks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file that is being stored.
+
+    Raises:
+        ValidationError: Reading it failed.
+    """
+    try:
+        yield from chunks_of(path)
+    except OSError as error:
+        raise ValidationError(f"The file {path.name!r} cannot be read: {error.strerror}.") from error
+
+
+def linked_part(path: Path, index: int) -> Part:
+    """The part that registers `path` where it lies.
+
+    Raises:
+        ValidationError: It cannot be read, changed meanwhile, or its path is not valid Unicode.
+    """
+    place = path.absolute()
+    try:
+        str(place).encode()
+        before, digest, after = place.stat(), sha256_of(place), place.stat()
+    except UnicodeEncodeError as error:
+        raise ValidationError(
+            f"The path of {plain_name(path)!r} is not valid Unicode: copy the file instead."
+        ) from error
+    except OSError as error:
+        raise ValidationError(f"The file {path.name!r} cannot be read: {error.strerror}.") from error
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise ValidationError(f"The file {path.name!r} changed while it was read. Try again when it is complete.")
+    return Part(
+        index=index,
+        filename=plain_name(path),
+        size=after.st_size,
+        sha256=digest,
+        linked_path=str(place),
+        mtime_ns=after.st_mtime_ns,
+    )
+
+
+def plain_name(path: Path | str) -> str:
+    """The base name, with a question mark for what is not valid Unicode."""
+    return Path(path).name.encode("utf-8", "replace").decode()
+
+
+def _fault(path: Path, part: Part) -> str | None:
+    """What is wrong with the file, as the end of a sentence; None when it is as registered."""
+    try:
+        facts = path.stat()
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    if facts.st_size != part.size:
+        return f"changed: it has {facts.st_size} bytes, {part.size} were registered"
+    if part.mtime_ns is not None and facts.st_mtime_ns != part.mtime_ns:
+        try:
+            # a copy or a touch changes the time alone: the bytes decide
+            same = _digest(str(path), facts.st_mtime_ns, facts.st_size) == part.sha256
+        except OSError as error:
+            return f"cannot be read ({error.strerror})"
+        return None if same else "changed: its bytes are not those that were registered"
+    return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _digest(path: str, _mtime_ns: int, _size: int) -> str:
+    return sha256_of(Path(path))

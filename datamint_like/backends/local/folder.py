@@ -1,0 +1,40 @@
+"""The folder of a store: made for its owner alone, and never one that holds other things."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from datamint_like._files import make_dirs
+from datamint_like.exceptions import StorageError, ValidationError
+
+_MODE = 0o700
+_DATABASE = "store.sqlite"
+
+
+def made_ready(folder: Path) -> Path:
+    """`folder`, with what a store needs in it.
+
+    Raises:
+        ValidationError: It holds other files and no store, or is a file.
+        StorageError: It cannot be made.
+    """
+    try:
+        if not (folder / _DATABASE).exists():
+            _make(folder)
+    except FileExistsError as error:
+        raise ValidationError(f"{folder} is a file; a store is a folder.") from error
+    except NotADirectoryError as error:
+        raise ValidationError(f"A store is a folder; {folder} lies inside a file.") from error
+    except OSError as error:
+        raise StorageError(f"The store's folder {folder} cannot be made: {error.strerror}.") from error
+    return folder
+
+
+def _make(folder: Path) -> None:
+    make_dirs(folder, mode=_MODE)
+    others = [path.name for path in folder.iterdir() if not path.name.startswith((_DATABASE, "store.lock"))]
+    if set(others) - {"blobs", "incoming"}:
+        raise ValidationError(f"{folder} holds other files and no store. Name a new or empty folder for the store.")
+    folder.chmod(_MODE)  # an empty folder that was there already may be open to others
+    for name in ("incoming", "blobs"):
+        make_dirs(folder / name, mode=_MODE)

@@ -1,0 +1,226 @@
+"""Rows of projects, their members and how far the work on each member is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from datamint_like.backends.base import NewProject, NewWorklist
+from datamint_like.backends.local import resources as resource_rows
+from datamint_like.backends.local import splits as split_rows
+from datamint_like.backends.local import worklists as worklist_rows
+from datamint_like.backends.local.changes import name, need_live_resources, need_resources, one_of, only
+from datamint_like.backends.local.database import Read, Write, batches, id_list, new_id
+from datamint_like.backends.local.schema import project_resources, projects, resources, work_statuses
+from datamint_like.entities import Project, ProjectAnnotator, Resource, WorkStatus
+from datamint_like.exceptions import EntityAlreadyExistsError, ValidationError
+
+WORK_STATUSES = ("opened", "annotated", "closed")
+_CHANGEABLE = frozenset({"name", "description", "most_recent_experiment"})
+_member = project_resources.c
+
+
+def listing(read: Read, *, include_archived: bool) -> list[Project]:
+    """Projects by time of creation."""
+    statement = sa.select(projects).order_by(projects.c.created_at, projects.c.id)
+    if not include_archived:
+        statement = statement.where(projects.c.archived.is_(False))
+    return [_project(read, row) for row in read.rows(statement)]
+
+
+def get(read: Read, project_id: str) -> Project:
+    """The project with this id, archived or not."""
+    return _project(read, _row(read, project_id))
+
+
+def find(read: Read, wanted: str) -> Project | None:
+    """The project with this name, archived or not."""
+    row = read.row(sa.select(projects).where(projects.c.name == wanted))
+    return None if row is None else _project(read, row)
+
+
+def revision(read: Read, project_id: str) -> int:
+    """Number of the last write that changed what a dataset of this project reads."""
+    return int(_row(read, project_id)["revision"])
+
+
+def create(write: Write, new: NewProject) -> Project:
+    """Add a project with its default worklist and first members."""
+    _need_free_name(write, new.name)
+    project_id = new_id()
+    row = {"id": project_id, "name": new.name, "description": new.description, "archived": False}
+    row |= {"created_at": write.stamp(), "created_by": write.user, "dataset_id": new_id()}
+    write.insert(projects, [row])
+    worklist = worklist_rows.create(
+        write,
+        NewWorklist(
+            name=worklist_rows.DEFAULT_NAME,
+            project_id=project_id,
+            annotations=new.annotations,
+            annotators=new.annotators,
+            segmentation_group=new.segmentation_group,
+        ),
+    )
+    write.change(projects, projects.c.id == project_id, worklist_id=worklist.id)
+    add_resources(write, project_id, new.resource_ids)
+    return get(write, project_id)
+
+
+def update(write: Write, project_id: str, changes: Mapping[str, Any]) -> Project:
+    """Change a project's own fields."""
+    _row(write, project_id)
+    values = only(changes, _CHANGEABLE, "a project")
+    if "name" in values:
+        _need_free_name(write, values["name"], own_id=project_id)
+    write.change(projects, projects.c.id == project_id, **values)
+    return get(write, project_id)
+
+
+def set_archived(write: Write, project_id: str, archived: bool) -> Project:
+    """Archive or restore a project; nothing happens when it is so already."""
+    if _row(write, project_id)["archived"] != archived:
+        write.change(projects, projects.c.id == project_id, archived=archived)
+    return get(write, project_id)
+
+
+def members(read: Read, project_id: str) -> list[Resource]:
+    """The project's resources that are not deleted, by time of adding."""
+    _row(read, project_id)
+    statement = (
+        sa.select(resources)
+        .join(project_resources, _member.resource_id == resources.c.id)
+        .where(_member.project_id == project_id, resources.c.deleted.is_(False))
+        .order_by(_member.added_at)
+    )
+    return resource_rows.fetch(read, statement)
+
+
+def add_resources(write: Write, project_id: str, resource_ids: Sequence[str]) -> None:
+    """Add resources in this order, publishing them; members stay where they are."""
+    _row(write, project_id)
+    wanted = id_list(resource_ids, "resource_ids")
+    need_live_resources(write, wanted)
+    present = _members_among(write, project_id, wanted)
+    new = [resource_id for resource_id in wanted if resource_id not in present]
+    base = {"project_id": project_id, "added_by": write.user}
+    write.insert(project_resources, [{**base, "resource_id": each, "added_at": write.stamp()} for each in new])
+    resource_rows.publish(write, new)
+    if new:
+        write.touch_projects([project_id])
+
+
+def remove_resources(write: Write, project_id: str, resource_ids: Sequence[str]) -> None:
+    """Take resources out of a project, closing their splits there; the resources stay in the store."""
+    _row(write, project_id)
+    wanted = id_list(resource_ids, "resource_ids")
+    need_resources(write, wanted)
+    present = [each for each in wanted if each in _members_among(write, project_id, wanted)]
+    split_rows.close(write, project_id, present, write.stamp())
+    for table in (project_resources, work_statuses):
+        for batch in batches(present):
+            rows = sa.and_(table.c.project_id == project_id, table.c.resource_id.in_(batch))
+            write.connection.execute(sa.delete(table).where(rows))
+    if present:
+        write.touch_projects([project_id])
+
+
+def set_work_status(write: Write, project_id: str, resource_id: str, status: str) -> None:
+    """Say how far this user's work on a member is."""
+    _row(write, project_id)
+    one_of(status, WORK_STATUSES, "The status of work")
+    need_members(write, project_id, [resource_id])
+    row = work_statuses.c
+    mine = sa.and_(row.project_id == project_id, row.resource_id == resource_id, row.user_id == write.user)
+    write.connection.execute(sa.delete(work_statuses).where(mine))
+    keys = {"project_id": project_id, "resource_id": resource_id, "user_id": write.user}
+    write.insert(work_statuses, [{**keys, "status": status, "updated_at": write.stamp()}])
+    write.touch_projects([project_id])
+
+
+def statuses(read: Read, project_id: str) -> list[WorkStatus]:
+    """Statuses of work, oldest first; of one resource the latest counts."""
+    _row(read, project_id)
+    row = work_statuses.c
+    columns = (row.resource_id, row.status, row.user_id, row.updated_at)
+    found = read.rows(sa.select(*columns).where(row.project_id == project_id).order_by(row.updated_at))
+    return [WorkStatus(**each) for each in found]
+
+
+def need_members(read: Read, project_id: str, resource_ids: Sequence[str]) -> None:
+    """Raise unless all these are resources of the project.
+
+    Raises:
+        ItemNotFoundError: The store holds no such resource.
+        ValidationError: It is none of this project.
+    """
+    need_resources(read, resource_ids)
+    present = _members_among(read, project_id, resource_ids)
+    outside = [each for each in resource_ids if each not in present]
+    if outside:
+        raise ValidationError(
+            f"{len(outside)} resource(s) are not in project {project_id}, the first is {outside[0]}. "
+            "Add them to the project first."
+        )
+
+
+def _members_among(read: Read, project_id: str, resource_ids: Sequence[str]) -> set[str]:
+    return read.found(_member.resource_id, resource_ids, _member.project_id == project_id)
+
+
+def _row(read: Read, project_id: str) -> Any:
+    row = read.row(sa.select(projects).where(projects.c.id == project_id))
+    if row is None:
+        raise read.missing("Project", project_id)
+    return row
+
+
+def _need_free_name(read: Read, wanted: str, own_id: str | None = None) -> None:
+    holder = read.row(sa.select(projects).where(projects.c.name == name(wanted, "The name of a project")))
+    if holder is not None and holder["id"] != own_id:
+        state = " (archived; restore it, or choose another name)" if holder["archived"] else ""
+        raise EntityAlreadyExistsError(
+            f"A project named {wanted!r} exists already in the store {read.store}{state}: {holder['id']}."
+        )
+
+
+def _project(read: Read, row: Any) -> Project:
+    fields = {key: value for key, value in row.items() if key != "revision"}
+    total, annotated, closed = _counts(read, row["id"])
+    return Project(
+        **fields,
+        resource_count=total,
+        annotated_resource_count=annotated,
+        closed_resources_count=closed,
+        resources_to_annotate_count=total - annotated,
+        annotators=_annotators(read, row["id"]),
+    )
+
+
+def _counts(read: Read, project_id: str) -> tuple[int, int, int]:
+    """Members that are not deleted; of them those annotated or closed; of them those closed."""
+    live = (
+        sa.select(_member.resource_id)
+        .join(resources, resources.c.id == _member.resource_id)
+        .where(_member.project_id == project_id, resources.c.deleted.is_(False))
+    ).subquery()
+    total = read.connection.execute(sa.select(sa.func.count()).select_from(live)).scalar_one()
+    row = work_statuses.c
+    found = read.rows(
+        sa.select(row.resource_id, row.status)
+        .join(live, live.c.resource_id == row.resource_id)
+        .where(row.project_id == project_id)
+        .order_by(row.updated_at)
+    )
+    latest = {each["resource_id"]: each["status"] for each in found}
+    closed = sum(status == "closed" for status in latest.values())
+    return total, closed + sum(status == "annotated" for status in latest.values()), closed
+
+
+def _annotators(read: Read, project_id: str) -> tuple[ProjectAnnotator, ...]:
+    seen: dict[str, list[str]] = {}
+    for worklist in worklist_rows.of_project(read, project_id):
+        for annotator in worklist.annotators:
+            seen.setdefault(annotator.email, []).append(worklist.id)
+    return tuple(ProjectAnnotator(email=email, worklist_ids=tuple(ids)) for email, ids in seen.items())

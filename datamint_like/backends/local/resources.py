@@ -1,0 +1,202 @@
+"""Rows of resources, their parts and tags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from datamint_like.backends.base import ResourceQuery
+from datamint_like.backends.local import clock
+from datamint_like.backends.local.changes import need_live_resources, need_resources, one_of, page
+from datamint_like.backends.local.database import Read, Write, batches, id_list
+from datamint_like.backends.local.schema import parts, project_resources, projects, resource_tags, resources
+from datamint_like.entities import Part, Resource
+from datamint_like.exceptions import ValidationError
+
+_ORDER_FIELDS = ("modality", "created_by", "published_by", "published_on", "filename", "created_at")
+_row = resources.c
+_tag = resource_tags.c
+
+
+def fetch(read: Read, statement: sa.Select[Any]) -> list[Resource]:
+    """The resources that `statement` picks, in its order, with their tags."""
+    rows = read.rows(statement)
+    tags = _tags_of(read, [row["id"] for row in rows])
+    return [_resource(row, tags.get(row["id"], ())) for row in rows]
+
+
+def get_many(read: Read, resource_ids: Sequence[str]) -> list[Resource]:
+    """The resources with these ids, in their order, deleted or not."""
+    wanted = id_list(resource_ids, "resource_ids")
+    need_resources(read, wanted)
+    found = {
+        resource.id: resource
+        for batch in batches(wanted)
+        for resource in fetch(read, sa.select(resources).where(_row.id.in_(batch)))
+    }
+    return [found[resource_id] for resource_id in resource_ids]
+
+
+def get(read: Read, resource_id: str) -> Resource:
+    """The resource with this id, deleted or not."""
+    found = fetch(read, sa.select(resources).where(_row.id == resource_id))
+    if not found:
+        raise read.missing("Resource", resource_id)
+    return found[0]
+
+
+def listing(read: Read, query: ResourceQuery) -> list[Resource]:
+    """The resources that `query` asks for."""
+    part = page(query.offset, query.limit)
+    field = one_of(query.order_field or "created_at", _ORDER_FIELDS, "order_field")
+    first = _row[field].asc() if query.order_ascending else _row[field].desc()
+    statement = sa.select(resources).where(*_conditions(read, query)).order_by(first, _row.created_at, _row.id)
+    statement = statement.offset(part.start)
+    return fetch(read, statement if query.limit is None else statement.limit(query.limit))
+
+
+def insert(write: Write, row: dict[str, Any], tags: Sequence[str], part_rows: Sequence[Part]) -> None:
+    """Add a resource with its tags and parts."""
+    write.insert(resources, [row])
+    write.insert(parts, [{**part.to_dict(), "resource_id": row["id"]} for part in part_rows])
+    _insert_tags(write, row["id"], 0, checked_tags(tags))
+
+
+def parts_of(read: Read, resource_ids: Sequence[str]) -> dict[str, list[Part]]:
+    """The parts of each resource, in order."""
+    wanted = id_list(resource_ids, "resource_ids")
+    need_resources(read, wanted)
+    result: dict[str, list[Part]] = {resource_id: [] for resource_id in wanted}
+    for batch in batches(wanted):
+        chosen = sa.select(parts).where(parts.c.resource_id.in_(batch)).order_by(parts.c.resource_id, parts.c.index)
+        for row in read.rows(chosen):
+            result[row["resource_id"]].append(Part(**{k: v for k, v in row.items() if k != "resource_id"}))
+    return result
+
+
+def set_tags(write: Write, resource_ids: Sequence[str], tags: Sequence[str]) -> None:
+    """Replace the tags of each resource."""
+    wanted, new = id_list(resource_ids, "resource_ids"), checked_tags(tags)
+    need_resources(write, wanted)
+    for resource_id in wanted:
+        write.connection.execute(sa.delete(resource_tags).where(_tag.resource_id == resource_id))
+        _insert_tags(write, resource_id, 0, new)
+    _touch(write, wanted)
+
+
+def add_tags(write: Write, resource_ids: Sequence[str], tags: Sequence[str]) -> None:
+    """Add tags after those that each resource has."""
+    wanted, new = id_list(resource_ids, "resource_ids"), checked_tags(tags)
+    need_resources(write, wanted)
+    present = _tags_of(write, wanted)
+    for resource_id in wanted:
+        old = present.get(resource_id, ())
+        _insert_tags(write, resource_id, len(old), [tag for tag in new if tag not in old])
+    _touch(write, wanted)
+
+
+def publish(write: Write, resource_ids: Sequence[str]) -> None:
+    """Publish those that are not yet."""
+    wanted = id_list(resource_ids, "resource_ids")
+    need_live_resources(write, wanted)
+    waiting = sorted(write.found(_row.id, wanted, _row.published.is_(False)))
+    if waiting:
+        write.change_each(resources, _row.id, waiting, **published(write.stamp(), write.user))
+        write.touch_projects_of(waiting)
+
+
+def published(now: str, user: str) -> dict[str, Any]:
+    """Columns of a resource published at `now`."""
+    return {"status": "published", "published": True, "published_on": now, "published_by": user}
+
+
+def delete(write: Write, resource_ids: Sequence[str]) -> None:
+    """Mark as deleted those that are not yet; nothing of them is lost."""
+    wanted = id_list(resource_ids, "resource_ids")
+    need_resources(write, wanted)
+    live = sorted(write.found(_row.id, wanted, _row.deleted.is_(False)))
+    if live:
+        mark = {"deleted": True, "status": "deleted", "deleted_at": write.stamp(), "deleted_by": write.user}
+        write.change_each(resources, _row.id, live, **mark)
+        write.touch_projects_of(live)
+
+
+def restore(write: Write, resource_ids: Sequence[str]) -> list[Resource]:
+    """Undo the deletion of those that are deleted; memberships were kept."""
+    wanted = id_list(resource_ids, "resource_ids")
+    need_resources(write, wanted)
+    gone = sorted(write.found(_row.id, wanted, _row.deleted.is_(True)))
+    status = sa.case((_row.published, "published"), else_="inbox")
+    write.change_each(resources, _row.id, gone, deleted=False, deleted_at=None, deleted_by=None, status=status)
+    write.touch_projects_of(gone)
+    return get_many(write, wanted)
+
+
+def checked_tags(tags: Sequence[str]) -> list[str]:
+    """`tags` without repetitions and surrounding blanks.
+
+    Raises:
+        ValidationError: One is empty.
+    """
+    cleaned = [tag.strip() for tag in id_list(tags, "tags")]
+    if not all(cleaned):
+        raise ValidationError("A tag must not be empty.")
+    return list(dict.fromkeys(cleaned))
+
+
+def _conditions(read: Read, query: ResourceQuery) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    one_of(query.deleted, ("exclude", "include", "only"), "deleted")
+    if query.deleted != "include":
+        found.append(_row.deleted.is_(query.deleted == "only"))
+    equal = {"status": "status", "modality": "modality", "mimetype": "mimetype", "channel": "upload_channel"}
+    found += [_row[column] == getattr(query, field) for field, column in equal.items() if getattr(query, field)]
+    if query.filename:
+        found.append(_row.filename.contains(query.filename, autoescape=True))
+    if query.from_date:
+        found.append(_row.created_at >= clock.parse(query.from_date))
+    if query.to_date:
+        found.append(_row.created_at < clock.parse(query.to_date))
+    if query.tags:
+        found.append(_tagged(query))
+    found += [_row.id.in_(_members_of(read, wanted)) for wanted in query.project_names]
+    return found
+
+
+def _tagged(query: ResourceQuery) -> sa.ColumnElement[bool]:
+    one_of(query.tags_mode, ("union", "intersection"), "tags_mode")
+    each = [_row.id.in_(sa.select(_tag.resource_id).where(_tag.tag == tag)) for tag in id_list(query.tags, "tags")]
+    return sa.or_(*each) if query.tags_mode == "union" else sa.and_(*each)
+
+
+def _members_of(read: Read, project_name: str) -> sa.Select[Any]:
+    row = read.row(sa.select(projects.c.id).where(projects.c.name == project_name))
+    if row is None:
+        raise read.missing("Project", repr(project_name))
+    return sa.select(project_resources.c.resource_id).where(project_resources.c.project_id == row["id"])
+
+
+def _insert_tags(write: Write, resource_id: str, start: int, tags: Sequence[str]) -> None:
+    rows = [{"resource_id": resource_id, "tag": tag, "position": start + n} for n, tag in enumerate(tags)]
+    write.insert(resource_tags, rows)
+
+
+def _touch(write: Write, resource_ids: Sequence[str]) -> None:
+    """Give the resources, and the projects that hold them, the number of this write."""
+    write.change_each(resources, _row.id, resource_ids)
+    write.touch_projects_of(resource_ids)
+
+
+def _tags_of(read: Read, resource_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    result: dict[str, tuple[str, ...]] = {}
+    for batch in batches(resource_ids):
+        chosen = sa.select(resource_tags).where(_tag.resource_id.in_(batch)).order_by(_tag.resource_id, _tag.position)
+        for row in read.rows(chosen):
+            result[row["resource_id"]] = (*result.get(row["resource_id"], ()), row["tag"])
+    return result
+
+
+def _resource(row: Any, tags: tuple[str, ...]) -> Resource:
+    return Resource(**{key: value for key, value in row.items() if key != "revision"}, tags=tags)
