@@ -1,0 +1,109 @@
+"""Decoding and probing against the bare libraries in one process, one thread, printed as JSON ratios.
+
+Each pair does the same work: from files to an array of real values (ours with facts and checks). A ratio
+below 1 is faster than the bare library.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import nibabel as nib
+import numpy as np
+import pydicom
+from pydicom.pixels import apply_rescale
+
+from datamint_like.imaging import decode_stored, probe
+
+HERE = Path(__file__).resolve().parent.parent
+IMAGES = HERE / "datamint_like" / "demo" / "images"
+
+Pair = tuple[Callable[[], object], Callable[[], object]]
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def ratio(pair: Pair, runs: int) -> float:
+    """Median of ours / theirs over interleaved runs, so that a slow moment hits both alike."""
+    ours, theirs = pair
+    ours(), theirs()
+    return round(statistics.median(seconds(ours) / seconds(theirs) for _ in range(runs)), 3)
+
+
+def ours(paths: list[Path]) -> Callable[[], object]:
+    facts = probe(paths)
+    return lambda: decode_stored(paths, facts).array
+
+
+def pydicom_values(paths: list[Path]) -> object:
+    datasets = [pydicom.dcmread(path) for path in paths]
+    return np.stack([apply_rescale(dataset.pixel_array, dataset).astype(np.int16) for dataset in datasets])
+
+
+def dicom_pairs(real: Path) -> dict[str, Pair]:
+    series = sorted((IMAGES / "ct_philips").iterdir())
+    pairs: dict[str, Pair] = {
+        "decode dicom series (128 x 128)": (ours(series), lambda: pydicom_values(series)),
+        "probe dicom slice": (
+            lambda: probe(series[:1]),
+            lambda: pydicom.dcmread(series[0], stop_before_pixels=True),
+        ),
+    }
+    large = sorted((real / "ct" / "philips_axial_phantom").glob("*"))
+    if large:
+        pairs["decode dicom series (512 x 512)"] = (ours(large), lambda: pydicom_values(large))
+        pairs["probe dicom slice (512 x 512)"] = (
+            lambda: probe(large[:1]),
+            lambda: pydicom.dcmread(large[0], stop_before_pixels=True),
+        )
+    return pairs
+
+
+def nifti_pairs(folder: Path) -> dict[str, Pair]:
+    """A volume of real size: 512 x 512 x 48, int16, smooth with noise."""
+    generator = np.random.default_rng(0)
+    ramp = np.add.outer(np.arange(512), np.arange(512))[..., None]
+    values = (ramp + generator.integers(0, 60, (512, 512, 48))).astype(np.int16)
+    pairs: dict[str, Pair] = {}
+    for name in ("volume.nii", "volume.nii.gz"):
+        path = folder / name
+        nib.save(nib.Nifti1Image(values, np.diag([0.7, 0.7, 2.5, 1.0])), path)
+        pairs[f"decode {name}"] = (ours([path]), lambda path=path: np.asanyarray(nib.load(path).dataobj).copy())  # type: ignore[misc]
+        pairs[f"probe against decode {name}"] = (lambda path=path: probe([path]), ours([path]))  # type: ignore[misc]
+    return pairs
+
+
+def raster_pairs() -> dict[str, Pair]:
+    pairs: dict[str, Pair] = {}
+    for path in (IMAGES / "xray" / "cr_16bit.png", *sorted((IMAGES / "xray").glob("*000.*"))[:2]):
+        data = (ours([path]), lambda path=path: cv2.imread(str(path), cv2.IMREAD_UNCHANGED))  # type: ignore[misc]
+        pairs[f"decode {path.name}"] = data
+    return pairs
+
+
+def main() -> int:
+    import tempfile
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--data", type=Path, default=HERE.parent / "shared" / "data", help="folder of larger real data")
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        pairs = {**dicom_pairs(options.data), **nifti_pairs(Path(folder)), **raster_pairs()}
+        print(json.dumps({name: ratio(pair, options.runs) for name, pair in pairs.items()}, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,83 @@
+"""One way in which failures and warnings of the libraries below become errors that name the file."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from datamint_like.exceptions import DatamintException, DecodeError, GeometryError
+
+
+class _Quiet:
+    """Warnings ignored while at least one thread reads a file; filters restored when the last one leaves.
+
+    `warnings.catch_warnings` alone would restore the filters of another thread in the wrong order.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._readers = 0
+        self._saved = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._readers += 1
+            if self._readers == 1:
+                self._saved = warnings.catch_warnings()
+                self._saved.__enter__()
+                warnings.simplefilter("ignore")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._readers -= 1
+            if self._readers == 0:
+                self._saved.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
+
+
+@contextmanager
+def reading(name: str | Path) -> Iterator[None]:
+    """A block in which whatever goes wrong with the file comes out as an error that names it.
+
+    Raises:
+        DecodeError: A library below failed, or the file cannot be opened.
+        GeometryError: The block raised one; the file's base name is put in front.
+    """
+    base = name.name if isinstance(name, Path) else name
+    try:
+        with _QUIET:
+            yield
+    except (DecodeError, GeometryError) as error:
+        if str(error).startswith(base):
+            raise
+        raise type(error)(f"{base}: {error}") from error
+    except DatamintException:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        raise DecodeError(f"{base}: it cannot be read ({reason}).") from error
+    except MemoryError as error:
+        raise DecodeError(f"{base}: its pixels do not fit into memory.") from error
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # on damaged files readers raise any class; a panic of one in Rust is no Exception
+        reason = str(error).replace("\n", " ")[:300] or "no reason given"
+        raise DecodeError(f"{base}: it is damaged or not supported ({type(error).__name__}: {reason}).") from error
+
+
+def refuse_oversized(voxels: int, max_voxels: int) -> None:
+    """Stop before memory is allocated for more voxels than the limit.
+
+    Raises:
+        DecodeError: `voxels` is above `max_voxels`.
+    """
+    if voxels > max_voxels:
+        raise DecodeError(
+            f"its header claims {voxels:,} voxels, more than the limit of {max_voxels:,}. "
+            "If the file is right, raise the limit with DATAMINT_LIKE_MAX_VOXELS."
+        )

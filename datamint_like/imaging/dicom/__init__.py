@@ -1,0 +1,1 @@
+"""DICOM: header, frames, place in space, values and pixels, one module each."""

@@ -1,0 +1,166 @@
+"""Frames in order and in space: sorted along the normal, with an affine, gaps found and named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from datamint_like.exceptions import GeometryError
+from datamint_like.imaging.affine import Affine
+from datamint_like.imaging.dicom.frames import Frame
+
+Vector = npt.NDArray[np.float64]
+
+#: Largest difference of direction cosines within one orientation.
+SAME_ORIENTATION = 1e-3
+#: Positions along the normal that differ by less (mm) are one.
+SAME_POSITION = 1e-3
+#: A plane may lie this share of a step from its place before the series counts as irregular.
+REGULAR = 0.05
+_LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Frames as an array has them.
+
+    Attributes:
+        grid: For each channel the frame numbers of its planes in order k.
+        affine: Array index (k, j, i) to patient RAS+ mm, or None where frames carry no place.
+        plane_origins: Patient RAS+ mm of the first pixel of each plane, when irregular.
+        irregularity: What is uneven, in words, or None.
+    """
+
+    grid: tuple[tuple[int, ...], ...]
+    affine: Affine | None = None
+    plane_origins: tuple[tuple[float, float, float], ...] | None = None
+    irregularity: str | None = None
+
+
+def normal_of(orientation: Sequence[float]) -> Vector:
+    """The unit normal, rows x columns, of an Image Orientation (Patient)."""
+    normal = np.cross(np.array(orientation[:3]), np.array(orientation[3:]))
+    result: Vector = normal / np.linalg.norm(normal)
+    return result
+
+
+def stack(frames: Sequence[Frame], thickness: float | None) -> Stack:
+    """The frames in order, with their place.
+
+    Frames in ascending or descending order along the normal keep it; others are sorted ascending. Several
+    frames at every position (time points, echoes) become channels.
+
+    Raises:
+        GeometryError: Orientations differ, or positions repeat without making channels.
+    """
+    if any(f.position is None or f.orientation is None for f in frames):
+        return Stack(grid=(tuple(range(len(frames))),))
+    grid = _grid(frames, _distances(frames))
+    first = [frames[index] for index in grid[0]]
+    origins = np.array([frame.position for frame in first], dtype=np.float64)
+    return _placed(grid, first[0], origins, thickness)
+
+
+def _distances(frames: Sequence[Frame]) -> Vector:
+    """The mm along the normal of each frame."""
+    orientation = np.array([frame.orientation for frame in frames], dtype=np.float64)
+    if float(np.abs(orientation - orientation[0]).max()) > SAME_ORIENTATION:
+        raise GeometryError("its planes have several orientations, which one volume cannot hold.")
+    positions = np.array([frame.position for frame in frames], dtype=np.float64)
+    result: Vector = positions @ normal_of(orientation[0].tolist())
+    return result
+
+
+def position_ranks(distances: Vector) -> npt.NDArray[np.int64]:
+    """For each frame the rank of its position along the normal; equal positions share one."""
+    order = np.argsort(distances, kind="stable")
+    steps = np.diff(distances[order]) > SAME_POSITION
+    ranks = np.empty(len(distances), dtype=np.int64)
+    ranks[order] = np.concatenate([[0], np.cumsum(steps)])
+    return ranks
+
+
+def _grid(frames: Sequence[Frame], distances: Vector) -> tuple[tuple[int, ...], ...]:
+    ranks = position_ranks(distances)
+    planes = int(ranks.max()) + 1
+    if planes == len(frames):
+        descending = bool(np.all(np.diff(ranks) < 0)) and planes > 1
+        order = np.argsort(ranks)
+        return (tuple(int(n) for n in (order[::-1] if descending else order)),)
+    counts = np.bincount(ranks)
+    if planes == 1:
+        raise GeometryError(f"all of its {len(frames)} planes lie at one position, which makes no volume.")
+    if counts.min() != counts.max():
+        crowded = int(counts.argmax())
+        raise GeometryError(
+            f"position {crowded + 1} of {planes} along the normal holds {counts.max()} planes and another "
+            f"{counts.min()}, which makes no volume."
+        )
+    members: list[list[int]] = [[] for _ in range(planes)]
+    for index in sorted(range(len(frames)), key=lambda n: (frames[n].order, frames[n].instance, n)):
+        members[int(ranks[index])].append(index)
+    _refuse_copies(frames, members)
+    return tuple(tuple(plane[channel] for plane in members) for channel in range(int(counts[0])))
+
+
+def _refuse_copies(frames: Sequence[Frame], members: Sequence[Sequence[int]]) -> None:
+    for plane in members:
+        keys = {(frames[n].order, frames[n].instance) for n in plane}
+        if len(keys) != len(plane):
+            raise GeometryError(
+                f"{len(plane)} planes lie at one position and neither time, echo nor instance number tells them apart."
+            )
+
+
+def _placed(grid: tuple[tuple[int, ...], ...], first: Frame, origins: Vector, thickness: float | None) -> Stack:
+    """The stack with its affine (PS3.3 C.7.6.2.1.1), the step being (last - first) / (n - 1)."""
+    if first.orientation is None or first.spacing is None:
+        return Stack(grid=grid)
+    row, column = np.array(first.orientation[:3]), np.array(first.orientation[3:])
+    normal = normal_of(first.orientation)
+    count = len(origins)
+    step = (origins[-1] - origins[0]) / (count - 1) if count > 1 else normal * (thickness or 1.0)
+    matrix = np.eye(4)
+    matrix[:3, 0] = step
+    matrix[:3, 1] = column / np.linalg.norm(column) * first.spacing[0]
+    matrix[:3, 2] = row / np.linalg.norm(row) * first.spacing[1]
+    matrix[:3, 3] = origins[0]
+    matrix[:2] *= -1.0
+    irregularity = _irregularity(origins, normal)
+    corners = [(float(x), float(y), float(z)) for x, y, z in origins * _LPS_TO_RAS]
+    return Stack(
+        grid=grid,
+        affine=Affine(matrix),
+        plane_origins=tuple(corners) if irregularity else None,
+        irregularity=irregularity,
+    )
+
+
+def _irregularity(origins: Vector, normal: Vector) -> str | None:
+    """Where planes are missing or unevenly spaced, or None when each lies within 5 % of a step of its place."""
+    count = len(origins)
+    if count < 3:
+        return None
+    step = (origins[-1] - origins[0]) / (count - 1)
+    expected = origins[0] + np.arange(count)[:, None] * step
+    away = np.linalg.norm(origins - expected, axis=1)
+    gaps = np.abs(np.diff(origins @ normal))
+    usual = float(np.median(gaps))
+    if float(away.max()) <= REGULAR * min(float(np.linalg.norm(step)), usual):
+        return None
+    uneven = np.flatnonzero(np.abs(gaps - usual) > REGULAR * usual)
+    if uneven.size == 0:
+        worst = int(away.argmax())
+        return f"Plane {worst} lies {away[worst]:.2f} mm from its place in an even stack."
+    places = ", ".join(f"{int(n)} to {int(n) + 1}: {gaps[n]:.2f} mm" for n in uneven[:4])
+    more = f" and {uneven.size - 4} more" if uneven.size > 4 else ""
+    kind = "missing" if _are_multiples(gaps[uneven] / usual) else "not evenly spaced"
+    return f"Planes are {kind}: {usual:.2f} mm is usual, but planes {places}{more} ({count} planes)."
+
+
+def _are_multiples(ratios: Vector) -> bool:
+    """Whether each gap is as wide as if whole planes were left out of it."""
+    return bool(np.all(ratios > 1.5) and np.all(np.abs(ratios - np.rint(ratios)) <= REGULAR))

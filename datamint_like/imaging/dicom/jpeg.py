@@ -1,0 +1,137 @@
+"""JPEG frames (baseline, extended 12-bit, lossless) by GDCM, whose crashes on damaged frames stay outside.
+
+pydicom's adapter of GDCM refuses 12-bit JPEG Extended, and runs in this process; a helper process does neither.
+It starts with the first frame (about 0.1 s) and serves all later ones of this process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from pydicom.encaps import generate_frames
+from pydicom.pixels.processing import convert_color_space
+
+from datamint_like.exceptions import DecodeError
+from datamint_like.imaging.dicom._gdcm_process import ANSWER, REQUEST
+from datamint_like.imaging.dicom.header import DicomFile, PixelFormat
+from datamint_like.imaging.types import Array
+
+_PROGRAM = Path(__file__).with_name("_gdcm_process.py")
+_LONGEST_FRAME_S = 60.0
+_DAMAGED = "its pixels ({}) cannot be decoded by gdcm: they are damaged. Copy the file again."
+
+
+class _Helper:
+    """The helper process of this process; a fork starts its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._owner = 0
+
+    def ask(self, head: bytes, encoded: bytes) -> bytes:
+        """The pixels of a frame, or nothing where it cannot be decoded."""
+        with self._lock:
+            process = self._running()
+            alarm = threading.Timer(_LONGEST_FRAME_S, process.kill)
+            alarm.start()
+            try:
+                if process.stdin is None or process.stdout is None:
+                    return b""
+                process.stdin.write(head + encoded)
+                process.stdin.flush()
+                (length,) = ANSWER.unpack(process.stdout.read(ANSWER.size).ljust(ANSWER.size, b"\0"))
+                pixels = process.stdout.read(length)
+            except BrokenPipeError:
+                pixels = b""
+            finally:
+                alarm.cancel()
+            if not pixels:
+                self._end()
+            return pixels
+
+    def close(self) -> None:
+        """End the helper process, if this process started one."""
+        with self._lock:
+            if self._owner == os.getpid():
+                self._end()
+
+    def after_fork(self) -> None:
+        """Forget the parent's helper: its pipes belong to the parent."""
+        if self._process is not None:
+            self._process.returncode = 0
+        self.__init__()  # type: ignore[misc]
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            self._end()
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", str(_PROGRAM)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+            self._owner = os.getpid()
+        return self._process
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    _close(pipe)
+
+
+def _close(pipe: object) -> None:
+    try:
+        pipe.close()  # type: ignore[attr-defined]
+    except BrokenPipeError:
+        return  # what was left in its buffer has no reader any more
+
+
+_HELPER = _Helper()
+atexit.register(_HELPER.close)
+os.register_at_fork(after_in_child=_HELPER.after_fork)
+
+
+def jpeg_frames(file: DicomFile) -> Iterator[Array]:
+    """Each frame as (J, I), colour as RGB (J, I, 3).
+
+    Raises:
+        DecodeError: A frame is damaged.
+    """
+    pixels = file.pixels
+    for encoded in generate_frames(file.dataset.PixelData, number_of_frames=pixels.frames):
+        frame = _decoded(pixels, encoded)
+        if pixels.samples == 3 and pixels.photometric in ("YBR_FULL", "YBR_FULL_422"):
+            frame = convert_color_space(frame, pixels.photometric, "RGB")
+        yield frame
+
+
+def _decoded(pixels: PixelFormat, encoded: bytes) -> Array:
+    head = REQUEST.pack(
+        pixels.columns,
+        pixels.rows,
+        pixels.samples,
+        pixels.bits_allocated,
+        pixels.bits_stored,
+        int(pixels.signed),
+        pixels.photometric.encode()[:16],
+        str(pixels.syntax).encode(),
+        len(encoded),
+    )
+    data = _HELPER.ask(head, encoded)
+    width = pixels.bits_allocated // 8
+    shape = (pixels.rows, pixels.columns) if pixels.samples == 1 else (pixels.rows, pixels.columns, pixels.samples)
+    if width not in (1, 2) or len(data) != int(np.prod(shape)) * width:
+        raise DecodeError(_DAMAGED.format(pixels.syntax.name))
+    return np.frombuffer(data, f"<{'i' if pixels.signed else 'u'}{width}").reshape(shape)

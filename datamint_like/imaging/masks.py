@@ -1,0 +1,179 @@
+"""Mask payloads to label maps in a resource's stored orientation, and back.
+
+A mask is bound to its resource: an equal grid is taken, the same grid in another orientation is reoriented
+exactly, another grid is an error that names both.
+"""
+
+from __future__ import annotations
+
+from itertools import permutations, product
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from datamint_like.exceptions import DecodeError, GeometryError
+from datamint_like.imaging._nifti_writer import label_type, nifti_gz
+from datamint_like.imaging._reading_errors import reading
+from datamint_like.imaging.affine import Affine, Turn
+from datamint_like.imaging.nifti import SWAP_XYZ, decode_bytes
+from datamint_like.imaging.orientation import canonical_shape, turn_of
+from datamint_like.imaging.raster import decode_gray
+from datamint_like.imaging.types import Array, HeaderFacts
+
+Axes = Literal["xyz", "dhw"]
+
+#: Corners of equal grids agree within this many voxels.
+SAME_GRID = 0.05
+_MAX_MASK_VOXELS = 8 * 1024**3
+
+
+def decode_mask(payload: bytes, facts: HeaderFacts, *, name: str, axes: Axes = "xyz") -> Array:
+    """The integer label map (K, J, I) of a NIfTI payload, in the resource's stored orientation.
+
+    Args:
+        payload: The bytes of a .nii or .nii.gz.
+        facts: Header facts of the resource.
+        name: What the mask is called in errors.
+        axes: What the axes are when the mask carries no geometry (an identity affine on a resource that has
+            another): `"xyz"` the stored volume as nibabel shows it, `"dhw"` the item.
+
+    Raises:
+        DecodeError: It is not NIfTI, is damaged, or its labels are not integers.
+        GeometryError: It lies on another grid; the message names both.
+    """
+    with reading(name):
+        stored = decode_bytes(payload, max_voxels=_MAX_MASK_VOXELS)
+        if stored.array.shape[0] != 1:
+            raise GeometryError(f"it has {stored.array.shape[0]} channels, expected a 3-D label map.")
+        labels, affine = _integers(stored.array[0]), stored.facts.affine
+        bare = affine is None or (_is_identity(affine) and not (facts.affine and _is_identity(facts.affine)))
+        if affine is None or facts.affine is None or bare:
+            return array_to_stored(labels.transpose(2, 1, 0), facts, axes=axes)
+        turn = _turn_between(affine, labels.shape, facts.affine, facts.shape)
+        if turn is None:
+            raise GeometryError(
+                f"it lies on another grid: the mask has shape (k, j, i) {labels.shape} and {affine!r}, "
+                f"the image {facts.shape} and {facts.affine!r}. Resample the mask to the image first."
+            )
+        return np.ascontiguousarray(turn.array(labels))
+
+
+def decode_frame_mask(payload: bytes, facts: HeaderFacts, *, name: str) -> npt.NDArray[np.uint8]:
+    """The mask (J, I) of one frame from a PNG: uint8, 1 where the PNG is not zero.
+
+    Raises:
+        DecodeError: The payload is no readable image.
+        GeometryError: Its size is not that of the resource's frames.
+    """
+    with reading(name):
+        gray = decode_gray(payload)
+        if gray.shape != facts.shape[1:]:
+            raise GeometryError(
+                f"the mask is {gray.shape[0]} x {gray.shape[1]} pixels (rows x columns), "
+                f"the image {facts.shape[1]} x {facts.shape[2]}."
+            )
+        mask: npt.NDArray[np.uint8] = (gray != 0).astype(np.uint8)
+        return mask
+
+
+def encode_volume_mask(array: Array, facts: HeaderFacts) -> bytes:
+    """A .nii.gz of an integer or boolean label map (K, J, I), stamped with the resource's stored affine.
+
+    Equal input gives equal bytes. Without geometry the affine is the identity.
+
+    Raises:
+        GeometryError: The shape is not the resource's stored shape.
+        DecodeError: The labels are not integers.
+    """
+    if array.shape != facts.shape:
+        raise GeometryError(f"The mask has shape {array.shape}, the image (k, j, i) {facts.shape}.")
+    affine = np.eye(4) if facts.affine is None else facts.affine.matrix @ SWAP_XYZ
+    return nifti_gz(_integers(array).transpose(2, 1, 0), affine)
+
+
+def encode_frame_mask(array: Array) -> bytes:
+    """An 8-bit gray PNG of a mask (J, I): 255 where it is not zero.
+
+    Raises:
+        GeometryError: The array is not 2-D or is empty.
+    """
+    if array.ndim != 2 or array.size == 0:
+        raise GeometryError(f"The mask of a frame is (rows, columns), got shape {array.shape}.")
+    done, data = cv2.imencode(".png", (array != 0).astype(np.uint8) * 255)
+    if not done:
+        raise DecodeError(f"OpenCV cannot write a mask of shape {array.shape} as PNG.")
+    return bytes(data.tobytes())
+
+
+def array_to_stored(array: Array, facts: HeaderFacts, *, axes: Axes = "xyz") -> Array:
+    """A user's mask as a label map (K, J, I) in stored orientation.
+
+    Args:
+        array: Integer or boolean labels.
+        facts: Header facts of the resource.
+        axes: `"xyz"`: the stored volume as nibabel shows it, (i, j, k); `"dhw"`: as the item has it.
+
+    Raises:
+        GeometryError: The shape is not the resource's.
+        DecodeError: The labels are not integers.
+    """
+    expected = facts.shape[::-1] if axes == "xyz" else canonical_shape(facts)[1:]
+    if array.shape != expected:
+        raise GeometryError(
+            f"The mask has shape {array.shape}, the image ({', '.join(axes)}) {expected}. "
+            "Give the mask on the image's grid, or with its own affine."
+        )
+    labels = _integers(array)
+    if axes == "xyz":
+        return np.ascontiguousarray(labels.transpose(2, 1, 0))
+    return np.ascontiguousarray(_inverse(turn_of(facts)).array(labels))
+
+
+def _inverse(turn: Turn) -> Turn:
+    """The turn that undoes another."""
+    back = tuple(turn.axes.index(axis) for axis in range(3))
+    return Turn(axes=back, flips=tuple(turn.flips[axis] for axis in back))
+
+
+def _integers(array: Array) -> Array:
+    """The labels in the smallest integer type that holds them.
+
+    Raises:
+        DecodeError: A label is not an integer.
+    """
+    if array.dtype.kind not in "biuf":
+        raise DecodeError(f"Labels are integers, got values of type {array.dtype}.")
+    if array.dtype.kind == "f":
+        if not np.isfinite(array).all() or not np.array_equal(array, np.rint(array)):
+            raise DecodeError("Labels are integers, got fractions. Threshold the mask first.")
+    elif array.dtype == np.bool_:
+        return array.astype(np.uint8)
+    return array.astype(label_type(array), copy=False)
+
+
+def _is_identity(affine: Affine) -> bool:
+    return bool(np.allclose(affine.matrix @ SWAP_XYZ, np.eye(4), atol=1e-6))
+
+
+def _corners(shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    return np.array(list(product(*((0, extent - 1) for extent in shape))), dtype=np.float64)
+
+
+def _turn_between(
+    mask: Affine, mask_shape: tuple[int, ...], image: Affine, image_shape: tuple[int, int, int]
+) -> Turn | None:
+    """The turn that lays the mask's grid on the image's, corner on corner, or None."""
+    corners = _corners(image_shape)
+    world = np.c_[image.points(corners), np.ones(len(corners))]
+    to_image = np.linalg.inv(image.matrix)
+    for axes in permutations(range(3)):
+        if tuple(mask_shape[axis] for axis in axes) != tuple(image_shape):
+            continue
+        for flips in product((False, True), repeat=3):
+            turn = Turn(axes=axes, flips=flips)
+            turned = np.c_[turn.affine(mask, mask_shape).points(corners), np.ones(len(corners))]
+            if float(np.abs((turned - world) @ to_image.T).max()) <= SAME_GRID:
+                return turn
+    return None

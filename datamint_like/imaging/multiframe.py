@@ -1,0 +1,101 @@
+"""One multi-frame DICOM derived from the parts of a series, the same bytes each time.
+
+Its functional groups carry each frame's position, so that any reader places the frames where the series
+lies. The parts stay the original; this is what a download as one file gives.
+"""
+
+from __future__ import annotations
+
+import shutil
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from datamint_like.exceptions import DecodeError
+from datamint_like.imaging._reading_errors import reading
+from datamint_like.imaging.dicom.decoder import plan_of
+from datamint_like.imaging.dicom.enhanced import StoredPixels, multiframe_header
+from datamint_like.imaging.dicom.facts import Plan
+from datamint_like.imaging.dicom.header import DicomFile, read_header, read_whole
+from datamint_like.imaging.dicom.pixels import iter_frames
+from datamint_like.imaging.types import Array, HeaderFacts
+from datamint_like.imaging.values import stored_range
+
+_LONGEST_VALUE = 0xFFFFFFFE
+_PIXEL_DATA = b"\xe0\x7f\x10\x00"
+
+
+def derive_multiframe(paths: Sequence[Path], facts: HeaderFacts, target: BinaryIO) -> None:
+    """Write one multi-frame DICOM of a series' parts to an open binary file.
+
+    Stored values are kept, uncompressed, with their rescale; frames come in the order of `paths`' planes,
+    time points one after another. UIDs follow from those of the parts. A single part is copied as it is.
+
+    Args:
+        paths: The parts in order.
+        facts: Header facts of the resource.
+        target: Where the bytes go; needs `write` only.
+
+    Raises:
+        DecodeError: A part is damaged, or the frames are too many for one uncompressed DICOM (4 GiB).
+        GeometryError: The parts do not make one volume.
+    """
+    if len(paths) == 1 or facts.format != "dicom":
+        with reading(paths[0]), open(paths[0], "rb") as source:
+            shutil.copyfileobj(source, target)
+        return
+    files = []
+    for path in paths:
+        with reading(path):
+            files.append(read_header(path))
+    planned = plan_of(files)
+    with reading(paths[0]):
+        pixels = _storage(files, planned)
+        frame_size = files[0].pixels.rows * files[0].pixels.columns * pixels.samples * pixels.bits_allocated // 8
+        length = frame_size * len(planned.frames)
+        if length > _LONGEST_VALUE:
+            raise DecodeError(f"its {len(paths)} files have {length:,} bytes of pixels, more than one DICOM holds.")
+        multiframe_header(files, planned, pixels).save_as(target, enforce_file_format=True)
+    kind = b"OB" if pixels.bits_allocated == 8 else b"OW"
+    target.write(_PIXEL_DATA + kind + b"\0\0" + struct.pack("<I", length + length % 2))
+    for index in (index for planes in planned.stack.grid for index in planes):
+        path = paths[planned.frames[index].part]
+        with reading(path):
+            target.write(_stored_frame(path, planned, index, pixels).tobytes())
+    target.write(b"\0" * (length % 2))
+
+
+def _storage(files: Sequence[DicomFile], planned: Plan) -> StoredPixels:
+    """How all frames can be stored alike without changing a stored value.
+
+    Raises:
+        DecodeError: The parts mix gray scales that run opposite ways.
+    """
+    if planned.rules[0].channels == 3:
+        bits = 8 if planned.facts.dtype == "uint8" else 16
+        return StoredPixels(f"u{bits // 8}", "RGB", 3, bits, signed=False)
+    formats = {(f.pixels.photometric, f.pixels.bits_stored, f.pixels.signed, f.pixels.element) for f in files}
+    if len(formats) > 1 and {photometric for photometric, *_ in formats} != {"MONOCHROME2"}:
+        raise DecodeError("its files mix gray scales of different kinds, which one file cannot hold.")
+    if any(f.pixels.element != "PixelData" for f in files):
+        raise DecodeError("its pixels are floating point, which a classic multi-frame file cannot hold.")
+    ranges = [stored_range(bits, signed) for _, bits, signed, _ in formats]
+    signed = any(low < 0 for low, _ in ranges)
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+    bits = max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + int(signed)
+    allocated = 8 if bits <= 8 else 16 if bits <= 16 else 32
+    return StoredPixels(f"{'i' if signed else 'u'}{allocated // 8}", files[0].pixels.photometric, 1, bits, signed)
+
+
+def _stored_frame(path: Path, planned: Plan, index: int, pixels: StoredPixels) -> Array:
+    """One frame's values as the multi-frame file stores them."""
+    frame = planned.frames[index]
+    raw = next(iter(iter_frames(read_whole(path))))
+    if pixels.samples == 3:
+        colour = np.empty((3, *raw.shape[:2]), dtype=planned.facts.dtype)
+        planned.rules[frame.part].write(colour, raw, frame)
+        raw = np.moveaxis(colour, 0, -1)
+    return raw.astype(f"<{pixels.dtype}")

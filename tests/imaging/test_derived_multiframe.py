@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+
+from datamint_like.imaging import Group, decode_stored, derive_multiframe, probe
+
+from .conftest import only_group
+from .dicom_files import write_stack
+
+
+def derived(group: Group, path: Path) -> Path:
+    with open(path, "wb") as file:
+        derive_multiframe(group.paths, group.facts, file)
+    return path
+
+
+def check_our_own_reading(group: Group, path: Path) -> None:
+    facts = probe([path])
+    for field in (
+        "kind",
+        "channels",
+        "shape",
+        "dtype",
+        "affine",
+        "plane_origins",
+        "irregularity",
+        "units",
+        "patient_id",
+    ):
+        assert getattr(facts, field) == getattr(group.facts, field), field
+    parts, one = decode_stored(group.paths, group.facts).array, decode_stored([path], facts).array
+    assert np.array_equal(parts, one)
+
+
+def check_simpleitk(group: Group, path: Path) -> None:
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames([str(part) for part in group.paths])
+    series, one = reader.Execute(), sitk.ReadImage(str(path))
+    assert np.array_equal(sitk.GetArrayFromImage(one), sitk.GetArrayFromImage(series))
+    assert np.allclose(one.GetOrigin(), series.GetOrigin(), atol=1e-3)
+    assert np.allclose(one.GetSpacing(), series.GetSpacing(), atol=1e-3)
+    assert np.allclose(one.GetDirection(), series.GetDirection(), atol=1e-4)
+
+
+def test_the_shipped_series_as_one_file_lies_where_its_parts_lie(regular_ct: Group, tmp_path: Path):
+    path = derived(regular_ct, tmp_path / "one.dcm")
+    check_our_own_reading(regular_ct, path)
+    check_simpleitk(regular_ct, path)
+
+
+@pytest.mark.parametrize(
+    "folder", ["mr/t1_7t_studyforrest", "mr/hitachi_oblique", "mr/rgb_colour_map", "compressed/mr_jpegls"]
+)
+def test_any_series_as_one_file_lies_where_its_parts_lie(folder: str, real_data: Path, tmp_path: Path):
+    group = only_group(real_data / folder)
+    path = derived(group, tmp_path / "one.dcm")
+    check_our_own_reading(group, path)
+    check_simpleitk(group, path)
+
+
+def test_tilt_uneven_spacing_and_time_points_survive(irregular_ct: Group, real_data: Path, tmp_path: Path):
+    check_our_own_reading(irregular_ct, derived(irregular_ct, tmp_path / "ct.dcm"))
+    group = only_group(real_data / "mr" / "ge_fmri_4d")
+    check_our_own_reading(group, derived(group, tmp_path / "mr.dcm"))
+
+
+def test_slices_with_slopes_of_their_own_keep_them(tmp_path: Path):
+    places = [(0, 0, float(n)) for n in range(4)]
+    slopes = ["0.5", "1.5", "2.5", "3.5"]
+    write_stack(tmp_path / "pet", places, RescaleSlope=slopes, Modality="PT", SOPClassUID="1.2.840.10008.5.1.4.1.1.128")
+    group = only_group(tmp_path / "pet")
+    assert decode_stored(group.paths, group.facts).array[0, :, 0, 0].tolist() == [0, 1.5, 5, 10.5]
+    check_our_own_reading(group, derived(group, tmp_path / "one.dcm"))
+
+
+def test_the_same_parts_give_the_same_bytes(regular_ct: Group):
+    copies = []
+    for _ in range(2):
+        target = io.BytesIO()
+        derive_multiframe(regular_ct.paths, regular_ct.facts, target)
+        copies.append(target.getvalue())
+    assert copies[0] == copies[1]
+
+
+def test_the_file_is_a_legacy_converted_ct_with_uids_of_its_own(regular_ct: Group, tmp_path: Path):
+    dataset = pydicom.dcmread(derived(regular_ct, tmp_path / "one.dcm"))
+    first = pydicom.dcmread(regular_ct.paths[0])
+    assert dataset.SOPClassUID.name == "Legacy Converted Enhanced CT Image Storage"
+    assert dataset.NumberOfFrames == 32
+    assert dataset.StudyInstanceUID == first.StudyInstanceUID
+    assert dataset.SOPInstanceUID not in (first.SOPInstanceUID, first.SeriesInstanceUID)
+    assert dataset.PatientID == first.PatientID
+    sources = [g.ConversionSourceAttributesSequence[0] for g in dataset.PerFrameFunctionalGroupsSequence]
+    assert sources[0].ReferencedSOPInstanceUID == first.SOPInstanceUID
+    assert np.array_equal(dataset.pixel_array[0], first.pixel_array)
+
+
+def test_a_single_part_is_copied_as_it_is(demo_images: Path):
+    path = demo_images / "ultrasound" / "examples_ybr_color.dcm"
+    target = io.BytesIO()
+    derive_multiframe([path], probe([path]), target)
+    assert target.getvalue() == path.read_bytes()

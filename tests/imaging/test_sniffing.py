@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import gzip
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from datamint_like.exceptions import DecodeError
+from datamint_like.imaging import assemble, probe
+from datamint_like.imaging.registry import decoder_of
+
+
+def test_a_file_is_what_its_content_says_whatever_its_name(demo_images: Path, tmp_path: Path):
+    for source, wrong, format_name in (
+        (next((demo_images / "ct_ge").iterdir()), "slice.png", "dicom"),
+        (next((demo_images / "xray").glob("*.png")), "picture.dcm", "raster"),
+        (next((demo_images / "xray").glob("*.jpg")), "picture.nii.gz", "raster"),
+    ):
+        shutil.copyfile(source, tmp_path / wrong)
+        assert decoder_of(tmp_path / wrong).format == format_name
+
+
+def test_a_dicom_behind_a_tiff_preamble_is_dicom(demo_images: Path, tmp_path: Path):
+    data = bytearray(next((demo_images / "ct_ge").iterdir()).read_bytes())
+    data[:4] = b"II*\x00"
+    (tmp_path / "slice.tif").write_bytes(data)
+    assert probe([tmp_path / "slice.tif"]).format == "dicom"
+
+
+def test_a_dicom_without_preamble_and_meta_header_is_read(real_data: Path, tmp_path: Path):
+    source = (real_data / "mr/hitachi_oblique/001.dcm").read_bytes()
+    length = int.from_bytes(source[140:144], "little")
+    (tmp_path / "bare").write_bytes(source[144 + length :])
+    facts = probe([tmp_path / "bare"])
+    assert (facts.format, facts.shape) == ("dicom", (1, 64, 64))
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.bin"])
+def test_nifti_is_found_inside_gzip_and_outside(name: str, tmp_path: Path):
+    payload = nib.Nifti1Image(np.zeros((3, 4, 5), np.int16), np.eye(4)).to_bytes()
+    (tmp_path / name).write_bytes(payload)
+    assert probe([tmp_path / name]).shape == (5, 4, 3)
+    (tmp_path / name).write_bytes(gzip.compress(payload))
+    assert probe([tmp_path / name]).shape == (5, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "an empty file"),
+        (b"II*\x00" + b"\0" * 200, "a TIFF image"),
+        (b"%PDF-1.7", "a PDF document"),
+        (b"hello", "no image format"),
+        (gzip.compress(b"hello" * 1000), "no image format"),
+    ],
+)
+def test_content_that_no_decoder_takes_is_an_error_that_says_what_it_is(content: bytes, says: str, tmp_path: Path):
+    path = tmp_path / "thing.dcm"
+    path.write_bytes(content)
+    with pytest.raises(DecodeError, match=f"thing.dcm: it is {says}"):
+        probe([path])
+    (skip,) = assemble([path]).skipped
+    assert says in skip.reason
