@@ -1,0 +1,179 @@
+"""Calls that make annotations without a file: labels, categories, numbers, text and geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from datamint_like.api._annotation_rows import numeric_type, on_frames, rows_of
+from datamint_like.api._endpoint import Endpoint, ResourceRef, id_of
+from datamint_like.backends.base import NewAnnotation
+from datamint_like.entities import Annotation, Resource
+
+FrameRange = tuple[int, int]
+
+
+class AnnotationMakers(Endpoint):
+    """The calls of `annotations` that make rows without a file.
+
+    `frame_index` ties an annotation to one frame, `frame_range` (start, end), end left out, to each of several:
+    such a call makes one annotation a frame and returns their ids. Without either it is about the whole resource.
+    Every call takes `author_email` (else the current user is the author), `worklist_id`, `imported_from`,
+    `model_id` (the author when a model made it) and `source`.
+    """
+
+    def create(
+        self,
+        resource: ResourceRef,
+        annotation_dto: Annotation | Mapping[str, Any] | Sequence[Annotation | Mapping[str, Any]],
+    ) -> list[str]:
+        """The ids of new annotations, given as `Annotation`s or dicts; all are stored, or none.
+
+        A dict has `type`, `identifier` and what belongs to the type: `scope`, `frame_index` or `frame_range`,
+        `value`, `units`, `geometry`.
+        """
+        several = [annotation_dto] if isinstance(annotation_dto, Annotation | Mapping) else annotation_dto
+        return self._create(resource, [row for given in several for row in rows_of(given)])
+
+    def _create(self, resource: ResourceRef, rows: Sequence[NewAnnotation]) -> list[str]:
+        made = self._backend.create_annotations(id_of(resource, Resource), rows)
+        return [annotation.id for annotation in made]
+
+    def _one_or_range(
+        self, resource: ResourceRef, new: NewAnnotation, frame_index: int | None, frame_range: FrameRange | None
+    ) -> str | list[str]:
+        ids = self._create(resource, on_frames(new, frame_index, frame_range))
+        return ids[0] if frame_range is None else ids
+
+    # -- labels, categories, numbers, text
+
+    def add_label_annotation(
+        self,
+        resource: ResourceRef,
+        identifier: str,
+        frame_index: int | None = None,
+        frame_range: FrameRange | None = None,
+        worklist_id: str | None = None,
+        author_email: str | None = None,
+        imported_from: str | None = None,
+        model_id: str | None = None,
+        source: str | None = "imported",
+    ) -> str | list[str]:
+        """The id of a new label (the ids, one a frame, with `frame_range`)."""
+        new = NewAnnotation(
+            type="label",
+            identifier=identifier,
+            worklist_id=worklist_id,
+            author=author_email,
+            imported_from=imported_from,
+            model_id=model_id,
+            source=source,
+        )
+        return self._one_or_range(resource, new, frame_index, frame_range)
+
+    def add_category_annotation(
+        self,
+        resource: ResourceRef,
+        identifier: str,
+        value: str,
+        frame_index: int | None = None,
+        frame_range: FrameRange | None = None,
+        worklist_id: str | None = None,
+        author_email: str | None = None,
+        imported_from: str | None = None,
+        model_id: str | None = None,
+        source: str | None = "imported",
+    ) -> str | list[str]:
+        """The id of a new category `identifier` = `value` (the ids, one a frame, with `frame_range`)."""
+        new = NewAnnotation(
+            type="category",
+            identifier=identifier,
+            value=value,
+            worklist_id=worklist_id,
+            author=author_email,
+            imported_from=imported_from,
+            model_id=model_id,
+            source=source,
+        )
+        return self._one_or_range(resource, new, frame_index, frame_range)
+
+    def create_image_classification(
+        self,
+        resource: ResourceRef,
+        identifier: str,
+        value: str,
+        imported_from: str | None = None,
+        model_id: str | None = None,
+        *,
+        worklist_id: str | None = None,
+        author_email: str | None = None,
+        source: str | None = "imported",
+    ) -> str:
+        """The id of a new category of the whole resource."""
+        new = NewAnnotation(
+            type="category",
+            identifier=identifier,
+            value=value,
+            worklist_id=worklist_id,
+            author=author_email,
+            imported_from=imported_from,
+            model_id=model_id,
+            source=source,
+        )
+        return self._create(resource, [new])[0]
+
+    add_image_category_annotation = create_image_classification
+
+    def add_text_annotation(
+        self,
+        resource: ResourceRef,
+        identifier: str,
+        value: str,
+        frame_index: int | None = None,
+        frame_range: FrameRange | None = None,
+        worklist_id: str | None = None,
+        author_email: str | None = None,
+        imported_from: str | None = None,
+        model_id: str | None = None,
+        source: str | None = "imported",
+    ) -> str | list[str]:
+        """The id of a new text (the ids, one a frame, with `frame_range`)."""
+        new = NewAnnotation(
+            type="text",
+            identifier=identifier,
+            value=value,
+            worklist_id=worklist_id,
+            author=author_email,
+            imported_from=imported_from,
+            model_id=model_id,
+            source=source,
+        )
+        return self._one_or_range(resource, new, frame_index, frame_range)
+
+    def create_numeric_annotation(
+        self,
+        resource: ResourceRef,
+        identifier: str,
+        value: float,
+        units: str | None = None,
+        worklist_id: str | None = None,
+        author_email: str | None = None,
+        imported_from: str | None = None,
+        model_id: str | None = None,
+        source: str | None = "imported",
+    ) -> str:
+        """The id of a new number of the whole resource: an int is an integer, a float a float."""
+        new = NewAnnotation(
+            type=numeric_type(value),
+            identifier=identifier,
+            value=value,
+            units=units,
+            worklist_id=worklist_id,
+            author=author_email,
+            imported_from=imported_from,
+            model_id=model_id,
+            source=source,
+        )
+        return self._create(resource, [new])[0]
+
+    add_numeric_annotation = create_numeric_annotation

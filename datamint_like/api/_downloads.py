@@ -1,0 +1,82 @@
+"""What a download becomes: bytes on disk, or the object that people work with for its format."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from datamint_like._files import is_disk_full, write_bytes
+from datamint_like.entities import Resource
+from datamint_like.exceptions import StorageError, ValidationError
+
+_GZIP = b"\x1f\x8b"
+_EXTENSIONS = {"application/dicom": ".dcm", "image/png": ".png", "image/jpeg": ".jpg"}
+
+
+def save(path: Path, data: bytes) -> None:
+    """Write the bytes at `path`, whole or not at all.
+
+    Raises:
+        ValidationError: The folder is not there, or may not be written.
+        StorageError: The disk is full.
+    """
+    try:
+        write_bytes(path, data)
+    except OSError as error:
+        if is_disk_full(error):
+            raise StorageError(f"The disk is full: {path.name} ({len(data)} bytes) was not written.") from error
+        raise ValidationError(f"{path} cannot be written: {error.strerror}. Choose another save_path.") from error
+
+
+def extension_of(resource: Resource, data: bytes) -> str:
+    """The extension that files of this format have, with its dot; "" where there is none."""
+    if format_of(resource) == "nifti":
+        return ".nii.gz" if data.startswith(_GZIP) else ".nii"
+    return _EXTENSIONS.get(str(resource.metadata.get("mimetype") or resource.mimetype), "")
+
+
+def format_of(resource: Resource) -> str:
+    """`"dicom"`, `"nifti"` or `"raster"`, from the facts of the upload, else from the media type."""
+    known = resource.metadata.get("format")
+    if known:
+        return str(known)
+    kind = resource.mimetype.lower()
+    return "dicom" if "dicom" in kind else "nifti" if "nifti" in kind else "raster"
+
+
+def convert(resource: Resource, data: bytes) -> Any:
+    """A `pydicom.Dataset`, a `nibabel` image, or an array (H, W) or (H, W, C)."""
+    form = format_of(resource)
+    if form == "dicom":
+        import pydicom
+
+        return pydicom.dcmread(BytesIO(data))
+    if form == "nifti":
+        return _nifti(data)
+    return _raster(resource, data)
+
+
+def _nifti(data: bytes) -> Any:
+    import gzip
+
+    import nibabel
+
+    raw = gzip.decompress(data) if data.startswith(_GZIP) else data
+    kind = nibabel.Nifti2Image if raw[:4] in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c") else nibabel.Nifti1Image
+    return kind.from_bytes(raw)
+
+
+def _raster(resource: Resource, data: bytes) -> Any:
+    """The decoded image with channels last, as image libraries show it."""
+    import numpy as np
+
+    from datamint_like.imaging import decode_stored, probe
+
+    with TemporaryDirectory(prefix="datamint-like-") as folder:
+        path = Path(folder) / resource.filename
+        path.write_bytes(data)
+        stored = decode_stored([path], probe([path])).array
+    image = np.moveaxis(stored[:, 0], 0, -1)
+    return image[..., 0] if image.shape[-1] == 1 else image

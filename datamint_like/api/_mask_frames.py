@@ -1,0 +1,120 @@
+"""Masks of frames, read from a file, bytes or an array, as frames on the grid of their resource."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from datamint_like.exceptions import GeometryError, ValidationError
+from datamint_like.imaging.types import HeaderFacts
+
+_GZIP = b"\x1f\x8b"
+
+
+def name_of(source: Any) -> str:
+    """What to call the mask in a message."""
+    if isinstance(source, str | Path):
+        return f"The mask {Path(source).name}"
+    return f"The mask array {source.shape}" if isinstance(source, np.ndarray) else "The mask"
+
+
+def is_nifti_source(source: Any) -> bool:
+    """Whether the mask is a NIfTI file (by its content), so that it is one of a whole volume."""
+    if isinstance(source, np.ndarray):
+        return False
+    from datamint_like.imaging.sniff import inflate_head, is_gzip, is_nifti
+
+    head = source[:2048] if isinstance(source, bytes) else bytes_of(source, limit=2048)
+    return is_nifti(inflate_head(head) if is_gzip(head) else head)
+
+
+def frames_of(source: Any, facts: HeaderFacts, resource: str, transpose: bool) -> list[npt.NDArray[Any]]:
+    """The frames of a mask, each (J, I), or (J, I, 3) where it is in colour, of the resource's size.
+
+    Arrays are (H, W), (H, W, frames), or in colour (3, H, W, frames); (H, W, 3 or 4) is a colour mask where the
+    resource has one frame.
+
+    Raises:
+        ValidationError: The array has another number of axes, or values that are no labels.
+        GeometryError: The frames have another size than the resource's.
+        DecodeError: The file is no image.
+    """
+    is_array = isinstance(source, np.ndarray)
+    frames = _frames_of_array(source, facts.shape[0]) if is_array else _frames_of_file(source)
+    plain = [_plain(frame.swapaxes(0, 1) if transpose else frame, name_of(source)) for frame in frames]
+    for frame in plain:
+        if frame.shape[:2] != facts.shape[1:]:
+            raise GeometryError(_other_grid(name_of(source), frame.shape[:2], facts, resource, source))
+    return plain
+
+
+def _frames_of_array(array: npt.NDArray[Any], planes: int) -> list[npt.NDArray[Any]]:
+    """The frames of an array, each (H, W) or (H, W, channels)."""
+    if array.ndim == 2:
+        return [array]
+    if array.ndim == 3 and planes == 1 and array.shape[2] in (3, 4):
+        return [array]
+    if array.ndim == 3:
+        return [array[:, :, n] for n in range(array.shape[2])]
+    if array.ndim == 4 and array.shape[0] in (3, 4):
+        return [np.moveaxis(array[..., n], 0, -1) for n in range(array.shape[3])]
+    raise ValidationError(f"A mask array is (H, W), (H, W, frames) or in colour (3, H, W, frames), not {array.shape}.")
+
+
+def _frames_of_file(source: Any) -> list[npt.NDArray[Any]]:
+    """The frames of an image file, each (J, I, channels)."""
+    from datamint_like.imaging import decode_stored, probe
+
+    with TemporaryDirectory(prefix="datamint-like-") as folder:
+        path = Path(folder) / (Path(source).name if isinstance(source, str | Path) else "mask")
+        path.write_bytes(bytes_of(source))
+        stored = decode_stored([path], probe([path])).array
+    return list(np.moveaxis(stored, 0, -1))
+
+
+def bytes_of(source: Any, limit: int = -1) -> bytes:
+    if isinstance(source, bytes):
+        return source[:limit] if limit >= 0 else source
+    if not isinstance(source, str | Path):
+        raise ValidationError(f"A mask is a file, its bytes or a numpy array, not a {type(source).__name__}.")
+    try:
+        with open(Path(source).expanduser(), "rb") as file:
+            return file.read(limit)
+    except OSError as error:
+        raise ValidationError(f"{name_of(source)} cannot be read: {error.strerror}. Check the path.") from error
+
+
+def _plain(frame: npt.NDArray[Any], mask: str) -> npt.NDArray[Any]:
+    """One frame as whole numbers: (J, I), or (J, I, 3) where the channels differ; transparent is background."""
+    if frame.dtype == bool:
+        frame = frame.astype(np.uint8)
+    if not np.issubdtype(frame.dtype, np.integer):
+        if not np.issubdtype(frame.dtype, np.floating) or not (np.isfinite(frame).all() and (frame % 1 == 0).all()):
+            raise ValidationError(f"{mask} must hold whole numbers (labels, grey values or colours).")
+        frame = frame.astype(np.int64)
+    if frame.ndim == 2:
+        return frame
+    channels = frame.shape[2]
+    if channels in (2, 4):
+        frame = frame[..., : channels - 1] * (frame[..., channels - 1 :] != 0)
+    if frame.shape[2] == 1 or (frame == frame[..., :1]).all():
+        return frame[..., 0]
+    return frame
+
+
+def _other_grid(mask: str, found: tuple[int, ...], facts: HeaderFacts, resource: str, source: Any) -> str:
+    """The sentence for a mask of another size, with the likely reason."""
+    planes, rows, columns = facts.shape
+    message = (
+        f"{mask} has frames of {found[0]} rows x {found[1]} columns, "
+        f"but {resource} has {rows} x {columns} (x {planes} frames)."
+    )
+    if isinstance(source, np.ndarray) and source.shape == (planes, rows, columns):
+        return f"{message} Arrays carry frames last: pass numpy.moveaxis(mask, 0, -1)."
+    if found == (columns, rows):
+        return f"{message} Pass transpose_segmentation=True if its axes are exchanged."
+    return f"{message} Give the mask that was drawn on this resource."

@@ -1,0 +1,204 @@
+"""Masks as people have them (files, arrays, bytes), made ready for the store and held against their resource."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from datamint_like.api._mask_frames import bytes_of, frames_of, is_nifti_source, name_of
+from datamint_like.api._mask_names import ClassNames, Colour, NamesGiven, class_names
+from datamint_like.backends.base import Backend, NewAnnotation
+from datamint_like.entities import Resource
+from datamint_like.exceptions import DatamintWarning, ValidationError
+from datamint_like.imaging.types import HeaderFacts
+
+MaskSource: TypeAlias = "str | Path | bytes | npt.NDArray[Any]"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The resource that a mask is for: its name in messages, and its facts (shape, affine)."""
+
+    name: str
+    facts: HeaderFacts
+
+    @classmethod
+    def of_resource(cls, resource: Resource) -> Grid:
+        """The grid that the facts of the upload tell.
+
+        Raises:
+            DecodeError: The resource's metadata does not tell its size.
+        """
+        from datamint_like.imaging import required_facts
+
+        return cls(f"{resource.filename} ({resource.id})", required_facts(resource))
+
+
+@dataclass(frozen=True)
+class MaskOptions:
+    """How masks are read and what their annotations carry besides the name."""
+
+    frame_index: int | Sequence[int] | None = None
+    transpose: bool = False
+    discard_empty: bool = True
+    axes: Literal["xyz", "dhw"] = "xyz"
+    author: str | None = None
+    model_id: str | None = None
+    worklist_id: str | None = None
+    imported_from: str | None = None
+    source: str | None = "imported"
+
+    def template(self) -> NewAnnotation:
+        """An annotation with all but name, place and payload."""
+        return NewAnnotation(
+            type="segmentation",
+            identifier="mask",
+            worklist_id=self.worklist_id,
+            author=self.author,
+            model_id=self.model_id,
+            imported_from=self.imported_from,
+            source=self.source,
+        )
+
+
+@dataclass(frozen=True)
+class FrameMasks:
+    """Masks of single frames: one annotation a class and frame."""
+
+    annotations: tuple[NewAnnotation, ...]
+
+
+@dataclass(frozen=True)
+class VolumeMask:
+    """A label map of the whole volume."""
+
+    payload: bytes
+    names: dict[int, str]
+    template: NewAnnotation
+
+
+def plan_masks(source: MaskSource, names: NamesGiven, grid: Grid, options: MaskOptions) -> FrameMasks | VolumeMask:
+    """The masks that a file or array comes to; a NIfTI file is a label map of the volume.
+
+    Raises:
+        ValidationError, GeometryError, DecodeError: It cannot be used; the message names mask and resource.
+    """
+    if is_nifti_source(source):
+        return plan_volume_mask(source, names, grid, options)
+    return plan_frame_masks(source, names, grid, options)
+
+
+def plan_frame_masks(source: MaskSource, names: NamesGiven, grid: Grid, options: MaskOptions) -> FrameMasks:
+    """One annotation for each class on each frame."""
+    from datamint_like.imaging import encode_frame_mask
+
+    mask, classes = name_of(source), class_names(names)
+    frames = frames_of(source, grid.facts, grid.name, options.transpose)
+    indices = _frame_indices(len(frames), options.frame_index, grid, mask)
+    template = options.template()
+    made = [
+        _frame_annotation(template, name, index, encode_frame_mask(where))
+        for index, frame in zip(indices, frames, strict=True)
+        for name, where in _classes_on(frame, classes, mask, keep_empty=not options.discard_empty)
+    ]
+    if not made:
+        warnings.warn(f"{mask} holds background only, so no mask was stored.", DatamintWarning, stacklevel=4)
+    return FrameMasks(tuple(made))
+
+
+def plan_volume_mask(source: MaskSource, names: NamesGiven, grid: Grid, options: MaskOptions) -> VolumeMask:
+    """The label map on the volume's grid, with a name for every label it holds."""
+    from datamint_like.imaging import array_to_stored, decode_mask, encode_volume_mask
+
+    mask, classes = name_of(source), class_names(names)
+    if options.transpose:
+        raise NotImplementedError(
+            'transpose_segmentation is for masks of frames. Say with axes="xyz" or axes="dhw" how a volume array lies.'
+        )
+    if isinstance(source, np.ndarray):
+        payload = None
+        labels = array_to_stored(source, grid.facts, axes=options.axes)
+    else:
+        payload = None if options.axes == "dhw" else bytes_of(source)
+        labels = decode_mask(bytes_of(source), grid.facts, name=mask, axes=options.axes)
+    present = [int(value) for value in np.unique(labels) if value != 0]
+    named = {value[0]: name for value, name in classes.of([(v, v, v) for v in present], mask).items()}
+    if not present:
+        raise ValidationError(f"{mask} holds background only: there is no mask to store for {grid.name}.")
+    if len(set(named.values())) < len(named):  # several labels with one name are one class
+        labels, named = _joined(labels, named)
+        payload = None
+    if payload is None:
+        payload = encode_volume_mask(labels, grid.facts)
+    return VolumeMask(payload, named, options.template())
+
+
+def store_masks(backend: Backend, resource: Resource, planned: FrameMasks | VolumeMask) -> list[str]:
+    """The ids of the new annotations, in order of frame, then class."""
+    if isinstance(planned, VolumeMask):
+        made = backend.upload_volume_mask(resource.id, planned.payload, planned.names, planned.template)
+    else:
+        made = backend.create_annotations(resource.id, planned.annotations) if planned.annotations else []
+    return [annotation.id for annotation in made]
+
+
+def _frame_annotation(template: NewAnnotation, name: str, index: int, payload: bytes) -> NewAnnotation:
+    return replace(template, identifier=name, scope="frame", frame_index=index, payload=payload, payload_name=name)
+
+
+def _classes_on(
+    frame: npt.NDArray[Any], classes: ClassNames, mask: str, *, keep_empty: bool
+) -> list[tuple[str, npt.NDArray[np.bool_]]]:
+    """For each class of one (J, I) or (J, I, 3) frame its name and where it is."""
+    if classes.single is not None:
+        shown: npt.NDArray[np.bool_] = (frame != 0).any(axis=-1) if frame.ndim == 3 else frame != 0
+        return [(classes.single, shown)] if keep_empty or shown.any() else []
+    by_name: dict[str, npt.NDArray[np.bool_]] = {}
+    for value, name in classes.of(_values(frame), mask).items():
+        where = (frame == value).all(axis=-1) if frame.ndim == 3 else frame == value[0]
+        by_name[name] = by_name[name] | where if name in by_name else where
+    if keep_empty:
+        for name in classes.all():
+            by_name.setdefault(name, np.zeros(frame.shape[:2], dtype=bool))
+    return list(by_name.items())
+
+
+def _values(frame: npt.NDArray[Any]) -> list[Colour]:
+    """The values of a frame that are not background, ascending."""
+    if frame.ndim == 2:
+        return [(int(v), int(v), int(v)) for v in np.unique(frame) if v != 0]
+    colours = np.unique(frame.reshape(-1, 3), axis=0)
+    return [(int(r), int(g), int(b)) for r, g, b in colours if r or g or b]
+
+
+def _frame_indices(count: int, given: int | Sequence[int] | None, grid: Grid, mask: str) -> list[int]:
+    """Which frame of the resource each frame of the mask is for."""
+    planes = grid.facts.shape[0]
+    if given is None:
+        if count != planes:
+            raise ValidationError(
+                f"{mask} has {count} frame(s) and {grid.name} has {planes}. Say with frame_index= which it is for."
+            )
+        return list(range(planes))
+    indices = [given] if isinstance(given, int | np.integer) else list(given)
+    if len(indices) != count:
+        raise ValidationError(f"{mask} has {count} frame(s), but frame_index names {len(indices)}: give one for each.")
+    wrong = [index for index in indices if isinstance(index, bool) or not 0 <= index < planes]
+    if wrong:
+        raise ValidationError(f"{grid.name} has frames 0 to {planes - 1}; there is no frame {wrong[0]}.")
+    return [int(index) for index in indices]
+
+
+def _joined(labels: npt.NDArray[Any], named: dict[int, str]) -> tuple[npt.NDArray[Any], dict[int, str]]:
+    """The label map with one label a name."""
+    codes = {name: code for code, name in enumerate(dict.fromkeys(named.values()), start=1)}
+    joined = np.zeros(labels.shape, dtype=np.uint8 if len(codes) < 256 else np.int32)
+    for label, name in named.items():
+        joined[labels == label] = codes[name]
+    return joined, {code: name for name, code in codes.items()}

@@ -1,0 +1,65 @@
+"""Arguments of uploads in their one form, checked before a file is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from datamint_like.exceptions import ValidationError
+
+MetadataGiven: TypeAlias = Mapping[str, Any] | str | None
+
+
+def refuse_what_is_missing(anonymize: bool, retain: Any, mung_filename: Any, discard_dicom_reports: bool) -> None:
+    """Options that are not there yet are refused, never ignored."""
+    if anonymize or retain:
+        raise NotImplementedError(
+            "anonymize is not implemented yet: remove identity from the files before the upload, then leave it out."
+        )
+    if mung_filename is not None:
+        raise NotImplementedError("mung_filename is not implemented yet: resources keep the base names of files.")
+    if not discard_dicom_reports:
+        raise NotImplementedError("discard_dicom_reports=False is not possible: a report has no pixels to store.")
+
+
+def tag_list(tags: Any) -> tuple[str, ...]:
+    """The tags without blanks around them and without repeats.
+
+    Raises:
+        ValidationError: They are one text, or not texts.
+    """
+    if tags is None:
+        return ()
+    if isinstance(tags, str) or not all(isinstance(tag, str) for tag in tags):
+        raise ValidationError(f'Tags are a list of texts, such as ["ct", "train"], not {tags!r}.')
+    return tuple(dict.fromkeys(tag.strip() for tag in tags))
+
+
+def metadata_list(given: Any, count: int) -> tuple[Mapping[str, Any], ...]:
+    """For each of `count` arguments its metadata; empty where none is given.
+
+    Raises:
+        ValidationError: There are more or fewer, or one is no mapping, JSON object or JSON file.
+    """
+    if given is None:
+        return ()
+    many = [given] * count if isinstance(given, Mapping | str) else list(given)
+    if len(many) != count:
+        raise ValidationError(f"metadata has {len(many)} entries for {count} files_path. Give one for each.")
+    return tuple(_metadata_dict(entry) for entry in many)
+
+
+def _metadata_dict(entry: Any) -> Mapping[str, Any]:
+    """A mapping as it is, JSON text or the path of a JSON file decoded."""
+    if entry is None or isinstance(entry, Mapping):
+        return entry or {}
+    name = "metadata" if str(entry).lstrip().startswith("{") else Path(entry).name
+    try:
+        decoded = json.loads(entry if name == "metadata" else Path(entry).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValidationError(f"{name} cannot be read as a JSON object: {error}.") from error
+    if not isinstance(decoded, dict):
+        raise ValidationError(f"{name} must hold a JSON object, not a {type(decoded).__name__}.")
+    return decoded

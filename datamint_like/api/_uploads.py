@@ -1,0 +1,196 @@
+"""Uploads: probe every file first, then store one resource for each image, volume, series or video."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from datamint_like.api._files_given import GivenFile
+from datamint_like.backends.base import Backend, NewResource
+from datamint_like.entities import Resource
+from datamint_like.exceptions import DatamintException, DatamintWarning, DecodeError, StorageError, ValidationError
+from datamint_like.imaging.types import Group, Skipped
+
+OnError = Literal["raise", "skip"]
+_NAMED = 5  # failures spelled out in one message
+
+
+@dataclass(frozen=True)
+class UploadOptions:
+    """What every resource of one upload gets.
+
+    Attributes:
+        metadata: For each argument what is added to the header facts, or one mapping for all.
+    """
+
+    mimetype: str | None = None
+    modality: str | None = None
+    tags: tuple[str, ...] = ()
+    channel: str | None = None
+    publish: bool = False
+    link: bool = False
+    assemble_dicoms: bool = True
+    on_error: OnError = "raise"
+    progress_bar: bool = False
+    metadata: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One resource to come, and the positions of the arguments that its files came from."""
+
+    group: Group
+    sources: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class UploadPlan:
+    """What an upload would make, and the files it would leave out."""
+
+    items: tuple[Planned, ...]
+    skipped: tuple[Skipped, ...]
+
+
+class UploadedIds(list[str]):
+    """The ids of the resources that an upload made, one a resource, with what was left out.
+
+    Attributes:
+        skipped: Files that became no resource, with the reason in words.
+    """
+
+    def __init__(self, ids: Iterable[str] = (), skipped: Iterable[Skipped] = ()) -> None:
+        super().__init__(ids)
+        self.skipped = tuple(skipped)
+
+
+def plan(files: Sequence[GivenFile], options: UploadOptions) -> UploadPlan:
+    """The resources that the files make, by their headers; nothing is stored.
+
+    Raises:
+        DecodeError: No file is an image; or one is not and `on_error` is `"raise"`.
+    """
+    from datamint_like.imaging import assemble
+
+    sources = {given.path: given.source for given in files}
+    with _bar(len(files), "reading headers", "file", options.progress_bar) as step:
+        assembly = assemble(list(sources), series=options.assemble_dicoms, progress=step)
+    groups, skipped = assembly.groups, assembly.skipped
+    if skipped and (options.on_error == "raise" or not groups):
+        raise DecodeError(_left_out(skipped, len(files), nothing=not groups))
+    items = [Planned(group, tuple(dict.fromkeys(sources[path] for path in group.paths))) for group in groups]
+    return UploadPlan(tuple(sorted(items, key=lambda item: min(item.sources))), skipped)
+
+
+def store(
+    backend: Backend, plan: UploadPlan, options: UploadOptions, after: Callable[[Planned, Resource], None]
+) -> UploadedIds:
+    """Store the planned resources, calling `after` with each; a resource whose `after` fails is removed again.
+
+    Raises:
+        DatamintException: A resource could not be stored and `on_error` is `"raise"`; those before it stay,
+            and the message counts them.
+    """
+    ids: list[str] = []
+    skipped = list(plan.skipped)
+    with _bar(len(plan.items), "storing", "resource", options.progress_bar) as step:
+        for item in plan.items:
+            try:
+                ids.append(_store_one(backend, item, options, after))
+            except DatamintException as error:
+                if options.on_error == "raise" or isinstance(error, StorageError):
+                    raise _told(error, item, len(ids), len(plan.items)) from error
+                skipped += [Skipped(path, str(error)) for path in item.group.paths]
+            step(1)
+    return UploadedIds(ids, skipped)
+
+
+def warn_of(skipped: Sequence[Skipped], stacklevel: int) -> None:
+    """One warning that names what was left out; none when nothing was."""
+    if skipped:
+        warnings.warn(_left_out(skipped, None, nothing=False), DatamintWarning, stacklevel=stacklevel + 1)
+
+
+def _store_one(
+    backend: Backend, item: Planned, options: UploadOptions, after: Callable[[Planned, Resource], None]
+) -> str:
+    metadata = _metadata_of(item, options)
+    modality = options.modality or metadata.get("modality") or metadata.get("Modality")
+    resource = backend.create_resource(
+        NewResource(
+            paths=item.group.paths,
+            filename=item.group.filename,
+            facts=item.group.facts,
+            link=options.link,
+            mimetype=options.mimetype,
+            modality=None if modality is None else str(modality),
+            tags=options.tags,
+            channel=options.channel,
+            publish=options.publish,
+            metadata=metadata,
+        )
+    )
+    try:
+        after(item, resource)
+    except BaseException:  # whatever stopped it, an upload without its masks is not what was asked for
+        backend.delete_resources([resource.id])
+        raise
+    return resource.id
+
+
+def _metadata_of(item: Planned, options: UploadOptions) -> Mapping[str, Any]:
+    """The metadata of the arguments that a resource came from, which must agree."""
+    if not options.metadata:
+        return {}
+    first = options.metadata[item.sources[0]]
+    if any(options.metadata[source] != first for source in item.sources):
+        raise ValidationError(
+            f"{item.group.filename}: its {len(item.group.paths)} files were given different metadata, "
+            "but they make one resource. Give them the same."
+        )
+    return first
+
+
+@contextmanager
+def _bar(total: int, what: str, unit: str, shown: bool) -> Iterator[Callable[[int], None]]:
+    """A function that counts on, and a bar on stderr that shows it if it is wanted."""
+    from tqdm.auto import tqdm
+
+    with tqdm(total=total, desc=what, unit=unit, disable=not shown) as bar:
+        yield bar.update
+
+
+def _left_out(skipped: Sequence[Skipped], total: int | None, *, nothing: bool) -> str:
+    """One message for files that are no images: which, why, and what to do."""
+    reasons = "; ".join(reason_of(item) for item in skipped[:_NAMED])
+    more = f"; and {len(skipped) - _NAMED} more" if len(skipped) > _NAMED else ""
+    if nothing:
+        whole = f"None of the {total} files" if total != 1 else "The file"
+        return f"{whole} can be imported, so nothing was stored: {reasons}{more}."
+    if total is None:
+        return f"{_files(len(skipped))} left out: {reasons}{more}."
+    return (
+        f"{len(skipped)} of {total} files cannot be imported, so nothing was stored: {reasons}{more}. "
+        'Mend them or leave them out, or pass on_error="skip" to import the others.'
+    )
+
+
+def _files(count: int) -> str:
+    return "1 file was" if count == 1 else f"{count} files were"
+
+
+def reason_of(item: Skipped) -> str:
+    """`name: reason`, without saying the name twice."""
+    reason = item.reason.rstrip(".")
+    return reason if Path(item.path).name in reason else f"{item.path.name}: {reason}"
+
+
+def _told(error: DatamintException, item: Planned, done: int, total: int) -> DatamintException:
+    """The same error, saying which resource it is about and how much had been stored before it."""
+    name = item.group.filename
+    message = str(error) if name in str(error) else f"{name}: {error}"
+    before = f" Before that, {done} of {total} resources had been stored; they stay." if done else ""
+    return type(error)(message + before)

@@ -1,0 +1,225 @@
+"""Calls about worklists (annotation sets): which labels, categories and masks annotators may give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from datamint_like.api._endpoint import Endpoint, ProjectRef, ResourceRef, WorklistRef, find_project, id_of, ids_of
+from datamint_like.backends.base import NewWorklist
+from datamint_like.entities import (
+    AnnotationSpec,
+    AnnotationWorklist,
+    Resource,
+    SegmentationClass,
+    WorklistAnnotator,
+)
+from datamint_like.exceptions import EntityAlreadyExistsError, ValidationError
+
+SpecGiven = AnnotationSpec | Mapping[str, Any]
+SegmentationType = Literal["single_label", "multi_label"]
+#: Colours of classes that are given none, by code, repeating.
+PALETTE = ((230, 25, 75), (60, 180, 75), (0, 130, 200), (245, 130, 48), (145, 30, 180), (70, 240, 240), (240, 50, 230))
+
+
+class AnnotationSetsApi(Endpoint):
+    """Worklists; wherever one is asked for, an `AnnotationWorklist` or its id will do."""
+
+    def create(
+        self,
+        name: str,
+        resource_ids: ResourceRef | Iterable[ResourceRef] = (),
+        description: str | None = None,
+        annotations: Sequence[SpecGiven] | None = None,
+        annotators: Sequence[str | Mapping[str, Any] | WorklistAnnotator] | None = None,
+        frame_labels: Sequence[str] | None = None,
+        image_labels: Sequence[str] | None = None,
+        segmentation_data: Mapping[str, Any] | None = None,
+        project: ProjectRef | None = None,
+        *,
+        return_entity: bool = True,
+        exists_ok: bool = False,
+    ) -> AnnotationWorklist | str:
+        """The new worklist (its id with `return_entity=False`).
+
+        Args:
+            name: Unique in the project.
+            resource_ids: What annotators work on.
+            description: For the people who read it.
+            annotations: What annotators may give: `AnnotationSpec`s or dicts with `type` and `identifier`, and for
+                categories `values`.
+            annotators: E-mail addresses, or dicts with `email`, `status` and `expertise_level`.
+            frame_labels: Names of labels of frames, as shorter specs.
+            image_labels: Names of labels of whole resources.
+            segmentation_data: `{"segmentationValueType": "single_label", "definitions": [{"identifier": "liver",
+                "color": [255, 0, 0], "index": 1}]}`; index and colour may be left out.
+            project: The project whose annotators work by it.
+            return_entity: Return the worklist, not its id.
+            exists_ok: Return the project's worklist of this name where there is one.
+
+        Raises:
+            EntityAlreadyExistsError: The project has a worklist of this name and `exists_ok` is False.
+        """
+        project_id = None if project is None else find_project(self._backend, project).id
+        worklist = None if project_id is None else self._named(project_id, name)
+        if worklist is not None and not exists_ok:
+            raise EntityAlreadyExistsError(
+                f"The project has a worklist {name!r} already ({worklist.id}). "
+                "Choose another name, or pass exists_ok=True to take this one."
+            )
+        if worklist is None:
+            kind, group = _segmentation_data(segmentation_data or {})
+            worklist = self._backend.create_worklist(
+                NewWorklist(
+                    name=name,
+                    project_id=project_id,
+                    description=description,
+                    resource_ids=tuple(ids_of(resource_ids, Resource)),
+                    annotations=_specs(annotations, frame_labels, image_labels),
+                    annotators=tuple(_annotator(given) for given in annotators or ()),
+                    segmentation_group=group,
+                    segmentation_type=kind,
+                )
+            )
+        return worklist if return_entity else worklist.id
+
+    def _named(self, project_id: str, name: str) -> AnnotationWorklist | None:
+        return next((each for each in self._backend.list_worklists(project_id) if each.name == name), None)
+
+    def get_by_id(self, entity_id: str) -> AnnotationWorklist:
+        """The worklist with this id.
+
+        Raises:
+            ItemNotFoundError: The store holds none.
+        """
+        return self._backend.get_worklist(entity_id)
+
+    def get_by_project(self, project: ProjectRef) -> list[AnnotationWorklist]:
+        """The worklists of a project, the default one first."""
+        return self._backend.list_worklists(find_project(self._backend, project).id)
+
+    def get_list(self, limit: int | None = None, **conditions: Any) -> list[AnnotationWorklist]:
+        """Not possible: worklists are asked for by project.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError("Worklists are listed by project: use annotationsets.get_by_project(project).")
+
+    def patch(self, entity: WorklistRef, entity_data: Mapping[str, Any]) -> AnnotationWorklist:
+        """The worklist after fields were replaced.
+
+        Fields: `name`, `description`, `status`, `annotations`, `annotators`, `resource_ids`, `segmentation_data`
+        (as for `create`), `segmentation_group`, `segmentation_type`.
+        """
+        changes = dict(entity_data)
+        if "annotations" in changes:
+            changes["annotations"] = _specs(changes["annotations"], None, None)
+        if "annotators" in changes:
+            changes["annotators"] = tuple(_annotator(given) for given in changes["annotators"])
+        if "resource_ids" in changes:
+            changes["resource_ids"] = tuple(ids_of(changes["resource_ids"], Resource))
+        if "segmentation_data" in changes:
+            kind, group = _segmentation_data(changes.pop("segmentation_data"))
+            changes |= {"segmentation_type": kind, "segmentation_group": group}
+        return self._backend.update_worklist(id_of(entity, AnnotationWorklist), changes)
+
+    partial_update = patch
+    update = patch
+
+    # -- segmentation classes
+
+    def get_segmentation_group(self, annotation_set: WorklistRef) -> dict[str, Any]:
+        """`{"groups": {name: {"color": [r, g, b], "index": code}}}` of the worklist."""
+        worklist = self._backend.get_worklist(id_of(annotation_set, AnnotationWorklist))
+        groups = {
+            name: {"color": list(each.color), "index": each.index} for name, each in worklist.segmentation_group.items()
+        }
+        return {"groups": groups}
+
+    def update_segmentation_group(
+        self,
+        annotation_worklist: WorklistRef,
+        definitions: Sequence[Mapping[str, Any]],
+        segmentation_value_type: SegmentationType = "single_label",
+        renames: Sequence[str] | None = None,
+    ) -> None:
+        """Replace the segmentation classes of the worklist.
+
+        Raises:
+            NotImplementedError: `renames` is given: masks keep the names they were stored with.
+        """
+        if renames:
+            raise NotImplementedError("renames is not implemented: masks keep their names. Use annotations.patch.")
+        data = {"segmentationValueType": segmentation_value_type, "definitions": definitions}
+        self.patch(annotation_worklist, {"segmentation_data": data})
+
+    def delete_segmentation_group(self, worklist_id: WorklistRef, identifier: str) -> None:
+        """Remove one segmentation class; the others keep their codes."""
+        worklist = self._backend.get_worklist(id_of(worklist_id, AnnotationWorklist))
+        if identifier not in worklist.segmentation_group:
+            known = ", ".join(worklist.segmentation_group) or "none"
+            raise ValidationError(
+                f"Worklist {worklist.name!r} has no segmentation class {identifier!r}; it has {known}."
+            )
+        kept = {name: each for name, each in worklist.segmentation_group.items() if name != identifier}
+        self._backend.update_worklist(worklist.id, {"segmentation_group": kept})
+
+    # -- resources
+
+    def update_resources(
+        self,
+        worklist_id: WorklistRef,
+        resource_ids_to_add: ResourceRef | Iterable[ResourceRef] | None = None,
+        resource_ids_to_delete: ResourceRef | Iterable[ResourceRef] | None = None,
+    ) -> dict[str, Any]:
+        """`{"resource_ids": [...]}` after resources were added to, or taken out of, the worklist."""
+        worklist = self._backend.get_worklist(id_of(worklist_id, AnnotationWorklist))
+        gone = set(ids_of(resource_ids_to_delete or (), Resource))
+        added = ids_of(resource_ids_to_add or (), Resource)
+        kept = [each for each in (*worklist.resource_ids, *added) if each not in gone]
+        changed = self._backend.update_worklist(worklist.id, {"resource_ids": tuple(dict.fromkeys(kept))})
+        return {"resource_ids": list(changed.resource_ids)}
+
+    def add_resources(self, resources: ResourceRef | Iterable[ResourceRef], worklist: WorklistRef) -> None:
+        """Put resources on the worklist."""
+        self.update_resources(worklist, resource_ids_to_add=resources)
+
+    def delete_resources(self, resources: ResourceRef | Iterable[ResourceRef], worklist: WorklistRef) -> None:
+        """Take resources off the worklist."""
+        self.update_resources(worklist, resource_ids_to_delete=resources)
+
+
+def _specs(
+    given: Sequence[SpecGiven] | None, frame_labels: Sequence[str] | None, image_labels: Sequence[str] | None
+) -> tuple[AnnotationSpec, ...]:
+    labels = [("image", name) for name in image_labels or ()] + [("frame", name) for name in frame_labels or ()]
+    return (
+        *(spec if isinstance(spec, AnnotationSpec) else _spec(spec) for spec in given or ()),
+        *(AnnotationSpec(type="label", identifier=name, scope=scope) for scope, name in labels),
+    )
+
+
+def _spec(given: Any) -> AnnotationSpec:
+    if not isinstance(given, Mapping):
+        raise ValidationError(f"A spec is an AnnotationSpec or a dict, not a {type(given).__name__}.")
+    return AnnotationSpec.from_dict({"identifier": given.get("name"), **given})
+
+
+def _annotator(given: str | Mapping[str, Any] | WorklistAnnotator) -> WorklistAnnotator:
+    if isinstance(given, WorklistAnnotator):
+        return given
+    return WorklistAnnotator(email=given) if isinstance(given, str) else WorklistAnnotator.from_dict(given)
+
+
+def _segmentation_data(given: Mapping[str, Any]) -> tuple[str, dict[str, SegmentationClass]]:
+    """The value type and the classes; codes that are left out count on from the highest before."""
+    group: dict[str, SegmentationClass] = {}
+    for definition in given.get("definitions") or ():
+        name = definition.get("identifier") or definition.get("name")
+        if not name or name in group:
+            raise ValidationError(f"Each segmentation class needs its own identifier, found {name!r}.")
+        index = definition.get("index") or max((each.index for each in group.values()), default=0) + 1
+        color = definition.get("color") or PALETTE[(index - 1) % len(PALETTE)]
+        group[name] = SegmentationClass.from_dict({"color": color, "index": index})
+    return str(given.get("segmentationValueType") or "single_label"), group

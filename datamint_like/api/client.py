@@ -1,0 +1,115 @@
+"""`Api`: one handle on one store, with the calls grouped by what they are about."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from datamint_like.api.annotations import AnnotationsApi
+from datamint_like.api.annotationsets import AnnotationSetsApi
+from datamint_like.api.projects import ProjectsApi
+from datamint_like.api.resources import ResourcesApi
+from datamint_like.api.users import UsersApi
+from datamint_like.backends.base import Backend
+from datamint_like.config import load_settings
+
+
+class Api:
+    """A handle on one store; with no arguments, on the embedded store of this machine.
+
+    The store is `server_url`, else the environment, else the config file, else the embedded store in
+    `DATAMINT_LIKE_HOME`. It is opened when it is first used. A pickled `Api` carries the URL and never the key:
+    the process that loads it takes the key from its own settings.
+
+    Args:
+        server_url: `file:///folder` of an embedded store, or the address of a server.
+        api_key: Key for a server; an embedded store needs none.
+        check_connection: Open the store at once, so that a wrong address fails here.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder, Api(server_url=Path(folder).as_uri()) as api:
+        ...     project = api.projects.create("liver-ct", "CT of the liver")
+        ...     [found.name for found in api.projects.get_list()]
+        ['liver-ct']
+    """
+
+    def __init__(
+        self, server_url: str | None = None, api_key: str | None = None, *, check_connection: bool = False
+    ) -> None:
+        settings = load_settings()
+        self.server_url = server_url or settings.store_url
+        self._api_key = api_key or settings.api_key
+        if check_connection:
+            self.check_connection()
+
+    def __repr__(self) -> str:
+        return f"Api({without_user_info(self.server_url)!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Api, (self.server_url,)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @cached_property
+    def backend(self) -> Backend:
+        """The store itself, opened on first use."""
+        from datamint_like.backends import open_backend
+
+        return open_backend(self.server_url, api_key=self._api_key)
+
+    def check_connection(self) -> None:
+        """Ask the store for its time, so that a wrong address or key is known now."""
+        self.backend.now()
+
+    def close(self) -> None:
+        """Release the store's files or connections; the next call opens it again."""
+        backend = self.__dict__.pop("backend", None)
+        if backend is not None:
+            backend.close()
+
+    @cached_property
+    def projects(self) -> ProjectsApi:
+        """Projects: create, find, fill, split."""
+        return ProjectsApi(self)
+
+    @cached_property
+    def resources(self) -> ResourcesApi:
+        """Resources: upload, find, download, tag."""
+        return ResourcesApi(self)
+
+    @cached_property
+    def annotations(self) -> AnnotationsApi:
+        """Annotations: masks, labels, categories, numbers, text, geometry."""
+        return AnnotationsApi(self)
+
+    @cached_property
+    def annotationsets(self) -> AnnotationSetsApi:
+        """Worklists: which labels, categories and masks annotators may give."""
+        return AnnotationSetsApi(self)
+
+    @property
+    def annotationworklists(self) -> AnnotationSetsApi:
+        """The worklists, under their other name."""
+        return self.annotationsets
+
+    @cached_property
+    def users(self) -> UsersApi:
+        """Users of the store."""
+        return UsersApi(self)
+
+
+def without_user_info(url: str) -> str:
+    """The URL without a user name, password or query, which may hold secrets."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=host, query="", fragment="").geturl()

@@ -1,0 +1,361 @@
+"""Calls about resources: upload, find, download, tag, publish, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from datamint_like.api._downloads import convert, extension_of, save
+from datamint_like.api._endpoint import Endpoint, ProjectRef, ResourceRef, find_project, id_of, ids_of
+from datamint_like.api._files_given import FileInput, FileInputs, as_list, is_on_disk, on_disk
+from datamint_like.api._masks import MaskOptions
+from datamint_like.api._segmentation_files import MaskUploads, SegmentationFiles, masks_given
+from datamint_like.api._upload_arguments import MetadataGiven, metadata_list, refuse_what_is_missing, tag_list
+from datamint_like.api._uploads import OnError, UploadedIds, UploadOptions, plan, store, warn_of
+from datamint_like.backends.base import DeletedRows, ResourceQuery
+from datamint_like.entities import Annotation, Resource
+from datamint_like.exceptions import ItemNotFoundError, ValidationError
+
+
+class ResourcesApi(Endpoint):
+    """Resources: images, volumes, series and videos of the store.
+
+    Wherever resources are asked for, `Resource` objects or ids will do, one or many.
+    """
+
+    # -- upload
+
+    def upload_resources(
+        self,
+        files_path: FileInputs,
+        mimetype: str | None = None,
+        anonymize: bool = False,
+        anonymize_retain_codes: Sequence[tuple[int, int]] = (),
+        on_error: OnError = "raise",
+        tags: Sequence[str] | None = None,
+        mung_filename: Sequence[int] | Literal["all"] | None = None,
+        channel: str | None = None,
+        publish: bool = False,
+        publish_to: ProjectRef | None = None,
+        segmentation_files: Sequence[SegmentationFiles] | None = None,
+        transpose_segmentation: bool = False,
+        ai_model: str | None = None,
+        modality: str | None = None,
+        assemble_dicoms: bool = True,
+        metadata: Sequence[MetadataGiven] | MetadataGiven = None,
+        discard_dicom_reports: bool = True,
+        progress_bar: bool = False,
+        *,
+        model_name: str | None = None,
+        link: bool = False,
+    ) -> UploadedIds:
+        """The ids of the new resources, one for each image, volume, DICOM series or video.
+
+        A DICOM series is one resource (with `assemble_dicoms=False` every file is one), so there may be fewer
+        ids than files. Folders are read with the folders in them, without hidden files.
+
+        Every header is read, and every mask checked, before the first byte is stored. With `on_error="raise"`
+        nothing is stored when one file is no image; with `"skip"` it is left out with a warning, and
+        `.skipped` of the result says why. `on_error="skip"` still raises when no file at all is an image, and when
+        a mask does not fit.
+
+        Args:
+            files_path: Paths, folders, glob patterns, open binary files or pydicom data sets; one or many.
+            mimetype: Overrides the media type that the content tells.
+            anonymize: Not implemented; must stay False.
+            anonymize_retain_codes: Not implemented.
+            on_error: What a file that is no image does to the others.
+            tags: Tags of every new resource.
+            mung_filename: Not implemented; resources keep the base names of files.
+            channel: Upload channel of every new resource.
+            publish: Publish at once instead of leaving the resources in the inbox.
+            publish_to: A project that the resources join (and so are published); it must exist.
+            segmentation_files: For each entry of `files_path` its masks: a list of files, or a dict with
+                `files` and `names`, as `annotations.upload_segmentations` takes them.
+            transpose_segmentation: Exchange the axes of each frame of these masks.
+            ai_model: Author of these masks when a model made them.
+            modality: Overrides the header; `metadata["modality"]` does, too.
+            assemble_dicoms: Make one resource of the files of a DICOM series.
+            metadata: For each entry a dict, or JSON text, or the path of a JSON file; or one for all.
+            discard_dicom_reports: Must stay True: structured reports are no images and are left out.
+            progress_bar: Show one on stderr.
+            model_name: Later published name of `ai_model`.
+            link: Register the files where they are instead of copying them.
+
+        Raises:
+            ValidationError: A path is missing, a folder is empty, or options contradict each other.
+            DecodeError: A file is no image or is damaged; the message names it.
+            ItemNotFoundError: `publish_to` is unknown.
+            StorageError: The disk is full.
+            NotImplementedError: An option that is not there yet.
+
+        Example:
+            >>> import tempfile, datamint_like
+            >>> from datamint_like import Api
+            >>> folder = Path(datamint_like.__file__).parent / "demo" / "images" / "ct_ge"
+            >>> with tempfile.TemporaryDirectory() as home, Api(server_url=Path(home).as_uri()) as api:
+            ...     project = api.projects.create("ct")
+            ...     ids = api.resources.upload_resources(folder, publish_to=project, tags=["ct"])
+            ...     [resource.metadata["frame_count"] for resource in api.projects.get_project_resources("ct")]
+            [28]
+        """
+        refuse_what_is_missing(anonymize, anonymize_retain_codes, mung_filename, discard_dicom_reports)
+        files = as_list(files_path)
+        if link and not all(is_on_disk(given) for given in files):
+            raise ValidationError("Only files on disk can be linked. Pass paths, or link=False.")
+        if on_error not in ("raise", "skip"):
+            raise ValidationError(f'on_error is "raise" or "skip", not {on_error!r}.')
+        options = UploadOptions(
+            mimetype=mimetype,
+            modality=modality,
+            tags=tag_list(tags),
+            channel=channel,
+            publish=publish or publish_to is not None,
+            link=link,
+            assemble_dicoms=assemble_dicoms,
+            on_error=on_error,
+            progress_bar=progress_bar,
+            metadata=metadata_list(metadata, len(files)),
+        )
+        mask_options = MaskOptions(transpose=transpose_segmentation, model_id=ai_model or model_name)
+        masks = MaskUploads(self._backend, masks_given(segmentation_files, len(files)), mask_options)
+        return self._upload(files, options, masks, publish_to)
+
+    def _upload(
+        self,
+        files: list[Any],
+        options: UploadOptions,
+        masks: MaskUploads,
+        publish_to: ProjectRef | None,
+        single: bool = False,
+    ) -> UploadedIds:
+        project = None if publish_to is None else find_project(self._backend, publish_to)
+
+        def after(item: Any, resource: Resource) -> None:
+            masks.add(item, resource)
+            if project is not None:
+                self._backend.add_project_resources(project.id, [resource.id])
+
+        with on_disk(files) as given:
+            planned = plan(given, options)
+            if single and len(planned.items) != 1:
+                raise ValidationError(
+                    f"upload_resource makes one resource, but {Path(files[0]).name} holds {len(planned.items)}. "
+                    "Use upload_resources for it."
+                )
+            masks.check(planned.items)
+            made = store(self._backend, planned, options, after)
+        warn_of(made.skipped, stacklevel=3)
+        return made
+
+    def upload_resource(
+        self,
+        file_path: FileInput,
+        mimetype: str | None = None,
+        anonymize: bool = False,
+        anonymize_retain_codes: Sequence[tuple[int, int]] = (),
+        tags: Sequence[str] | None = None,
+        mung_filename: Sequence[int] | Literal["all"] | None = None,
+        channel: str | None = None,
+        publish: bool = False,
+        publish_to: ProjectRef | None = None,
+        segmentation_files: SegmentationFiles = None,
+        transpose_segmentation: bool = False,
+        modality: str | None = None,
+        metadata: MetadataGiven = None,
+        discard_dicom_reports: bool = True,
+        *,
+        link: bool = False,
+    ) -> str:
+        """The id of the one new resource that a file (or the folder of one series) makes.
+
+        The arguments are those of `upload_resources`.
+
+        Raises:
+            ValidationError: The path holds files of more than one resource; nothing is stored.
+        """
+        refuse_what_is_missing(anonymize, anonymize_retain_codes, mung_filename, discard_dicom_reports)
+        if link and not is_on_disk(file_path):
+            raise ValidationError("Only a file on disk can be linked. Pass its path, or link=False.")
+        options = UploadOptions(
+            mimetype=mimetype,
+            modality=modality,
+            tags=tag_list(tags),
+            channel=channel,
+            publish=publish or publish_to is not None,
+            link=link,
+            metadata=metadata_list([metadata], 1),
+        )
+        masks = MaskUploads(
+            self._backend,
+            masks_given([segmentation_files], 1),
+            MaskOptions(transpose=transpose_segmentation),
+        )
+        return self._upload([file_path], options, masks, publish_to, single=True)[0]
+
+    # -- finding
+
+    def get_list(
+        self,
+        status: Literal["", "inbox", "published"] | None = None,
+        from_date: date | str | None = None,
+        to_date: date | str | None = None,
+        tags: Sequence[str] | None = None,
+        modality: str | None = None,
+        mimetype: str | None = None,
+        source_filepath: str | Path | None = None,
+        order_field: str | None = None,
+        order_ascending: bool | None = None,
+        channel: str | None = None,
+        project_name: ProjectRef | Iterable[ProjectRef] | None = None,
+        filename: str | None = None,
+        limit: int | None = None,
+        deleted: DeletedRows | None = None,
+    ) -> list[Resource]:
+        """The resources that meet every condition given.
+
+        Dates are ISO, from inclusive, to exclusive. A resource meets `tags` when it has any of them, `filename`
+        when its name contains it, `project_name` when it is in every project named.
+
+        Raises:
+            ItemNotFoundError: A project named is unknown.
+            NotImplementedError: `source_filepath` is given: folders of the uploader are not recorded.
+        """
+        if source_filepath is not None:
+            raise NotImplementedError(
+                "source_filepath cannot be asked for: the store does not record the folders of an uploader. "
+                "Use filename=."
+            )
+        query = ResourceQuery(
+            status=status or None,
+            from_date=_iso(from_date),
+            to_date=_iso(to_date),
+            tags=tag_list(tags),
+            modality=modality,
+            mimetype=mimetype,
+            channel=channel,
+            filename=filename,
+            project_names=tuple(self._project_names(project_name)),
+            deleted=deleted or "exclude",
+            order_field=order_field,
+            order_ascending=True if order_ascending is None else order_ascending,
+            limit=limit,
+        )
+        return self._backend.list_resources(query)
+
+    def _project_names(self, projects: ProjectRef | Iterable[ProjectRef] | None) -> list[str]:
+        if projects is None:
+            return []
+        many = projects if isinstance(projects, Iterable) and not isinstance(projects, str) else [projects]
+        return [find_project(self._backend, project).name for project in many]
+
+    def get_all(self, limit: int | None = None) -> list[Resource]:
+        """Every resource that is not deleted, or the first `limit`."""
+        return self.get_list(limit=limit)
+
+    def get_deleted(self, **conditions: Any) -> list[Resource]:
+        """The deleted resources, which `restore` brings back; `conditions` are those of `get_list`."""
+        return self.get_list(**{**conditions, "deleted": "only"})
+
+    def get_by_id(self, entity_id: str) -> Resource:
+        """The resource with this id.
+
+        Raises:
+            ItemNotFoundError: The store holds none.
+        """
+        return self._backend.get_resource(entity_id)
+
+    def get_annotations(self, resource: ResourceRef, annotation_type: str | None = None) -> list[Annotation]:
+        """The annotations of one resource, in order."""
+        return self._api.annotations.get_list(resource, annotation_type)
+
+    # -- bytes
+
+    def download_resource_file(
+        self,
+        resource: ResourceRef,
+        save_path: str | Path | None = None,
+        auto_convert: bool = True,
+        add_extension: bool = False,
+    ) -> Any:
+        """One file that holds the whole resource: as an object to work with, or its bytes.
+
+        A DICOM series comes as one multi-frame DICOM; its original files are in `backend.list_parts`. With
+        `auto_convert` the result is a `pydicom.Dataset`, a `nibabel` image, or for PNG and JPEG an array
+        (H, W) or (H, W, C) with the values that the file means; otherwise bytes. `add_extension=True` returns
+        `(result, path)`.
+
+        Args:
+            resource: The resource, or its id.
+            save_path: Where the bytes are written as well, whole or not at all.
+            auto_convert: Return an object instead of bytes.
+            add_extension: Append the extension of the format to `save_path` where it has none.
+
+        Raises:
+            ItemNotFoundError: The resource is unknown.
+            StorageError: Its bytes are gone, or a linked file changed.
+        """
+        found = self._backend.get_resource(id_of(resource, Resource))
+        with self._backend.open_resource_file(found.id) as file:
+            data = file.read()
+        path = None if save_path is None else Path(save_path)
+        if add_extension:
+            if path is None:
+                raise ValidationError("add_extension needs save_path: there is no file to name.")
+            extension = extension_of(found, data)
+            path = path if path.name.lower().endswith(extension) else path.with_name(path.name + extension)
+        if path is not None:
+            save(path, data)
+        result = convert(found, data) if auto_convert else data
+        return (result, str(path)) if add_extension else result
+
+    # -- changing
+
+    def set_tags(self, resource: ResourceRef | Iterable[ResourceRef], tags: Sequence[str]) -> None:
+        """Replace all tags of one resource or of many; a single string is one id."""
+        self._backend.set_tags(ids_of(resource, Resource), tag_list(tags))
+
+    def add_tags(self, resource: ResourceRef | Iterable[ResourceRef], tags: Sequence[str]) -> None:
+        """Add tags to one resource or to many, in one step of the store: no tag of another writer is lost."""
+        self._backend.add_tags(ids_of(resource, Resource), tag_list(tags))
+
+    def publish_resources(self, resources: ResourceRef | Iterable[ResourceRef]) -> None:
+        """Move resources from the inbox to published; those published already stay so."""
+        self._backend.publish_resources(ids_of(resources, Resource))
+
+    publish = publish_resources
+    bulk_publish = publish_resources
+
+    def delete(self, entity: ResourceRef | Iterable[ResourceRef]) -> None:
+        """Delete one resource or many; `restore` brings them back."""
+        self._backend.delete_resources(ids_of(entity, Resource))
+
+    def bulk_delete(self, entities: Iterable[ResourceRef]) -> None:
+        """Delete many resources in one step."""
+        self.delete(entities)
+
+    def restore(self, resource: ResourceRef) -> Resource:
+        """The deleted resource, in use again, also in its projects."""
+        return self._backend.restore_resources([id_of(resource, Resource)])[0]
+
+    def bulk_restore(self, resources: Iterable[ResourceRef]) -> dict[str, list[Any]]:
+        """What came back, `{"restored": [id], "skipped": [{"id", "reason"}]}`; one failure stops no other."""
+        restored: list[Any] = []
+        skipped: list[Any] = []
+        for resource_id in ids_of(resources, Resource):
+            try:
+                found = self._backend.get_resource(resource_id)
+                reason = None if found.deleted else "not_deleted"
+            except ItemNotFoundError:
+                reason = "not_found"
+            if reason is None:
+                restored.append(self._backend.restore_resources([resource_id])[0].id)
+            else:
+                skipped.append({"id": resource_id, "reason": reason})
+        return {"restored": restored, "skipped": skipped}
+
+
+def _iso(moment: date | str | None) -> str | None:
+    return moment.isoformat() if isinstance(moment, date) else moment

@@ -1,0 +1,116 @@
+"""Calls about users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, overload
+
+from datamint_like.api._endpoint import Endpoint, id_of
+from datamint_like.entities import User
+from datamint_like.exceptions import EntityAlreadyExistsError, ItemNotFoundError
+
+
+class UsersApi(Endpoint):
+    """Users of the store; the e-mail address is the id."""
+
+    def get_list(self, limit: int | None = None) -> list[User]:
+        """All users, or the first `limit`."""
+        return self._backend.list_users()[:limit]
+
+    def get_all(self, limit: int | None = None) -> list[User]:
+        """All users, or the first `limit`."""
+        return self.get_list(limit)
+
+    def get_by_id(self, entity_id: str) -> User:
+        """The user with this e-mail address.
+
+        Raises:
+            ItemNotFoundError: The store has no such user.
+        """
+        return self._backend.get_user(entity_id)
+
+    def get_by_email(self, email: str) -> User:
+        """The user with this e-mail address."""
+        return self.get_by_id(email)
+
+    def get_current(self) -> User:
+        """The user in whose name this handle writes."""
+        return self._backend.current_user()
+
+    @overload
+    def create(
+        self,
+        email: str,
+        password: str | None = ...,
+        firstname: str | None = ...,
+        lastname: str | None = ...,
+        roles: Sequence[str] | None = ...,
+        *,
+        return_entity: Literal[True] = ...,
+        exists_ok: bool = ...,
+    ) -> User: ...
+    @overload
+    def create(
+        self,
+        email: str,
+        password: str | None = ...,
+        firstname: str | None = ...,
+        lastname: str | None = ...,
+        roles: Sequence[str] | None = ...,
+        *,
+        return_entity: bool,
+        exists_ok: bool = ...,
+    ) -> User | str: ...
+    def create(
+        self,
+        email: str,
+        password: str | None = None,
+        firstname: str | None = None,
+        lastname: str | None = None,
+        roles: Sequence[str] | None = None,
+        *,
+        return_entity: bool = True,
+        exists_ok: bool = False,
+    ) -> User | str:
+        """The new user (its e-mail address with `return_entity=False`).
+
+        Raises:
+            EntityAlreadyExistsError: The address is taken and `exists_ok` is False.
+            NotImplementedError: `password` is given: an embedded store has no sign-in.
+        """
+        if password is not None:
+            raise NotImplementedError("This store has no sign-in, so a user cannot have a password. Leave it out.")
+        user = self._existing(email)
+        if user is not None and not exists_ok:
+            raise EntityAlreadyExistsError(
+                f"There is a user {email!r} already. Use another address, or exists_ok=True to take this one."
+            )
+        if user is None:
+            user = self._backend.create_user(
+                User(
+                    email=email,
+                    created_at="",
+                    customer_id="",
+                    firstname=firstname,
+                    lastname=lastname,
+                    roles=tuple(roles or ()),
+                )
+            )
+        return user if return_entity else user.email
+
+    def _existing(self, email: str) -> User | None:
+        try:
+            return self._backend.get_user(email)
+        except ItemNotFoundError:
+            return None
+
+    def update_user(self, email: str | User, **changes: Any) -> User:
+        """The user after `firstname=`, `lastname=` or `roles=` were changed."""
+        return self._backend.update_user(id_of(email, User), changes)
+
+    def delete_user(self, email: str | User) -> None:
+        """Remove a user; what they uploaded and annotated stays under their address."""
+        self._backend.delete_user(id_of(email, User))
+
+    update = update_user
+    delete = delete_user

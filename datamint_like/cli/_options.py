@@ -1,0 +1,47 @@
+"""Options that every command takes, and the store they name."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from datamint_like.api import Api
+
+EXIT_CODES = """exit codes:
+  0  all done
+  1  an error, told in one line on stderr
+  2  the command line is wrong
+  3  done, but files were left out
+  130  interrupted"""
+
+
+def add_store_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--home`, `--server-url` and `--json`."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--home",
+        metavar="DIR",
+        help="folder of the embedded store (default: DATAMINT_LIKE_HOME, else your data folder)",
+    )
+    where.add_argument("--server-url", metavar="URL", help="the store by its URL (file:///folder)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+
+
+def open_api(args: argparse.Namespace) -> Api:
+    """A handle on the store that the options name."""
+    if args.home:
+        return Api(server_url=Path(args.home).expanduser().absolute().as_uri())
+    return Api(server_url=args.server_url)
+
+
+def command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, what: str, example: str
+) -> argparse.ArgumentParser:
+    """A subcommand whose help ends with an example and the exit codes."""
+    return commands.add_parser(
+        name,
+        help=what,
+        description=f"{what[0].upper()}{what[1:]}.",
+        epilog=f"example:\n{example}\n\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )

@@ -1,0 +1,45 @@
+"""What commands print: one JSON object, or lines and aligned tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print text for people; characters that the terminal cannot show (odd file names) are escaped."""
+    stream = stream or sys.stdout
+    encoding = stream.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One JSON object on stdout, on one line."""
+    print(json.dumps(value))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Rows in aligned columns under their header; columns of numbers are right-aligned."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[n]) for row in [list(header), *cells]) for n in range(len(header))]
+    right = [bool(rows) and all(isinstance(row[n], int) for row in rows) for n in range(len(header))]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if flush else cell.ljust(width)
+            for cell, width, flush in zip(row, widths, right, strict=True)
+        )
+        for row in [list(header), *cells]
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def shape_text(shape: Sequence[int] | None) -> str:
+    """`28 x 128 x 128`, or nothing where the shape is not known."""
+    return " x ".join(map(str, shape or ()))
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -1,0 +1,98 @@
+"""`datamint-like import`: files, folders and patterns become resources of a project."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from typing import Any
+
+from datamint_like.api.importing import ImportOptions, ImportReport, import_files
+from datamint_like.cli._options import add_store_options, command, open_api
+from datamint_like.cli._output import counted, print_json, say, shape_text, table
+from datamint_like.imaging.types import Skipped
+
+_EXAMPLE = """  datamint-like import scans/ --project liver-ct
+  datamint-like import 'study/*.nii.gz' extra.png --project liver-ct --tag batch-1 --link"""
+SOME_SKIPPED = 3
+
+
+def add_parser(commands: Any) -> None:
+    """Register the command."""
+    parser = command(commands, "import", "bring images into a project, which is made when it is missing", _EXAMPLE)
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder (with its folders) or a pattern")
+    parser.add_argument("--project", required=True, metavar="NAME", help="the project that the images join")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--copy", action="store_true", help="copy the files into the store (default)")
+    how.add_argument("--link", action="store_true", help="leave the files where they are and register them")
+    parser.add_argument(
+        "--tag", action="append", default=[], metavar="T", help="a tag for every image; may be repeated"
+    )
+    parser.add_argument(
+        "--on-error",
+        choices=("skip", "raise"),
+        default="skip",
+        help="what a file that is no image does: it is left out (default), or nothing is imported",
+    )
+    add_store_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Import and report; the exit code says whether files were left out."""
+    options = ImportOptions(
+        tags=tuple(args.tag), link=args.link, on_error=args.on_error, progress_bar=sys.stderr.isatty()
+    )
+    with open_api(args) as api:
+        report = import_files(api, args.paths, args.project, options)
+        if args.json:
+            print_json(_as_json(report, api.server_url))
+        else:
+            say("\n".join(_as_text(report, api.server_url)))
+    return SOME_SKIPPED if report.skipped else 0
+
+
+def _as_json(report: ImportReport, store: str) -> dict[str, Any]:
+    return {
+        "store": store,
+        "project": {"id": report.project.id, "name": report.project.name, "created": report.project_created},
+        "imported": [
+            {
+                "id": resource.id,
+                "filename": resource.filename,
+                "kind": resource.metadata.get("kind"),
+                "shape": resource.metadata.get("shape"),
+                "files": files,
+            }
+            for resource, files in report.imported
+        ],
+        "already_there": [{"filename": group.filename, "files": len(group.paths)} for group in report.already_there],
+        "skipped": [{"file": item.path.name, "reason": _reason(item)} for item in report.skipped],
+    }
+
+
+def _as_text(report: ImportReport, store: str) -> list[str]:
+    name = report.project.name
+    lines = [f"Project {name!r} was created in {store}."] if report.project_created else []
+    files = sum(count for _, count in report.imported)
+    lines.append(f"Imported {counted(len(report.imported), 'resource')} ({counted(files, 'file')}) into {name!r}.")
+    if report.imported:
+        rows = [
+            (each.filename, each.metadata.get("kind", ""), shape_text(each.metadata.get("shape")), count, each.id)
+            for each, count in report.imported
+        ]
+        lines.append(table(("NAME", "KIND", "SHAPE", "FILES", "ID"), rows))
+    if report.already_there:
+        lines.append(f"Already there, not added again: {counted(len(report.already_there), 'resource')}.")
+    if report.skipped:
+        lines.append(f"Left out: {counted(len(report.skipped), 'file')}.")
+        reasons = Counter(_reason(item) for item in report.skipped)
+        first = {_reason(item): item.path.name for item in reversed(report.skipped)}
+        lines += [f"  {count:>5}  {reason} (such as {first[reason]})" for reason, count in reasons.most_common()]
+    lines.append(f"{name!r} now holds {counted(report.project.resource_count, 'resource')}.")
+    return lines
+
+
+def _reason(item: Skipped) -> str:
+    """The reason without the file's name, so that equal reasons count together."""
+    return item.reason.removeprefix(f"{item.path.name}: ").rstrip(".")

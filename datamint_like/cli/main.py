@@ -1,0 +1,69 @@
+"""The command line: `datamint-like import`, `ls` and `demo`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from datamint_like import __version__
+from datamint_like.cli._options import EXIT_CODES
+from datamint_like.cli._output import print_json, say
+from datamint_like.exceptions import DatamintException
+
+_EXAMPLE = """example:
+  datamint-like import scans/ --project liver-ct
+  datamint-like ls liver-ct"""
+FAILED = 1
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; errors are one line on stderr, never a traceback.
+
+    Example:
+        >>> main(["--version"])
+        datamint-like 0.1.0
+        0
+    """
+    try:
+        args = _parser().parse_args(argv)
+    except SystemExit as leaving:  # argparse leaves after --help, --version (0) and wrong usage (2)
+        return int(leaving.code or 0)
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        say("datamint-like: interrupted. What was stored stays; run the command again to go on.", sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (DatamintException, NotImplementedError) as error:
+        message = " ".join(str(error).split())
+        say(f"datamint-like: {message}", sys.stderr)
+        if getattr(args, "json", False):
+            print_json({"error": {"type": type(error).__name__, "message": message}})
+        return FAILED
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    from datamint_like.cli import demo, importing, listing
+
+    parser = argparse.ArgumentParser(
+        prog="datamint-like",
+        description="PyTorch datasets for annotated medical images: import images, look at projects, run the demo.",
+        epilog=f"{_EXAMPLE}\n\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"datamint-like {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in (importing, listing, demo):
+        module.add_parser(commands)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""The command line as a whole: `ls`, help, version, exit codes, the store it names, the installed command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from datamint_like import Api, __version__
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def filled(demo_images: Path) -> None:
+    with Api() as api:
+        project = api.projects.create("chest")
+        api.resources.upload_resources(demo_images / "xray" / "cr_16bit.png", publish_to=project, tags=["a"])
+        api.resources.upload_resources(demo_images / "ct_ge", publish_to=project)
+        api.projects.create("other")
+
+
+@pytest.mark.usefixtures("filled")
+def test_ls_lists_projects_in_aligned_columns(run: Run) -> None:
+    lines = run("ls").out.splitlines()
+    assert lines[0].split() == ["PROJECT", "RESOURCES", "ANNOTATED", "CREATED", "ID"]
+    assert lines[1].split()[:3] == ["chest", "2", "0"]
+    assert lines[2].split()[:3] == ["other", "0", "0"]
+    assert len({line.rindex(" ") for line in lines}) == 1
+    assert [each["name"] for each in run("ls", "--json").json["projects"]] == ["chest", "other"]
+
+
+@pytest.mark.usefixtures("filled")
+def test_ls_lists_the_resources_of_a_project_without_identity(run: Run) -> None:
+    done = run("ls", "chest")
+    assert done.code == 0
+    assert "28 x 128 x 128" in done.out
+    assert "'chest': 2 resources." in done.out
+    found = run("ls", "chest", "--json").json
+    assert [each["filename"] for each in found["resources"]] == ["cr_16bit.png", "series_2_28files.dcm"]
+    with Api() as api:
+        patient = api.projects.get_project_resources("chest")[1].patient_id
+    assert patient
+    assert patient not in json.dumps(found)
+    assert "'other': 0 resources." in run("ls", "other").out
+
+
+@pytest.mark.usefixtures("filled")
+def test_an_unknown_project_is_one_line_that_names_it_and_the_store(run: Run, isolated_home: Path) -> None:
+    done = run("ls", "chst")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.count("\n") == 1
+    assert "'chst'" in done.err
+    assert (isolated_home / "store").as_uri() in done.err
+    assert "'chest'" in done.err
+
+
+def test_an_empty_store_says_what_to_do(run: Run) -> None:
+    assert "datamint-like import PATH --project NAME" in run("ls").out
+
+
+def test_home_and_server_url_name_the_store(run: Run, tmp_path: Path, demo_images: Path) -> None:
+    picture = demo_images / "xray" / "cr_16bit.png"
+    assert run("import", picture, "--project", "here", "--home", tmp_path / "a").code == 0
+    assert run("ls", "--json").json["projects"] == []
+    by_url = run("ls", "--json", "--server-url", (tmp_path / "a").as_uri()).json
+    assert [each["name"] for each in by_url["projects"]] == ["here"]
+    assert by_url["store"] == (tmp_path / "a").as_uri()
+
+
+def test_a_server_is_not_supported_yet_and_the_command_says_so(run: Run) -> None:
+    done = run("ls", "--server-url", "https://somewhere")
+    assert done.code == 1
+    assert "not supported yet" in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("nothing",),
+        ("import",),
+        ("import", "x"),
+        ("import", "x", "--project", "a", "--copy", "--link"),
+        ("import", "x", "--project", "a", "--on-error", "ask"),
+        ("ls", "--home", "a", "--server-url", "b"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(run: Run, arguments: tuple[str, ...]) -> None:
+    done = run(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert "usage: datamint-like" in done.err
+
+
+@pytest.mark.parametrize("command", [(), ("import",), ("ls",)])
+def test_help_holds_an_example_and_the_exit_codes(run: Run, command: tuple[str, ...]) -> None:
+    done = run(*command, "--help")
+    assert done.code == 0
+    assert "example:\n  datamint-like" in done.out
+    for code in ("0  all done", "1  an error", "2  the command line", "3  done, but files", "130  interrupted"):
+        assert code in done.out
+    assert "demo" in run("--help").out
+
+
+def test_the_version_is_that_of_the_package(run: Run) -> None:
+    assert run("--version").out == f"datamint-like {__version__}\n"
+
+
+def test_the_installed_command_does_the_same(tmp_path: Path, demo_images: Path) -> None:
+    command = Path(sys.executable).with_name("datamint-like")
+    start = [str(command)] if command.exists() else [sys.executable, "-m", "datamint_like.cli.main"]
+    home = ["--home", str(tmp_path / "home"), "--json"]
+    picture = str(demo_images / "xray" / "cr_16bit.png")
+    made = subprocess.run([*start, "import", picture, "--project", "p", *home], capture_output=True, text=True)
+    assert (made.returncode, made.stderr) == (0, "")
+    listed = subprocess.run([*start, "ls", "p", *home], capture_output=True, text=True, check=True)
+    assert json.loads(listed.stdout)["resources"][0]["id"] == json.loads(made.stdout)["imported"][0]["id"]
+    failed = subprocess.run([*start, "ls", "q", *home], capture_output=True, text=True)
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("datamint-like: Project 'q' was not found")
+    assert failed.stderr.count("\n") == 1
+
+
+def test_the_command_line_starts_without_heavy_libraries() -> None:
+    heavy = ("torch", "cv2", "albumentations", "pydicom", "nibabel", "sqlalchemy")
+    code = (
+        "import sys; from datamint_like.cli.main import main; main(['--version']); "
+        f"print([m for m in {heavy} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_reader_that_leaves_early_causes_no_traceback(tmp_path: Path) -> None:
+    code = "import sys; from datamint_like.cli.main import main; sys.exit(main(['ls']))"
+    done = subprocess.run(
+        f'{sys.executable} -c "{code}" | true', shell=True, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
