@@ -5,18 +5,16 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from datamint_like.annotations import MergeStrategy, Selection
 from datamint_like.config import load_settings
 from datamint_like.dataset import filters, splits
 from datamint_like.dataset.collate import Collate
-from datamint_like.dataset.fingerprint import fingerprint
+from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.item import Item
 from datamint_like.dataset.options import (
     Output,
@@ -28,14 +26,14 @@ from datamint_like.dataset.options import (
 )
 from datamint_like.dataset.prepared import Prepared, prepare, root_rows
 from datamint_like.dataset.reader import Reader, ReaderOptions
-from datamint_like.dataset.rows import LazySequence, RowNumbers, as_array, take
+from datamint_like.dataset.rows import RowNumbers, as_array, take
 from datamint_like.entities import Annotation, Project, Resource
 from datamint_like.exceptions import DatamintDatasetException
 from datamint_like.imaging.types import Kind, ReadOptions
 from datamint_like.slices.lru import parse_size
 
 
-class DatamintBaseDataset(Dataset[Item], ABC):
+class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
     """A PyTorch dataset over the resources of a project (or a list of resources).
 
     Nothing is read before it is needed; `prepare()` does it now. After that the dataset is pinned to one revision
@@ -195,9 +193,6 @@ class DatamintBaseDataset(Dataset[Item], ABC):
 
     # items
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
     def __getitem__(self, index: int) -> Item:
         """The item at `index`; negative indices count from the end.
 
@@ -222,90 +217,6 @@ class DatamintBaseDataset(Dataset[Item], ABC):
         if not -length <= index < length:
             raise IndexError(f"Item {index} of a {type(self).__name__} with {length} items.")
         return index + length if index < 0 else index
-
-    # what it holds
-
-    def _resource_row(self, row: int) -> int:
-        """The snapshot's row behind one row number of this dataset; slices share their volume's."""
-        return row
-
-    def _resource(self, row: int) -> Resource:
-        return self._prepared.snapshot.resource(row)
-
-    def _annotations(self, row: int) -> list[Annotation]:
-        return self._read.annotations(self._resource_row(row))
-
-    @property
-    def project(self) -> Project | None:
-        """The project as it was when the dataset was prepared; None for a list of resources."""
-        return self._prepared.snapshot.meta.project
-
-    @property
-    def resources(self) -> Sequence[Resource]:
-        """The resource of each item, built when asked for."""
-        return LazySequence(len(self), lambda index: self._resource(int(self._rows[index])))
-
-    @property
-    def resource_annotations(self) -> Sequence[Sequence[Annotation]]:
-        """The kept annotations of each item's resource, read when asked for."""
-        return LazySequence(len(self), lambda index: self._annotations(int(self._rows[index])))
-
-    def get_resource(self, index: int) -> Resource:
-        """The resource of the item at `index`."""
-        return self._resource(int(self._rows[self._position(index)]))
-
-    @property
-    def segmentation_labels_set(self) -> list[str]:
-        """Names of the segmentation classes: the one of code c stands at c - 1."""
-        return self._prepared.space.segmentation_labels
-
-    @property
-    def image_labels_set(self) -> list[str]:
-        """Names of the image labels, in the order of their codes."""
-        return list(self._prepared.space.image_labels)
-
-    @property
-    def frame_labels_set(self) -> list[str]:
-        """Names of the frame labels, in the order of their codes."""
-        return list(self._prepared.space.frame_labels)
-
-    @property
-    def image_categories_set(self) -> list[tuple[str, str]]:
-        """(name, value) of the image categories, in the order of their codes."""
-        return list(self._prepared.space.image_categories)
-
-    @property
-    def seglabel2code(self) -> dict[str, int]:
-        """Code of each segmentation class, from 1; 0 is background."""
-        return dict(self._prepared.space.segmentation_codes)
-
-    @property
-    def split_name(self) -> str | None:
-        """The part of a split that this is, or None."""
-        return self._split.name
-
-    @property
-    def split_source(self) -> str | None:
-        """`"local"` or `"project_api"` for a part of a split, else None."""
-        return self._split.source
-
-    @property
-    def split_as_of_timestamp(self) -> str | None:
-        """The instant at which a project split was resolved, else None."""
-        return self._split.as_of_timestamp
-
-    @cached_property
-    def _fingerprint(self) -> str:
-        resource_rows = self._resource_rows()
-        return fingerprint(self._prepared, resource_rows, self._planes(resource_rows), self._fingerprint_options())
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256: equal fingerprints mean equal resources, versions, annotations, label space and options."""
-        return self._fingerprint
-
-    def _fingerprint_options(self) -> tuple[object, ...]:
-        return type(self).__name__, self._selection, self._output
 
     # parts
 
@@ -378,14 +289,6 @@ class DatamintBaseDataset(Dataset[Item], ABC):
         groups = splits.Groups(as_array(self._rows), self._resource_rows(), patients)
         parts = splits.split(request, groups, self._prepared, self._source, api_key=self._api_key)
         return {origin.name: self._with_rows(rows, origin) for origin, rows in parts if origin.name is not None}
-
-    def _resource_rows(self) -> npt.NDArray[np.int64]:
-        """The snapshot's row of each item."""
-        return as_array(self._rows)
-
-    def _planes(self, resource_rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Which slice of its resource each item is; 0 for whole items."""
-        return np.zeros_like(resource_rows)
 
     def filter(
         self,

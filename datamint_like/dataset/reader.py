@@ -19,7 +19,7 @@ from datamint_like.backends.base import Blobs
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.entities import Annotation, Resource
 from datamint_like.exceptions import DecodeError, GeometryError
-from datamint_like.imaging import facts_of, read, turn_of
+from datamint_like.imaging import read, required_facts, turn_of
 from datamint_like.imaging.masks import decode_frame_mask, decode_mask
 from datamint_like.imaging.types import Decoded, HeaderFacts, ReadOptions
 from datamint_like.slices.lru import ByteLRU
@@ -58,29 +58,18 @@ class Reader:
         """The annotations of a row that the dataset's selection keeps, in order."""
         return self.prepared.snapshot.annotations(row, self.prepared.condition, self.prepared.values)
 
-    def facts(self, resource: Resource) -> HeaderFacts:
-        """The header facts of a resource.
-
-        Raises:
-            DecodeError: The store has none for it.
-        """
-        facts = facts_of(resource)
-        if facts is None:
-            raise DecodeError(f"Resource {resource.id} ({resource.filename}) has no header facts: it is no image.")
-        return facts
-
     def image(self, row: int, resource: Resource) -> Decoded:
         """The decoded resource of a row; (C, D, H, W)."""
         parts = self.prepared.snapshot.parts(row)
         paths = [self._blobs.part_path(part, resource.filename) for part in parts]
         try:
-            return read(paths, self.facts(resource), self.options.read)
+            return read(paths, required_facts(resource), self.options.read)
         except (DecodeError, GeometryError) as error:
             raise _about(error, resource) from error
 
     def masks(self, row: int, resource: Resource) -> Masks:
         """The masks of a row by author, on the grid and in the orientation of its image."""
-        facts = self.facts(resource)
+        facts = required_facts(resource)
         pieces = []
         for annotation in self.annotations(row):
             if annotation.is_segmentation():

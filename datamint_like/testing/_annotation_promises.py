@@ -10,7 +10,6 @@ import pytest
 
 from datamint_like import imaging
 from datamint_like.backends.base import AnnotationQuery, Backend, NewAnnotation, NewWorklist
-from datamint_like.entities import Resource
 from datamint_like.exceptions import DatamintException, GeometryError, ItemNotFoundError, ValidationError
 from datamint_like.imaging.types import HeaderFacts
 from datamint_like.testing.samples import CT_FILES, OTHER_XRAY, XRAY_MASK, label, project_of, upload, xray_mask
@@ -104,7 +103,7 @@ class AnnotationPromises:
 
     def test_a_volume_is_annotated_whole_or_by_frame(self, backend: Backend) -> None:
         resource = upload(backend, *CT_FILES)
-        facts = facts_of(resource)
+        facts = imaging.required_facts(resource)
         labels = (label_map(facts) == 7).astype(np.uint8)
         whole = NewAnnotation("segmentation", "bone", payload=imaging.encode_volume_mask(labels, facts))
         last = facts.shape[0] - 1
@@ -117,7 +116,7 @@ class AnnotationPromises:
 
     def test_a_label_map_becomes_one_binary_mask_a_label(self, backend: Backend) -> None:
         resource = upload(backend, *CT_FILES)
-        facts = facts_of(resource)
+        facts = imaging.required_facts(resource)
         labels = label_map(facts)
         payload = imaging.encode_volume_mask(labels, facts)
         template = NewAnnotation("segmentation", "ignored", author="b@lab.example")
@@ -133,7 +132,7 @@ class AnnotationPromises:
 
     def test_a_label_without_a_name_is_refused_and_listed(self, backend: Backend) -> None:
         resource = upload(backend, *CT_FILES)
-        facts = facts_of(resource)
+        facts = imaging.required_facts(resource)
         payload = imaging.encode_volume_mask(label_map(facts), facts)
         with pytest.raises(ValidationError, match="7"):
             backend.upload_volume_mask(resource.id, payload, {2: "fat"}, NewAnnotation("segmentation", "x"))
@@ -179,13 +178,6 @@ class AnnotationPromises:
         backend.delete_annotations([gone.id])
         assert [each.id for each in backend.list_annotations(AnnotationQuery())] == [kept.id]
         assert [each.id for each in backend.list_annotations(AnnotationQuery(deleted="only"))] == [gone.id]
-
-
-def facts_of(resource: Resource) -> HeaderFacts:
-    """The header facts that the resource's metadata holds."""
-    facts = imaging.facts_from_metadata(resource.metadata)
-    assert facts is not None
-    return facts
 
 
 def label_map(facts: HeaderFacts) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -21,7 +21,6 @@ from datamint_like.backends.local import (
     annotation_checks,
     annotation_rows,
     contents,
-    headers,
     projects,
     resources,
     splits,
@@ -47,6 +46,7 @@ from datamint_like.entities import (
     WorkStatus,
 )
 from datamint_like.exceptions import StorageError
+from datamint_like.imaging import required_facts
 
 
 class LocalBackend:
@@ -291,7 +291,7 @@ class LocalBackend:
     def create_annotations(self, resource_id: str, new: Sequence[NewAnnotation]) -> list[Annotation]:
         """Store annotations of one resource: all of them, or none."""
         resource = self.get_resource(resource_id)
-        facts = headers.facts_of(resource)
+        facts = required_facts(resource)
         checked = [annotation_checks.columns_of(each, facts, resource.filename) for each in new]
         with Intake(self._files, sum(len(each.payload or b"") for each in new)) as intake:
             digests = [None if each.payload is None else intake.add([each.payload]).sha256 for each in new]
@@ -304,7 +304,7 @@ class LocalBackend:
     ) -> list[Annotation]:
         """Store one binary image-scope segmentation for each label that a NIfTI label map holds."""
         resource = self.get_resource(resource_id)
-        new = volume_masks.taken_apart(payload, names, template, headers.facts_of(resource), resource.filename)
+        new = volume_masks.taken_apart(payload, names, template, required_facts(resource), resource.filename)
         return self.create_annotations(resource_id, new)
 
     def list_annotations(self, query: AnnotationQuery) -> list[Annotation]:

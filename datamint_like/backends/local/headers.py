@@ -11,8 +11,7 @@ from datamint_like import imaging
 from datamint_like.backends.base import NewResource
 from datamint_like.backends.local.changes import json_ready
 from datamint_like.backends.local.files import plain_name
-from datamint_like.entities import Resource
-from datamint_like.exceptions import StorageError, ValidationError
+from datamint_like.exceptions import ValidationError
 from datamint_like.imaging.types import Assembly, HeaderFacts
 
 #: Class names by which clients tell resources apart.
@@ -60,27 +59,6 @@ def metadata_of(facts: HeaderFacts, given: Mapping[str, Any]) -> dict[str, Any]:
     clashes = {key: value for key, value in added.items() if key in taken}
     free = {key: value for key, value in added.items() if key not in taken}
     return {**own, **free, **({"user": clashes} if clashes else {})}
-
-
-def facts_of(resource: Resource) -> HeaderFacts:
-    """The header facts that a resource's row holds.
-
-    Raises:
-        StorageError: The row holds none.
-    """
-    facts = imaging.facts_from_metadata(
-        resource.metadata,
-        modality=resource.modality,
-        patient_id=resource.patient_id,
-        study_uid=resource.study_uid,
-        series_uid=resource.series_uid,
-        instance_uid=resource.instance_uid,
-    )
-    if facts is None:
-        raise StorageError(
-            f"Resource {resource.id} ({resource.filename!r}) has no header facts. Import its file again."
-        )
-    return facts
 
 
 def storage_class(facts: HeaderFacts) -> str:

@@ -9,7 +9,6 @@ from typing import BinaryIO
 
 from datamint_like import imaging
 from datamint_like._files import is_disk_full
-from datamint_like.backends.local.headers import facts_of
 from datamint_like.entities import Resource
 from datamint_like.exceptions import StorageError
 
@@ -39,7 +38,7 @@ def opened(resource: Resource, paths: Sequence[Path]) -> BinaryIO:
 def _derived(resource: Resource, paths: Sequence[Path]) -> BinaryIO:
     file = tempfile.TemporaryFile()  # noqa: SIM115 -- the caller closes it
     try:
-        imaging.derive_multiframe(tuple(paths), facts_of(resource), file)
+        imaging.derive_multiframe(tuple(paths), imaging.required_facts(resource), file)
     except BaseException:  # whatever it is goes on; only the file must not stay open
         file.close()
         raise
