@@ -157,7 +157,7 @@ def _metadata_of(item: Planned, options: UploadOptions) -> Mapping[str, Any]:
 @contextmanager
 def _bar(total: int, what: str, unit: str, shown: bool) -> Iterator[Callable[[int], None]]:
     """A function that counts on, and a bar on stderr that shows it if it is wanted."""
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     with tqdm(total=total, desc=what, unit=unit, disable=not shown) as bar:
         yield bar.update
@@ -168,8 +168,8 @@ def _left_out(skipped: Sequence[Skipped], total: int | None, *, nothing: bool) -
     reasons = "; ".join(reason_of(item) for item in skipped[:_NAMED])
     more = f"; and {len(skipped) - _NAMED} more" if len(skipped) > _NAMED else ""
     if nothing:
-        whole = f"None of the {total} files" if total != 1 else "The file"
-        return f"{whole} can be imported, so nothing was stored: {reasons}{more}."
+        whole = f"None of the {total} files can" if total != 1 else "The file cannot"
+        return f"{whole} be imported, so nothing was stored: {reasons}{more}."
     if total is None:
         return f"{_files(len(skipped))} left out: {reasons}{more}."
     return (

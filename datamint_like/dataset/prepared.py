@@ -132,7 +132,7 @@ def _warn_of_unknown_names(snapshot: Snapshot, space: LabelSpace, selection: Sel
     if unknown:
         named = ", ".join(f"{kind} {name!r} ({count})" for kind, name, count in unknown[:10])
         warn_once(
-            f"The project's worklists do not know these annotations, so they are left out: {named}"
+            f"The worklists do not know these annotations, so they are left out: {named}"
             f"{' and more' if len(unknown) > 10 else ''}. Add them to a worklist, or pass "
             "allow_external_annotations=True.",
             DatamintWarning,

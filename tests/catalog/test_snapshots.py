@@ -79,8 +79,8 @@ def test_a_sync_that_is_interrupted_leaves_the_last_good_snapshot(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("datamint_like.catalog.snapshot._fill", interrupted)
+    monkeypatch.setattr("datamint_like.catalog.snapshot._fill", interrupted)
+    with pytest.raises(KeyboardInterrupt):
         sync_project(backend, "p", tmp_path / "cache")
     assert files(tmp_path / "cache") == [good.path.name]
     assert newest_snapshot(backend.url, "p", tmp_path / "cache").path == good.path

@@ -18,10 +18,14 @@ def test_a_written_file_holds_the_bytes_and_leaves_nothing_beside_it(tmp_path: P
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        with new_file(tmp_path / "a") as file:
+            file.write(b"half")
+            raise KeyboardInterrupt
+
     write_bytes(tmp_path / "a", b"old")
-    with pytest.raises(KeyboardInterrupt), new_file(tmp_path / "a") as file:
-        file.write(b"half")
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert (tmp_path / "a").read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 1
 

@@ -1,0 +1,72 @@
+"""Build the notebook from its source, execute it, and write it with its outputs.
+
+    python notebooks/build.py [--output FILE]
+
+The source is a script with `# %%` (code) and `# %% [markdown]` (text) cells. Nothing of the machine or the time of
+the run goes into the file, so that building it again changes only what its cells print.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+HERE = Path(__file__).resolve().parent
+SOURCE = HERE / "first_dataset.py"
+NOTEBOOK = HERE / "01_first_dataset.ipynb"
+_MARK = re.compile(r"^# %%(?P<text> \[markdown\])?[^\S\n]*\n", re.MULTILINE)
+
+
+def notebook_of(script: str) -> NotebookNode:
+    """The notebook, not executed, of a script with cell marks."""
+    marks = list(_MARK.finditer(script))
+    ends = [mark.start() for mark in marks[1:]] + [len(script)]
+    cells = []
+    for number, (mark, end) in enumerate(zip(marks, ends, strict=True)):
+        body = script[mark.end() : end].strip()
+        text = re.sub(r"^# ?", "", body, flags=re.MULTILINE)
+        cell = new_markdown_cell(text) if mark["text"] else new_code_cell(body)
+        cell["id"] = f"cell-{number:02d}"
+        cells.append(cell)
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+
+
+def executed(notebook: NotebookNode) -> NotebookNode:
+    """The same notebook with the outputs of its cells; the first error of a cell is raised."""
+    done = NotebookClient(notebook, timeout=300, kernel_name="python3", record_timing=False).execute()
+    done["metadata"]["language_info"] = {"name": "python"}
+    for cell in done["cells"]:
+        if "outputs" in cell:
+            cell["outputs"] = _joined(cell["outputs"])
+    return done
+
+
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """The outputs, with text that a kernel sent in pieces (by chance) in one piece."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        before = joined[-1] if joined else {}
+        if output["output_type"] == "stream" and output["name"] == before.get("name"):
+            before["text"] += output["text"]
+        else:
+            joined.append(output)
+    return joined
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Build and execute the notebook.")
+    parser.add_argument("--output", type=Path, default=NOTEBOOK)
+    output = parser.parse_args().output
+    nbformat.write(executed(notebook_of(SOURCE.read_text(encoding="utf-8"))), output)
+    print(f"{output.name}: {output.stat().st_size // 1024} kB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""What every test gets: a home of its own, the shipped images, and the larger real data where it is there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+NO_REAL_DATA = "the folder of real test data is absent (DATAMINT_LIKE_TEST_DATA)"
+_OUR_PREFIXES = ("DATAMINT_LIKE_", "DATAMINT_API")
+
+
+def real_data_folder() -> Path:
+    """Where the larger real data is expected: `DATAMINT_LIKE_TEST_DATA`, else `shared/data` beside the checkout."""
+    named = os.environ.get("DATAMINT_LIKE_TEST_DATA")
+    return Path(named) if named else REPOSITORY.parent / "shared" / "data"
+
+
+_REAL_DATA = real_data_folder()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark in the report which tests need the real data, so that a skipped one can be told whatever its reason."""
+    for item in items:
+        if "real_data" in getattr(item, "fixturenames", ()):
+            item.user_properties.append(("needs", "real data"))
+
+
+@pytest.fixture(autouse=True)
+def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the test a home, store and cache that nobody else sees, and no settings of the person who runs it."""
+    root = tmp_path_factory.mktemp("home")
+    for name in [name for name in os.environ if name.startswith(_OUR_PREFIXES)]:
+        monkeypatch.delenv(name)
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(root))
+    monkeypatch.setenv("DATAMINT_LIKE_HOME", str(root / "store"))
+    monkeypatch.setenv("DATAMINT_LIKE_CACHE", str(root / "cache"))
+    monkeypatch.setenv("NO_ALBUMENTATIONS_UPDATE", "1")
+    return root
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of the larger real data; the test skips only where that folder is absent."""
+    if not _REAL_DATA.is_dir():
+        pytest.skip(NO_REAL_DATA)
+    return _REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def demo_images() -> Path:
+    """The folder of the small real images that the package ships."""
+    return REPOSITORY / "datamint_like" / "demo" / "images"
