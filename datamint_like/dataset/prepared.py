@@ -66,7 +66,8 @@ def prepare(source: Source, selection: Selection, *, api_key: str | None) -> Pre
     space = resolve_label_space(
         _worklists(snapshot, source), names, allow_external=selection.allow_external_annotations
     )
-    _warn_of_unknown_names(snapshot, space, selection)
+    if source.worklists == "all":  # who lists worklists has said which names count
+        _warn_of_unknown_names(snapshot, space, selection)
     condition, values = sql_condition(selection, space)
     return Prepared(snapshot, space, condition, values)
 
