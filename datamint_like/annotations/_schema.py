@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from datamint_like._warn import warn_user
 from datamint_like.entities import AnnotationSpec, AnnotationWorklist, SegmentationClass
 from datamint_like.exceptions import DatamintDatasetException, DatamintWarning
 
@@ -172,10 +172,9 @@ def _report(findings: _Findings) -> None:
             + ". Correct the worklists, or name those that agree with `worklists=`."
         )
     if findings.differences:
-        warnings.warn(
+        warn_user(
             "The worklists differ where no code depends on it, and are merged: "
             + "; ".join(findings.differences)
             + ".",
             DatamintWarning,
-            stacklevel=2,
         )

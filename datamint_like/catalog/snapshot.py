@@ -11,6 +11,7 @@ order, its record as MessagePack and the columns that filters and label sets que
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sqlite3
 import threading
@@ -31,11 +32,13 @@ from datamint_like.imaging import canonical_shape, facts_of, frame_axis_of
 
 FORMAT = 1
 Rows = npt.NDArray[np.int64]
+_REBUILD = "Build the dataset again with auto_update=True."
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE resource (
     row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, digest TEXT NOT NULL, kind TEXT, patient TEXT,
+    filename TEXT NOT NULL, tags TEXT NOT NULL,
     d INTEGER NOT NULL, h INTEGER NOT NULL, w INTEGER NOT NULL, uneven_axis INTEGER,
     record BLOB NOT NULL
 );
@@ -60,6 +63,23 @@ class _Meta(msgspec.Struct, frozen=True):
     worklists: tuple[AnnotationWorklist, ...]
 
 
+class _Format(msgspec.Struct, frozen=True):
+    """The part of `_Meta` that every format has."""
+
+    format: int
+
+
+def _decode_meta(raw: bytes, path: Path) -> _Meta:
+    try:
+        found = msgspec.msgpack.decode(raw, type=_Format).format
+        if found == FORMAT:
+            return msgspec.msgpack.decode(raw, type=_Meta)
+        reason = f"has format {found}, this version reads {FORMAT}"
+    except msgspec.MsgspecError as error:
+        reason = f"is damaged ({error})"
+    raise CacheError(f"The snapshot {path.name} {reason}. {_REBUILD}")
+
+
 class Snapshot:
     """An open snapshot. Rows are numbered from 0 in dataset order."""
 
@@ -71,18 +91,8 @@ class Snapshot:
         """
         self.path = path
         self._local = threading.local()
-        try:
-            (raw,) = self._one("SELECT value FROM meta WHERE key = 'snapshot'")
-        except sqlite3.Error as error:
-            raise CacheError(
-                f"The snapshot {path.name} cannot be opened ({error}). Build the dataset again with auto_update=True."
-            ) from error
-        self.meta = msgspec.msgpack.decode(raw, type=_Meta)
-        if self.meta.format != FORMAT:
-            raise CacheError(
-                f"The snapshot {path.name} has format {self.meta.format}, this version reads {FORMAT}. "
-                "Build the dataset again with auto_update=True."
-            )
+        (raw,) = self._one("SELECT value FROM meta WHERE key = 'snapshot'")
+        self.meta = _decode_meta(raw, path)
 
     def __reduce__(self) -> tuple[type[Snapshot], tuple[Path]]:
         return Snapshot, (self.path,)
@@ -139,20 +149,23 @@ class Snapshot:
         return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
 
     def _one(self, sql: str, *values: Any) -> tuple[Any, ...]:
-        row = self._connection().execute(sql, values).fetchone()
-        if row is None:
-            raise CacheError(f"The snapshot {self.path.name} lacks a row it should have. Build the dataset again.")
-        result: tuple[Any, ...] = row
-        return result
+        rows = self._all(sql, *values)
+        if not rows:
+            raise CacheError(f"The snapshot {self.path.name} lacks a row it should have. {_REBUILD}")
+        return rows[0]
 
     def _all(self, sql: str, *values: Any, **named: Any) -> list[tuple[Any, ...]]:
-        return self._connection().execute(sql, named or values).fetchall()
+        try:
+            return self._connection().execute(sql, named or values).fetchall()
+        except sqlite3.Error as error:
+            raise CacheError(f"The snapshot {self.path.name} cannot be read ({error}). {_REBUILD}") from error
 
     def _connection(self) -> sqlite3.Connection:
         """This thread's connection; a forked child opens its own."""
         if getattr(self._local, "pid", None) != os.getpid():
             uri = f"file:{quote(str(self.path))}?immutable=1&mode=ro"
-            self._local.handle = _Handle(sqlite3.connect(uri, uri=True))
+            # Only its own thread uses it, but the garbage collector may close it in another.
+            self._local.handle = _Handle(sqlite3.connect(uri, uri=True, check_same_thread=False))
             self._local.pid = os.getpid()
         connection: sqlite3.Connection = self._local.handle.connection
         return connection
@@ -169,7 +182,11 @@ class _Handle:
 
 
 def write_snapshot(path: Path, content: ProjectContent, store_url: str) -> None:
-    """Put the snapshot of `content` at `path`, whole or not at all."""
+    """Put the snapshot of `content` at `path`, whole or not at all.
+
+    Raises:
+        sqlite3.Error, OSError: The disk is full or cannot be written; nothing is left behind.
+    """
 
     def build(partial: Path) -> None:
         connection = sqlite3.connect(partial)
@@ -186,7 +203,7 @@ def write_snapshot(path: Path, content: ProjectContent, store_url: str) -> None:
 def _fill(connection: sqlite3.Connection, content: ProjectContent, store_url: str) -> None:
     meta = _Meta(FORMAT, content.revision, store_url, content.project, content.worklists)
     connection.execute("INSERT INTO meta VALUES ('snapshot', ?)", (msgspec.msgpack.encode(meta),))
-    connection.executemany("INSERT INTO resource VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _resource_rows(content))
+    connection.executemany("INSERT INTO resource VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _resource_rows(content))
     for row, resource in enumerate(content.resources):
         parts = enumerate(content.parts.get(resource.id, ()))
         connection.executemany(
@@ -208,7 +225,9 @@ def _resource_rows(content: ProjectContent) -> Iterator[tuple[Any, ...]]:
             digest.update(msgspec.msgpack.encode(annotation))
         kind = facts.kind if facts else None
         uneven = frame_axis_of(facts)[0] if facts and facts.irregularity else None
-        yield row, resource.id, digest.hexdigest(), kind, resource.patient_id, d, h, w, uneven, record
+        tags = json.dumps(resource.tags)
+        found = (row, resource.id, digest.hexdigest(), kind, resource.patient_id, resource.filename, tags)
+        yield (*found, d, h, w, uneven, record)
 
 
 def _annotation_row(row: int, annotation: Annotation) -> Sequence[Any]:

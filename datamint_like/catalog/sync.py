@@ -7,14 +7,17 @@ good snapshot in place; without `auto_update` the store is not asked at all.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from datamint_like._files import make_dirs, write_bytes
-from datamint_like.backends.base import Backend
-from datamint_like.catalog.snapshot import Snapshot, write_snapshot
+from datamint_like.backends.base import Backend, ProjectContent
+from datamint_like.backends.finding import find_project
+from datamint_like.catalog.snapshot import FORMAT, Snapshot, write_snapshot
 from datamint_like.entities import Project
-from datamint_like.exceptions import CacheError, ItemNotFoundError
+from datamint_like.exceptions import CacheError
 
 _CURRENT = "current"
 
@@ -29,47 +32,52 @@ def sync_project(backend: Backend, project: str | Project, cache_dir: Path) -> S
 
     Raises:
         ItemNotFoundError: The store has no such project.
+        CacheError: The cache cannot be written.
     """
     found = project if isinstance(project, Project) else find_project(backend, project)
     folder = _store_folder(cache_dir, backend.url) / found.id
-    revision = backend.project_revision(found.id)
-    target = folder / _file_name(revision)
-    if not target.exists():
-        content = backend.read_project(found.id)
-        target = folder / _file_name(content.revision)
-        make_dirs(folder)
-        write_snapshot(target, content, backend.url)
-    if _current(folder) != target:
-        write_bytes(folder / _CURRENT, target.name.encode())
-    return Snapshot(target)
+    known = _opened(folder / _file_name(backend.project_revision(found.id)))
+    snapshot = known or _built(folder, backend.read_project(found.id), backend.url)
+    with _cache_errors(folder):
+        if _current(folder) != snapshot.path:
+            write_bytes(folder / _CURRENT, snapshot.path.name.encode())
+    return snapshot
 
 
 def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: Path) -> Snapshot:
-    """The snapshot of a list of resources, in that order, as they are now."""
+    """The snapshot of a list of resources, in that order, as they are now.
+
+    Raises:
+        ItemNotFoundError: The store lacks one.
+        CacheError: The cache cannot be written.
+    """
     content = backend.read_resources(resource_ids)
     folder = _store_folder(cache_dir, backend.url) / "resources"
-    target = folder / _file_name(content.revision)
-    if not target.exists():
-        make_dirs(folder)
-        write_snapshot(target, content, backend.url)
-    return Snapshot(target)
+    return _opened(folder / _file_name(content.revision)) or _built(folder, content, backend.url)
 
 
 def newest_snapshot(store_url: str, project: str | Project, cache_dir: Path) -> Snapshot:
     """The last snapshot synced of a project, without asking the store.
 
+    An id counts before a name; of several projects that had the name, the one synced last.
+
     Raises:
         CacheError: None was synced on this machine.
     """
-    wanted = {project.id, project.name} if isinstance(project, Project) else {project}
-    for pointer in sorted(_store_folder(cache_dir, store_url).glob(f"*/{_CURRENT}")):
-        target = _current(pointer.parent)
-        if target is None or not target.exists():
+    asked = (project.id,) if isinstance(project, Project) else (project,)
+    store = _store_folder(cache_dir, store_url)
+    pointers = sorted(store.glob(f"*/{_CURRENT}"), key=lambda pointer: pointer.stat().st_mtime_ns, reverse=True)
+    by_name = None
+    for pointer in pointers:
+        snapshot = _opened(_current(pointer.parent))
+        if snapshot is None or snapshot.meta.project is None:
             continue
-        snapshot = Snapshot(target)
-        known = snapshot.meta.project
-        if known is not None and wanted & {known.id, known.name}:
+        if snapshot.meta.project.id in asked:
             return snapshot
+        if snapshot.meta.project.name in asked and by_name is None:
+            by_name = snapshot
+    if by_name is not None:
+        return by_name
     name = project.name if isinstance(project, Project) else project
     raise CacheError(
         f"No snapshot of project {name!r} of {store_url} is on this machine. Build the dataset once with "
@@ -77,24 +85,33 @@ def newest_snapshot(store_url: str, project: str | Project, cache_dir: Path) -> 
     )
 
 
-def find_project(backend: Backend, name_or_id: str) -> Project:
-    """The project with this name, or else this id.
+def _opened(path: Path | None) -> Snapshot | None:
+    """The snapshot at `path`; None where there is none that can be read."""
+    try:
+        return Snapshot(path) if path is not None and path.exists() else None
+    except CacheError:
+        return None  # it is built again from the store
 
-    Raises:
-        ItemNotFoundError: There is none; the message names the store and what it has.
-    """
-    found = backend.find_project(name_or_id)
-    if found is not None:
-        return found
-    projects = backend.list_projects()
-    for project in projects:
-        if project.id == name_or_id:
-            return project
-    names = ", ".join(repr(project.name) for project in projects[:10]) or "none"
-    raise ItemNotFoundError(
-        f"Project {name_or_id!r} not found in {backend.url}. It has these projects: {names}"
-        f"{' and more' if len(projects) > 10 else ''}. Check the name, or the store (server_url, DATAMINT_LIKE_HOME)."
-    )
+
+def _built(folder: Path, content: ProjectContent, store_url: str) -> Snapshot:
+    target = folder / _file_name(content.revision)
+    with _cache_errors(folder):
+        make_dirs(folder)
+        write_snapshot(target, content, store_url)
+    return Snapshot(target)
+
+
+@contextmanager
+def _cache_errors(folder: Path) -> Iterator[None]:
+    """Disk errors as CacheError: which folder, and what to do."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise CacheError(
+            f"The cache folder {folder} cannot be written: {reason}. Free space there, or name another folder in "
+            "DATAMINT_LIKE_CACHE."
+        ) from error
 
 
 def _store_folder(cache_dir: Path, store_url: str) -> Path:
@@ -102,7 +119,8 @@ def _store_folder(cache_dir: Path, store_url: str) -> Path:
 
 
 def _file_name(revision: str) -> str:
-    return f"{hashlib.sha256(revision.encode()).hexdigest()[:32]}.sqlite"
+    """The format is in the name, so that a newer version never opens what an older one wrote."""
+    return f"{hashlib.sha256(revision.encode()).hexdigest()[:32]}.{FORMAT}.sqlite"
 
 
 def _current(folder: Path) -> Path | None:

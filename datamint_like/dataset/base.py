@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from datamint_like.annotations import MergeStrategy, Selection
+from datamint_like.backends import store_url
 from datamint_like.config import load_settings
 from datamint_like.dataset import filters, splits
 from datamint_like.dataset.collate import Collate
@@ -20,6 +23,7 @@ from datamint_like.dataset.options import (
     Output,
     Source,
     Worklists,
+    names_of,
     refuse_unbuilt,
     resource_ids_of,
     worklist_ids_of,
@@ -110,10 +114,14 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
                 f"{type(self).__name__} takes either project= or resources=, "
                 f"{'got neither' if project is None else 'got both'}."
             )
+        if resources is not None and not auto_update:
+            raise DatamintDatasetException(
+                "auto_update=False opens the newest snapshot of a project; a list of resources has none. Give project=."
+            )
         refuse_unbuilt({"alb_transform": alb_transform, **later})
         settings = load_settings()
         self._source = Source(
-            store_url=server_url or settings.store_url,
+            store_url=store_url(server_url or settings.store_url),
             cache_dir=settings.cache_dir,
             project=project,
             resource_ids=None if resources is None else resource_ids_of(resources),
@@ -123,14 +131,14 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
             include_unannotated=include_unannotated,
         )
         self._selection = Selection(
-            include_annotators=_names(include_annotators),
-            exclude_annotators=_names(exclude_annotators),
-            include_segmentation_names=_names(include_segmentation_names),
-            exclude_segmentation_names=_names(exclude_segmentation_names),
-            include_image_label_names=_names(include_image_label_names),
-            exclude_image_label_names=_names(exclude_image_label_names),
-            include_frame_label_names=_names(include_frame_label_names),
-            exclude_frame_label_names=_names(exclude_frame_label_names),
+            include_annotators=names_of("include_annotators", include_annotators),
+            exclude_annotators=names_of("exclude_annotators", exclude_annotators),
+            include_segmentation_names=names_of("include_segmentation_names", include_segmentation_names),
+            exclude_segmentation_names=names_of("exclude_segmentation_names", exclude_segmentation_names),
+            include_image_label_names=names_of("include_image_label_names", include_image_label_names),
+            exclude_image_label_names=names_of("exclude_image_label_names", exclude_image_label_names),
+            include_frame_label_names=names_of("include_frame_label_names", include_frame_label_names),
+            exclude_frame_label_names=names_of("exclude_frame_label_names", exclude_frame_label_names),
             allow_external_annotations=allow_external_annotations,
         )
         self._output = Output(
@@ -213,7 +221,9 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
         """The item of one row number of this dataset."""
 
     def _position(self, index: int) -> int:
-        length = len(self)
+        if isinstance(index, (bool, np.bool_)) or not hasattr(index, "__index__"):
+            raise TypeError(f"An item is asked for by a whole number, not {index!r}; several items by subset([...]).")
+        length, index = len(self), operator.index(index)
         if not -length <= index < length:
             raise IndexError(f"Item {index} of a {type(self).__name__} with {length} items.")
         return index + length if index < 0 else index
@@ -223,7 +233,7 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
     def _with_rows(self, rows: RowNumbers, split: splits.SplitOrigin | None = None) -> Self:
         """The same dataset over other rows; snapshot, label space and memory cache are shared."""
         part = copy.copy(self)
-        part.__dict__.pop("_fingerprint", None)
+        part.__dict__.pop("fingerprint", None)
         part._reader = self._read
         part._state = self._prepared, rows
         part._split = self._split if split is None else split
@@ -234,13 +244,23 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
         twin.__dict__.update(self.__dict__)
         return twin
 
-    def subset(self, indices: Sequence[int]) -> Self:
+    def subset(self, indices: Sequence[int] | npt.NDArray[Any]) -> Self:
         """A dataset of some items, in the order given.
 
+        Args:
+            indices: Whole numbers (negative ones count from the end), or a mask of True and False as long as the
+                dataset.
+
         Raises:
-            IndexError: There is no such item.
+            IndexError: There is no such item, or a mask is not as long as the dataset.
+            TypeError: An index is no whole number.
         """
-        return self._with_rows(take(self._rows, [self._position(int(index)) for index in indices]))
+        chosen = np.asarray(indices)
+        if chosen.dtype == bool:
+            if chosen.shape != (len(self),):
+                raise IndexError(f"A mask of shape {chosen.shape} for a {type(self).__name__} with {len(self)} items.")
+            return self._with_rows(take(self._rows, np.flatnonzero(chosen)))
+        return self._with_rows(take(self._rows, [self._position(index) for index in indices]))
 
     def split(
         self,
@@ -288,7 +308,7 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
         patients = self._prepared.snapshot.column("patient")
         groups = splits.Groups(as_array(self._rows), self._resource_rows(), patients)
         parts = splits.split(request, groups, self._prepared, self._source, api_key=self._api_key)
-        return {origin.name: self._with_rows(rows, origin) for origin, rows in parts if origin.name is not None}
+        return {name: self._with_rows(rows, origin) for name, (origin, rows) in parts.items()}
 
     def filter(
         self,
@@ -312,13 +332,13 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
             DatamintDatasetException: No criterion was given.
         """
         criteria = filters.Criteria(
-            tags=_names(tags),
+            tags=names_of("tags", tags),
             filename_pattern=filename_pattern,
             has_annotations=has_annotations,
-            annotation_names=_names(annotation_names),
+            annotation_names=names_of("annotation_names", annotation_names),
             custom_fn=custom_fn,
         )
-        kept = filters.matching_rows(criteria, self._read, self._resource_rows())
+        kept = filters.matching_rows(criteria, self._read, np.unique(self._resource_rows()))
         return self._with_rows(take(self._rows, np.flatnonzero(np.isin(self._resource_rows(), kept))))
 
     # loading
@@ -358,10 +378,3 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
         size = "not prepared" if self._state is None else f"{len(self)} items"
         part = f", split={self.split_name!r}" if self.split_name else ""
         return f"{type(self).__name__}({source}, {size}{part})"
-
-
-def _names(names: Sequence[str] | None) -> tuple[str, ...] | None:
-    """Names as a tuple; a single string is one name, not its letters."""
-    if names is None:
-        return None
-    return (names,) if isinstance(names, str) else tuple(names)

@@ -53,10 +53,11 @@ class Holdings:
         return row
 
     def _resource(self, row: int) -> Resource:
+        """The resource of one row number of this dataset."""
         return self._prepared.snapshot.resource(row)
 
-    def _annotations(self, row: int) -> list[Annotation]:
-        return self._read.annotations(self._resource_row(row))
+    def _annotations_at(self, index: int) -> list[Annotation]:
+        return self._read.annotations(self._resource_row(int(self._rows[index])))
 
     @property
     def project(self) -> Project | None:
@@ -66,12 +67,12 @@ class Holdings:
     @property
     def resources(self) -> Sequence[Resource]:
         """The resource of each item, built when asked for."""
-        return LazySequence(len(self), lambda index: self._resource(int(self._rows[index])))
+        return LazySequence(range(len(self)), self.get_resource)
 
     @property
     def resource_annotations(self) -> Sequence[Sequence[Annotation]]:
         """The kept annotations of each item's resource, read when asked for."""
-        return LazySequence(len(self), lambda index: self._annotations(int(self._rows[index])))
+        return LazySequence(range(len(self)), self._annotations_at)
 
     def get_resource(self, index: int) -> Resource:
         """The resource of the item at `index`."""
@@ -118,14 +119,10 @@ class Holdings:
         return self._split.as_of_timestamp
 
     @cached_property
-    def _fingerprint(self) -> str:
-        resource_rows = self._resource_rows()
-        return fingerprint(self._prepared, resource_rows, self._planes(resource_rows), self._fingerprint_options())
-
-    @property
     def fingerprint(self) -> str:
         """SHA-256: equal fingerprints mean equal resources, versions, annotations, label space and options."""
-        return self._fingerprint
+        resource_rows = self._resource_rows()
+        return fingerprint(self._prepared, resource_rows, self._planes(resource_rows), self._fingerprint_options())
 
     def _fingerprint_options(self) -> tuple[object, ...]:
         return type(self).__name__, self._selection, self._output

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -74,12 +73,14 @@ class Output:
             raise ValidationError(f"irregular_spacing is 'raise' or 'keep', not {self.irregular_spacing!r}.")
 
 
-def resource_ids_of(resources: Sequence[Resource | str]) -> tuple[str, ...]:
-    """The ids of resources given as records or ids.
+def resource_ids_of(resources: Sequence[Resource | str] | Resource | str) -> tuple[str, ...]:
+    """The ids of resources given as records or ids; one of either is a list of one.
 
     Raises:
         DatamintDatasetException: One is neither, or one stands twice.
     """
+    if isinstance(resources, (str, Resource)):
+        resources = [resources]
     ids = tuple(item.id if isinstance(item, Resource) else item for item in resources)
     for item in ids:
         if not isinstance(item, str):
@@ -88,6 +89,20 @@ def resource_ids_of(resources: Sequence[Resource | str]) -> tuple[str, ...]:
         twice = next(item for n, item in enumerate(ids) if item in ids[:n])
         raise DatamintDatasetException(f"resources= names {twice} twice; name each resource once.")
     return ids
+
+
+def names_of(keyword: str, names: Sequence[str] | str | None) -> tuple[str, ...] | None:
+    """Names as a tuple; a single string is one name, not its letters.
+
+    Raises:
+        DatamintDatasetException: It is no list of texts.
+    """
+    if names is None:
+        return None
+    found = (names,) if isinstance(names, str) else tuple(names) if isinstance(names, Iterable) else (names,)
+    if not all(isinstance(name, str) for name in found):
+        raise DatamintDatasetException(f"{keyword}= takes a list of names, not {names!r}.")
+    return found
 
 
 def worklist_ids_of(worklists: Worklists) -> tuple[str, ...] | Literal["all"] | None:
@@ -131,8 +146,3 @@ def refuse_unbuilt(given: Mapping[str, Any]) -> None:
         default, purpose = _LATER[keyword]
         if value is not default and value != default:
             raise NotImplementedError(f"{keyword}= is not available yet ({purpose}). Leave it at {default!r}.")
-
-
-def warn_once(message: str, category: type[Warning]) -> None:
-    """Warn at the caller of the public method that calls this."""
-    warnings.warn(message, category, stacklevel=4)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from datamint_like._warn import warn_user
 from datamint_like.annotations import (
     OF_ONE_FRAME_SQL,
     LabelSpace,
@@ -18,7 +19,7 @@ from datamint_like.annotations import (
 )
 from datamint_like.backends import open_backend
 from datamint_like.catalog import Snapshot, newest_snapshot, sync_project, sync_resources
-from datamint_like.dataset.options import Source, warn_once
+from datamint_like.dataset.options import Source
 from datamint_like.dataset.rows import RowNumbers, as_row_numbers
 from datamint_like.entities import AnnotationWorklist
 from datamint_like.exceptions import (
@@ -91,7 +92,7 @@ def root_rows(prepared: Prepared, source: Source, kinds: Collection[str], class_
         )
         if source.strict_kind:
             raise DatamintDatasetException(f"{message} Use the class of their kind, or strict_kind=False.")
-        warn_once(message, SkippedResourcesWarning)
+        warn_user(message, SkippedResourcesWarning)
     if not source.include_unannotated:
         rows = np.intersect1d(rows, snapshot.annotated_rows(prepared.condition, prepared.values), assume_unique=True)
     return as_row_numbers(rows)
@@ -132,7 +133,7 @@ def _warn_of_unknown_names(snapshot: Snapshot, space: LabelSpace, selection: Sel
     unknown = snapshot.count_names(f"NOT {condition}", values)
     if unknown:
         named = ", ".join(f"{kind} {name!r} ({count})" for kind, name, count in unknown[:10])
-        warn_once(
+        warn_user(
             f"The worklists do not know these annotations, so they are left out: {named}"
             f"{' and more' if len(unknown) > 10 else ''}. Add them to a worklist, or pass "
             "allow_external_annotations=True.",

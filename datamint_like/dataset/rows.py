@@ -44,9 +44,9 @@ def expand(rows: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> npt.ND
 class LazySequence(Sequence[T], Generic[T]):
     """A sequence that builds an element when it is asked for; a slice of it is one too."""
 
-    def __init__(self, length: int, element: Callable[[int], T], positions: Sequence[int] | None = None) -> None:
+    def __init__(self, positions: Sequence[int], element: Callable[[int], T]) -> None:
+        self._positions = positions
         self._element = element
-        self._positions = range(length) if positions is None else positions
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -57,7 +57,7 @@ class LazySequence(Sequence[T], Generic[T]):
     def __getitem__(self, index: slice) -> LazySequence[T]: ...
     def __getitem__(self, index: int | slice) -> T | LazySequence[T]:
         if isinstance(index, slice):
-            return LazySequence(0, self._element, self._positions[index])
+            return LazySequence(self._positions[index], self._element)
         return self._element(self._positions[index])
 
     def __iter__(self) -> Iterator[T]:

@@ -6,12 +6,11 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from datamint_like.dataset.base import DatamintBaseDataset
-from datamint_like.dataset.item import AXIS_NAMES, Item, Plane, slice_item
+from datamint_like.dataset.item import AXIS_NAMES, Item, Plane, slice_item, sliced_resource
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.dataset.reader import ReaderOptions
 from datamint_like.dataset.rows import RowNumbers, as_array, as_row_numbers, expand
@@ -71,7 +70,7 @@ class SlicedVolumeDataset(DatamintBaseDataset):
             raise DatamintDatasetException(f"Only a dataset of volumes can be sliced, not a {type(parent).__name__}.")
         parent.prepare()
         self.__dict__.update(parent.__dict__)
-        self.__dict__.pop("_fingerprint", None)
+        self.__dict__.pop("fingerprint", None)
         self._reading = _keeping_uneven(parent._reading)
         self._reader = None
         self._state = parent._prepared, self._slices_of(parent._prepared, as_array(parent._rows))
@@ -130,8 +129,7 @@ class SlicedVolumeDataset(DatamintBaseDataset):
 
     def _resource(self, row: int) -> Resource:
         volume, plane = self._locate(row)
-        resource = self._prepared.snapshot.resource(volume)
-        return msgspec.structs.replace(resource, slice_axis=AXIS_NAMES[plane.axis], slice_index=plane.index)
+        return sliced_resource(self._prepared.snapshot.resource(volume), plane)
 
     def _fingerprint_options(self) -> tuple[object, ...]:
         return (*super()._fingerprint_options(), self._axis)

@@ -7,15 +7,16 @@ resources of one patient, are never in two parts.
 from __future__ import annotations
 
 import random
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
+from types import NoneType
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like._warn import warn_user
 from datamint_like.backends import open_backend
 from datamint_like.dataset.options import Source
 from datamint_like.dataset.prepared import Prepared
@@ -35,7 +36,8 @@ class SplitOrigin:
 
 
 UNSPLIT = SplitOrigin(None, None)
-Parts = list[tuple[SplitOrigin, RowNumbers]]
+Parts = dict[str, tuple[SplitOrigin, RowNumbers]]
+_Sides = dict[str, tuple[SplitOrigin, Rows]]
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class SplitRequest:
             raise DatamintDatasetException("use_project_splits=False needs ratios, such as train=0.8, val=0.2.")
         if not self.ratios and (self.by_patient or self.seed is not None):
             raise DatamintDatasetException("seed= and by_patient= shape a split by ratios: add train=0.8, val=0.2.")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, (int, NoneType)):
+            raise DatamintDatasetException(f"seed is a whole number or None, not {self.seed!r}.")
         if self.ratios:
             check_ratios(self.ratios)
 
@@ -115,7 +119,7 @@ def split(request: SplitRequest, groups: Groups, prepared: Prepared, source: Sou
     """
     parts = _by_ratio(request, groups) if request.ratios else _by_assignment(request, groups, prepared, source, api_key)
     _warn_of_leakage(parts, groups)
-    return [(origin, as_row_numbers(groups.rows[positions])) for origin, positions in parts]
+    return {name: (origin, as_row_numbers(groups.rows[positions])) for name, (origin, positions) in parts.items()}
 
 
 def cut(count: int, ratios: Sequence[float], seed: int | None) -> list[list[int]]:
@@ -137,19 +141,19 @@ def cut(count: int, ratios: Sequence[float], seed: int | None) -> list[list[int]
     return [*chunks, order[start:]]
 
 
-def _by_ratio(request: SplitRequest, groups: Groups) -> list[tuple[SplitOrigin, Rows]]:
+def _by_ratio(request: SplitRequest, groups: Groups) -> _Sides:
     members = groups.members(by_patient=request.by_patient)
     chunks = cut(len(members), list(request.ratios.values()), request.seed)
     nothing = np.zeros(0, dtype=np.int64)
-    return [
-        (SplitOrigin(name, "local"), np.concatenate([nothing, *(members[n] for n in chunk)]))
+    return {
+        name: (SplitOrigin(name, "local"), np.concatenate([nothing, *(members[n] for n in chunk)]))
         for name, chunk in zip(request.ratios, chunks, strict=True)
-    ]
+    }
 
 
 def _by_assignment(
     request: SplitRequest, groups: Groups, prepared: Prepared, source: Source, api_key: str | None
-) -> list[tuple[SplitOrigin, Rows]]:
+) -> _Sides:
     project = prepared.snapshot.meta.project
     if project is None:
         raise DatamintDatasetException(
@@ -157,7 +161,7 @@ def _by_assignment(
         )
     backend = open_backend(source.store_url, api_key=api_key)
     try:
-        instant = request.as_of_timestamp or backend.now()
+        instant = request.as_of_timestamp if request.as_of_timestamp is not None else backend.now()
         assigned = {s.resource_id: s.split_name for s in backend.list_splits(project.id, as_of=instant)}
     finally:
         backend.close()
@@ -172,24 +176,23 @@ def _by_assignment(
         name = assigned.get(ids[row])
         if name is not None:
             positions.setdefault(name, []).append(position)
-    return [
-        (SplitOrigin(name, "project_api", instant), np.array(found, dtype=np.int64))
+    return {
+        name: (SplitOrigin(name, "project_api", instant), np.array(found, dtype=np.int64))
         for name, found in positions.items()
-    ]
+    }
 
 
-def _warn_of_leakage(parts: list[tuple[SplitOrigin, Rows]], groups: Groups) -> None:
-    sides: dict[str, set[str | None]] = {}
-    for origin, positions in parts:
+def _warn_of_leakage(parts: _Sides, groups: Groups) -> None:
+    sides: dict[str, set[str]] = {}
+    for name, (_, positions) in parts.items():
         for row in np.unique(groups.resource[positions]):
             patient = groups.patients[row]
             if patient:
-                sides.setdefault(patient, set()).add(origin.name)
+                sides.setdefault(patient, set()).add(name)
     shared = sum(len(names) > 1 for names in sides.values())
     if shared:
-        warnings.warn(
+        warn_user(
             f"{shared} of {len(sides)} patients have images in more than one part of this split: what is measured on "
             "one part was partly seen in another. Split with by_patient=True.",
             PatientLeakageWarning,
-            stacklevel=4,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -23,13 +24,19 @@ class ByteLRU(Generic[T]):
     def __init__(self, limit: int, weigh: Callable[[T], int]) -> None:
         """Keep at most `limit` bytes, where `weigh` tells the bytes of a value."""
         self.limit = limit
-        self.held = 0
         self._weigh = weigh
+        self._start()
+
+    def _start(self) -> None:
+        self._pid = os.getpid()
         self._values: OrderedDict[Hashable, T] = OrderedDict()
         self._lock = threading.RLock()
+        self.held = 0
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """The value of `key`, made now if it is not held. One value is made at a time."""
+        if self._pid != os.getpid():  # a thread of the parent may have held the lock, half-way, when this was forked
+            self._start()
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)

@@ -129,3 +129,49 @@ def test_threads_and_forked_children_read_through_handles_of_their_own(backend: 
     if child == 0:
         os._exit(0 if snapshot.resource(2).filename == "2.png" else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_damaged_snapshot_is_built_again(backend: Backend, tmp_path: Path) -> None:
+    good = sync_project(backend, "p", tmp_path / "cache")
+    for damage in (b"", b"garbage" * 500, good.path.read_bytes()[:5000]):
+        good.path.write_bytes(damage)
+        again = sync_project(backend, "p", tmp_path / "cache")
+        assert again.resource(2).filename == "2.png"
+
+
+def test_a_name_means_the_project_that_had_it_last(backend: Backend, tmp_path: Path) -> None:
+    first = sync_project(backend, "p", tmp_path / "cache").meta.project
+    assert first is not None
+    backend.update_project(first.id, {"name": "old"})
+    for n in range(5):
+        second = backend.create_project(NewProject(name="p"))
+        sync_project(backend, "p", tmp_path / "cache")
+        newest = newest_snapshot(backend.url, "p", tmp_path / "cache").meta.project
+        assert newest is not None
+        assert newest.id == second.id
+        backend.update_project(second.id, {"name": f"old {n}"})
+    by_id = newest_snapshot(backend.url, first.id, tmp_path / "cache").meta.project
+    assert by_id is not None
+    assert by_id.id == first.id
+
+
+def test_a_damaged_snapshot_of_another_project_does_not_stand_in_the_way(backend: Backend, tmp_path: Path) -> None:
+    backend.create_project(NewProject(name="q"))
+    sync_project(backend, "q", tmp_path / "cache").path.write_bytes(b"")
+    sync_project(backend, "p", tmp_path / "cache")
+    assert len(newest_snapshot(backend.url, "p", tmp_path / "cache")) == 3
+
+
+def test_a_cache_that_cannot_be_written_is_named_with_what_to_do(backend: Backend, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    with pytest.raises(CacheError, match=r"cache.*DATAMINT_LIKE_CACHE"):
+        sync_project(backend, "p", tmp_path / "cache")
+
+
+def test_pages_that_go_bad_later_are_a_cache_error(backend: Backend, tmp_path: Path) -> None:
+    snapshot = sync_project(backend, "p", tmp_path / "cache")
+    data = bytearray(snapshot.path.read_bytes())
+    data[4096:] = b"\xff" * (len(data) - 4096)
+    snapshot.path.write_bytes(data)
+    with pytest.raises(CacheError, match="auto_update=True"):
+        pickle.loads(pickle.dumps(snapshot)).resource(1)

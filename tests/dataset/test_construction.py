@@ -60,6 +60,7 @@ def test_both_or_neither_of_project_and_resources_is_refused_at_once(arguments: 
         ({"image_labels_merge_strategy": "majority"}, "image_labels_merge_strategy"),
         ({"worklists": "mine"}, "worklists"),
         ({"memory_cache": "lots"}, "256MB"),
+        ({"include_annotators": 5}, "include_annotators= takes a list of names"),
         ({"irregular_spacing": "fix"}, "irregular_spacing"),
     ],
 )
@@ -98,7 +99,7 @@ def test_resources_of_another_kind_are_left_out_with_one_warning_that_counts_the
         dataset = VideoDataset(project="mixed", server_url=shelf.url)
         assert len(dataset) == 1
         len(dataset)
-    assert [w.category for w in caught] == [SkippedResourcesWarning]
+    assert [(w.category, w.filename) for w in caught] == [(SkippedResourcesWarning, __file__)]
     assert "4 of 5 resources" in str(caught[0].message)
     with pytest.raises(DatamintDatasetException, match="4 of 5"):
         VideoDataset(project="mixed", server_url=shelf.url, strict_kind=True).prepare()
@@ -146,8 +147,19 @@ def test_the_newest_snapshot_opens_without_the_store(shelf: Shelf, tmp_path: Pat
     with pytest.raises(CacheError, match="auto_update=True"):
         ImageDataset(project="mixed", server_url=shelf.url, auto_update=False).prepare()
     online = ImageDataset(project="mixed", server_url=shelf.url).prepare()
-    offline = ImageDataset(project="mixed", server_url=shelf.url, auto_update=False)
-    assert offline.fingerprint == online.fingerprint
+    for store in (shelf.url, shelf.url.removeprefix("file://")):
+        offline = ImageDataset(project="mixed", server_url=store, auto_update=False)
+        assert offline.fingerprint == online.fingerprint
+
+
+def test_a_list_of_resources_has_no_snapshot_to_open(shelf: Shelf) -> None:
+    with pytest.raises(DatamintDatasetException, match=r"auto_update=False.*project="):
+        ImageDataset(resources=[shelf.xray], server_url=shelf.url, auto_update=False)
+
+
+def test_one_resource_is_a_list_of_one(shelf: Shelf) -> None:
+    for one in (shelf.xray, shelf.xray.id):
+        assert [r.id for r in ImageDataset(resources=one, server_url=shelf.url).resources] == [shelf.xray.id]
 
 
 def test_a_dataset_is_pinned_to_the_revision_it_was_prepared_at(tmp_path: Path, demo_images: Path) -> None:

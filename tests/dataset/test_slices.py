@@ -103,7 +103,9 @@ def test_a_slice_knows_its_resource_and_place(volumes: VolumeDataset, shelf: She
     slices = volumes.slice("coronal")
     resource = slices[100]["resource"]
     assert (resource.id, resource.slice_axis, resource.slice_index) == (shelf.philips.id, "coronal", 100)
-    assert slices.resources[100].slice_index == 100
+    assert slices.resources[100] == resource
+    axial = volumes.slice("axial")
+    assert [axial.resources[k].frame_index for k in range(32)] == [axial[k]["resource"].frame_index for k in range(32)]
     assert slices.get_resource(-1).slice_index == 127
 
 

@@ -130,6 +130,7 @@ def test_a_patient_on_two_sides_is_warned_of_with_a_count(ten: ImageDataset) -> 
         ({"train": 0.5, "val": 0.5, "as_of_timestamp": "2026-01-01"}, "one of them"),
         ({"by_patient": True}, "add train=0.8"),
         ({"use_project_splits": False}, "needs ratios"),
+        ({"train": 0.5, "val": 0.5, "seed": [1]}, "seed"),
         ({}, "no split assignments"),
     ],
 )
@@ -187,3 +188,49 @@ def test_a_part_never_grows_back(ten: ImageDataset) -> None:
 def test_a_filter_needs_a_criterion(ten: ImageDataset) -> None:
     with pytest.raises(DatamintDatasetException, match="filename_pattern"):
         ten.filter()
+
+
+def test_a_subset_is_taken_by_numbers_or_by_a_mask(ten: ImageDataset) -> None:
+    mask = np.zeros(10, bool)
+    mask[[2, 5]] = True
+    assert names(ten.subset(mask)) == names(ten.subset(np.array([2, 5]))) == [2, 5]
+    assert names(ten.subset(mask.tolist())) == [2, 5]
+    with pytest.raises(IndexError, match="10 items"):
+        ten.subset(mask[:3])
+
+
+@pytest.mark.parametrize("indices", [[1.7], "01", [None], ["1"], [[1]]])
+def test_a_subset_by_anything_else_is_a_type_error(ten: ImageDataset, indices: Any) -> None:
+    with pytest.raises(TypeError, match="whole number"):
+        ten.subset(indices)
+
+
+@pytest.mark.parametrize("index", [slice(0, 2), "0", 0.0, True, None])
+def test_an_item_is_asked_for_by_a_whole_number(ten: ImageDataset, index: Any) -> None:
+    with pytest.raises(TypeError, match="subset"):
+        ten[index]
+    assert ten[np.int64(-1)]["resource"].filename == "9.png"
+
+
+@pytest.mark.parametrize(
+    "criterion", [{"filename_pattern": 5}, {"has_annotations": "yes"}, {"tags": 5}, {"custom_fn": 5}], ids=str
+)
+def test_a_criterion_of_another_type_is_refused_by_name(ten: ImageDataset, criterion: dict[str, Any]) -> None:
+    with pytest.raises(DatamintDatasetException, match=next(iter(criterion))):
+        ten.filter(**criterion)
+
+
+def test_filters_agree_with_the_records(shelf: Shelf) -> None:
+    volumes = VolumeDataset(resources=[shelf.philips, shelf.ge], server_url=shelf.url)
+    philips, ge = [shelf.philips.id], [shelf.ge.id]
+
+    def kept(**criteria: Any) -> list[str]:
+        return [r.id for r in volumes.filter(**criteria).resources]
+
+    assert kept(tags=["even", "no such"]) == philips
+    assert kept(tags="ct") == philips + ge
+    assert kept(has_annotations=True) == kept(annotation_names=["bone"]) == philips
+    assert kept(has_annotations=False) == kept(filename_pattern="g*.dcm") == ge
+    assert kept(tags=["ct"], custom_fn=lambda r, a: r.filename == "ge.dcm" and not a) == ge
+    assert kept(annotation_names=["no such"]) == []
+    assert len(volumes.slice("axial").filter(filename_pattern="ge*")) == 28

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 
@@ -58,3 +60,24 @@ def test_sizes_are_read_as_people_write_them(size: int | str, count: int) -> Non
 def test_what_is_no_size_is_refused(size: object) -> None:
     with pytest.raises(ValidationError, match="256MB"):
         parse_size(size)  # type: ignore[arg-type]
+
+
+def test_a_child_forked_while_a_value_is_made_starts_afresh() -> None:
+    cache: ByteLRU[str] = ByteLRU(100, weigh=len)
+    inside, leave = threading.Event(), threading.Event()
+
+    def make() -> str:
+        inside.set()
+        leave.wait(10)
+        return "value"
+
+    thread = threading.Thread(target=lambda: cache.get("k", make))
+    thread.start()
+    inside.wait(10)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(5)  # a deadlock ends the child, and the test with it
+        os._exit(0 if cache.get("k", lambda: "mine") == "mine" else 1)
+    leave.set()
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
