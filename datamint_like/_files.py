@@ -19,6 +19,11 @@ from typing import IO
 
 CHUNK = 1024 * 1024
 PARTIAL_SUFFIX = ".partial"
+DAY_S = 24 * 3600.0
+#: What `fsync` of a folder answers where this process may not, or the file system cannot, make a name durable.
+_CANNOT_SYNC = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EINVAL, errno.ENOTSUP)
+_LONGEST_STEM = 40  # in characters, so that a private name fits where its target's name does
+_durable: set[str] = set()  # folders whose names this process knows to be on the disk
 
 
 def fsync_dir(folder: Path) -> None:
@@ -31,7 +36,11 @@ def fsync_dir(folder: Path) -> None:
 
 
 def make_dirs(folder: Path, mode: int = 0o700) -> None:
-    """Create `folder` and its parents, each made durable in its own parent."""
+    """Create `folder` and its parents, each made durable in its own parent.
+
+    The name of a folder that is there already is made durable too, once a process: another process may have made
+    it this instant, and what is written into it now must not go with it.
+    """
     missing = []
     current = folder
     while not current.exists():
@@ -40,6 +49,18 @@ def make_dirs(folder: Path, mode: int = 0o700) -> None:
     for path in reversed(missing):
         path.mkdir(mode=mode, exist_ok=True)
         fsync_dir(path.parent)
+    if not missing and str(folder.absolute()) not in _durable:
+        try:
+            fsync_dir(folder.parent)
+        except OSError as error:
+            if error.errno not in _CANNOT_SYNC:
+                raise
+    _durable.add(str(folder.absolute()))
+
+
+def _private_name(folder: Path, stem: str) -> Path:
+    """A new name in `folder` that no other writer takes and that tells `sweep_partial` who writes there."""
+    return folder / f"{_this_host()}.{os.getpid()}.{secrets.token_hex(8)}.{stem[:_LONGEST_STEM]}{PARTIAL_SUFFIX}"
 
 
 @contextmanager
@@ -48,7 +69,7 @@ def new_file(target: Path) -> Iterator[IO[bytes]]:
 
     The bytes are flushed to the disk before the rename and the folder after it.
     """
-    partial = target.with_name(f"{target.name}.{os.getpid()}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
+    partial = _private_name(target.parent, target.name)
     try:
         with open(partial, "xb") as file:
             yield file
@@ -56,7 +77,8 @@ def new_file(target: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         partial.replace(target)
     except BaseException:  # also on KeyboardInterrupt: the partial file must go, then the error goes on
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise
     fsync_dir(target.parent)
 
@@ -73,15 +95,16 @@ def build_file(target: Path, build: Callable[[Path], None]) -> None:
     For writers that want a path, not an open file (SQLite). Whatever `build` leaves beside the private
     path under its name (a journal) is removed.
     """
-    partial = target.with_name(f"{target.name}.{os.getpid()}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
+    partial = _private_name(target.parent, target.name)
     try:
         build(partial)
         with open(partial, "rb+") as file:
             os.fsync(file.fileno())
         partial.replace(target)
     finally:
-        for leftover in partial.parent.glob(f"{partial.name}*"):
-            leftover.unlink(missing_ok=True)
+        for leftover in _starting_with(partial.name, partial.parent):
+            with suppress(OSError):
+                leftover.unlink()
     fsync_dir(target.parent)
 
 
@@ -112,7 +135,7 @@ def stage(chunks: Iterable[bytes], folder: Path) -> Staged:
 
     What was written is removed when anything goes wrong.
     """
-    path = folder / f"{_this_host()}.{os.getpid()}.{secrets.token_hex(8)}{PARTIAL_SUFFIX}"
+    path = _private_name(folder, "staged")
     digest, size = hashlib.sha256(), 0
     try:
         with open(path, "xb") as file:
@@ -123,7 +146,8 @@ def stage(chunks: Iterable[bytes], folder: Path) -> Staged:
             file.flush()
             os.fsync(file.fileno())
     except BaseException:  # also on KeyboardInterrupt: the private file must go, then the error goes on
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
         raise
     return Staged(path, size, digest.hexdigest())
 
@@ -139,17 +163,26 @@ def publish(moves: Iterable[tuple[Path, Path]]) -> None:
         fsync_dir(folder)
 
 
-def sweep_staged(folder: Path, *, older_than_s: float) -> None:
-    """Remove the private files in `folder` that a killed process left, once they are old enough.
+def sweep_partial(folder: Path, *, older_than_s: float = DAY_S) -> None:
+    """Remove what killed writers left in `folder`: private files older than `older_than_s`, and what lies beside them.
 
     A file of a process that still runs is spared, and so is one of another machine on a shared disk.
     """
     limit = time.time() - older_than_s
-    for path in folder.glob(f"{_this_host()}.*{PARTIAL_SUFFIX}"):
+    for path in _starting_with(f"{_this_host()}.", folder):
         pid = path.name.split(".")[1]
+        if PARTIAL_SUFFIX not in path.name:
+            continue
         with suppress(OSError):  # another process may sweep at the same time
             if path.stat().st_mtime < limit and not (pid.isdigit() and _runs(int(pid))):
                 path.unlink()
+
+
+def _starting_with(start: str, folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if path.name.startswith(start)]
+    except OSError:  # no such folder: nothing was left in it
+        return []
 
 
 def _this_host() -> str:

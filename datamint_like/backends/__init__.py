@@ -1,17 +1,18 @@
-"""Where projects live. `open_backend` gives a store by its URL, `open_blobs` only its bytes."""
+"""Where projects live. `open_backend` gives a store by its URL, `open_blobs` only its bytes.
+
+`store_url` writes that URL in one way, so that equal texts name equal stores.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
-from datamint_like.exceptions import ValidationError
+from datamint_like.backends._urls import store_folder, store_url
 
 if TYPE_CHECKING:
     from datamint_like.backends.base import Backend, Blobs
 
-__all__ = ["open_backend", "open_blobs"]
+__all__ = ["open_backend", "open_blobs", "store_url"]
 
 
 def open_backend(url: str, *, api_key: str | None = None) -> Backend:
@@ -27,9 +28,10 @@ def open_backend(url: str, *, api_key: str | None = None) -> Backend:
         NotImplementedError: `url` names a server.
     """
     del api_key  # no server to show it to
+    url = store_url(url)
     from datamint_like.backends.local.backend import LocalBackend
 
-    return LocalBackend(_store_folder(url).as_uri())
+    return LocalBackend(url)
 
 
 def open_blobs(url: str) -> Blobs:
@@ -41,21 +43,4 @@ def open_blobs(url: str) -> Blobs:
     """
     from datamint_like.backends.local.files import FileStore
 
-    return FileStore(_store_folder(url))
-
-
-def _store_folder(url: str) -> Path:
-    """The folder that a `file://` URL or a plain path names."""
-    text = str(url).strip()
-    scheme, separator, _ = text.partition("://")
-    if separator and scheme.lower() in ("http", "https"):
-        raise NotImplementedError(
-            "Remote servers are not supported yet: "
-            "use the embedded store (a folder or a file:// URL; without server_url, the one in DATAMINT_LIKE_HOME)."
-        )
-    if not separator and text:
-        return Path(text).expanduser().absolute()
-    parts = urlsplit(text)
-    if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path not in ("", "/"):
-        return Path(unquote(parts.path))
-    raise ValidationError(f"{text!r} names no store: give a folder, or a URL such as file:///data/store.")
+    return FileStore(store_folder(url))

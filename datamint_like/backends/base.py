@@ -31,7 +31,11 @@ DeletedRows = Literal["exclude", "include", "only"]
 
 @dataclass(frozen=True)
 class NewProject:
-    """A project to create; its default worklist gets `annotations` and `segmentation_group`."""
+    """A project to create; its default worklist gets the annotators and the schema.
+
+    Attributes:
+        segmentation_type: `"single_label"` (a voxel has one class) or `"multi_label"`.
+    """
 
     name: str
     description: str = ""
@@ -39,6 +43,48 @@ class NewProject:
     annotations: tuple[AnnotationSpec, ...] = ()
     segmentation_group: Mapping[str, SegmentationClass] = field(default_factory=dict)
     annotators: tuple[WorklistAnnotator, ...] = ()
+    segmentation_type: str = "single_label"
+
+
+@dataclass(frozen=True)
+class NewAnnotation:
+    """An annotation to create; `payload` (a PNG or NIfTI file) belongs to segmentations.
+
+    Attributes:
+        value: A text of a category or text, a number of others. Numbers are kept, and come back, as float64 in
+            `numeric_value`: that of an integer is integral, and beyond 2**53 it is refused.
+        author: E-mail of who made it; without it, and without `model_id`, the store's user.
+    """
+
+    type: str
+    identifier: str
+    scope: Literal["image", "frame"] = "image"
+    frame_index: int | None = None
+    value: str | float | None = None
+    units: str | None = None
+    geometry: Mapping[str, Any] | None = None
+    worklist_id: str | None = None
+    author: str | None = None
+    model_id: str | None = None
+    imported_from: str | None = None
+    source: str | None = "imported"
+    payload: bytes | None = field(default=None, repr=False)
+    payload_name: str | None = None
+
+
+@dataclass(frozen=True)
+class NewVolumeMask:
+    """A label map of a whole volume, to become one binary image-scope segmentation a label.
+
+    Attributes:
+        payload: A NIfTI file.
+        names: For each label its identifier.
+        template: What the segmentations carry besides identifier, place and payload.
+    """
+
+    payload: bytes = field(repr=False)
+    names: Mapping[int, str]
+    template: NewAnnotation
 
 
 @dataclass(frozen=True)
@@ -51,6 +97,11 @@ class NewResource:
         facts: Header facts, when the caller has probed already; None lets the backend assemble and probe.
         link: Register the files in place instead of copying them.
         metadata: What the uploader adds to the header facts.
+        project_id: The project that the resource joins (which publishes it).
+        annotations: What is said about the resource from the start.
+        volume_masks: Masks of the volume that it has from the start; their segmentations come after `annotations`.
+
+    The resource is there with its project, annotations and masks, or not at all.
     """
 
     paths: tuple[Path, ...]
@@ -64,6 +115,9 @@ class NewResource:
     publish: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
     upload_mechanism: str = "api"
+    project_id: str | None = None
+    annotations: tuple[NewAnnotation, ...] = ()
+    volume_masks: tuple[NewVolumeMask, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,28 +142,11 @@ class ResourceQuery:
 
 
 @dataclass(frozen=True)
-class NewAnnotation:
-    """An annotation to create; `payload` (a PNG or NIfTI file) belongs to segmentations."""
-
-    type: str
-    identifier: str
-    scope: Literal["image", "frame"] = "image"
-    frame_index: int | None = None
-    value: str | float | None = None
-    units: str | None = None
-    geometry: Mapping[str, Any] | None = None
-    worklist_id: str | None = None
-    author: str | None = None
-    model_id: str | None = None
-    imported_from: str | None = None
-    source: str | None = "imported"
-    payload: bytes | None = field(default=None, repr=False)
-    payload_name: str | None = None
-
-
-@dataclass(frozen=True)
 class AnnotationQuery:
-    """Which annotations a listing holds; None means any."""
+    """Which annotations a listing holds; None means any.
+
+    Dates are ISO, both inclusive: a bare `to_date` covers its whole day (a resource's `to_date` is exclusive).
+    """
 
     resource_ids: tuple[str, ...] | None = None
     annotation_type: str | None = None
@@ -165,7 +202,7 @@ class Blobs(Protocol):
         """A readable file with the part's bytes.
 
         Raises:
-            StorageError: It is gone, or a linked file changed since it was registered.
+            StorageError: It is gone, or its bytes are not those stored or registered.
         """
 
     def annotation_bytes(self, annotation: Annotation) -> bytes:
@@ -223,7 +260,11 @@ class Backend(Protocol):
         """Everything of a project in one read transaction."""
 
     def read_resources(self, resource_ids: Sequence[str]) -> ProjectContent:
-        """Everything of these resources in one read transaction, in the order asked for."""
+        """Everything of these resources in one read transaction, in the order asked for.
+
+        Raises:
+            ItemNotFoundError: One is unknown or deleted.
+        """
 
     # splits
     def assign_split(self, project_id: str, resource_ids: Sequence[str], split_name: str) -> None: ...
@@ -232,7 +273,17 @@ class Backend(Protocol):
     ) -> list[ProjectResourceSplit]: ...
 
     # resources
-    def create_resource(self, new: NewResource) -> Resource: ...
+    def create_resource(self, new: NewResource) -> Resource:
+        """The new resource, stored in one step with all that `new` says it has.
+
+        Raises:
+            ValidationError: The files are not exactly one resource, or an annotation does not fit it.
+            DecodeError: A file cannot be read as an image.
+            GeometryError: A mask lies on another grid than the resource.
+            ItemNotFoundError: The project or a worklist is unknown.
+            StorageError: The disk is full.
+        """
+
     def list_resources(self, query: ResourceQuery) -> list[Resource]: ...
     def get_resource(self, resource_id: str) -> Resource: ...
     def get_resources(self, resource_ids: Sequence[str]) -> list[Resource]: ...

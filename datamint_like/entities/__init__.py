@@ -1,15 +1,30 @@
 """Plain typed records of the wire: no I/O, no store behind them."""
 
+from datamint_like.entities._record import Record
 from datamint_like.entities.annotation import ANNOTATION_TYPES, FILE_TYPES, NUMERIC_TYPES, Annotation
-from datamint_like.entities.project import Project, ProjectAnnotator, ProjectResourceSplit, WorkStatus
+from datamint_like.entities.project import (
+    WORK_STATUSES,
+    Project,
+    ProjectAnnotator,
+    ProjectResourceSplit,
+    WorkStatus,
+)
 from datamint_like.entities.resource import Part, Resource
 from datamint_like.entities.user import User
-from datamint_like.entities.worklist import AnnotationSpec, AnnotationWorklist, SegmentationClass, WorklistAnnotator
+from datamint_like.entities.worklist import (
+    MAX_SEGMENTATION_CODE,
+    AnnotationSpec,
+    AnnotationWorklist,
+    SegmentationClass,
+    WorklistAnnotator,
+)
 
 __all__ = [
     "ANNOTATION_TYPES",
     "FILE_TYPES",
+    "MAX_SEGMENTATION_CODE",
     "NUMERIC_TYPES",
+    "WORK_STATUSES",
     "Annotation",
     "AnnotationSpec",
     "AnnotationWorklist",
@@ -17,6 +32,7 @@ __all__ = [
     "Project",
     "ProjectAnnotator",
     "ProjectResourceSplit",
+    "Record",
     "Resource",
     "SegmentationClass",
     "User",

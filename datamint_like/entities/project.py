@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datamint_like.entities._record import Record
 
+#: How far the annotation of one resource of a project can be.
+WORK_STATUSES = ("opened", "annotated", "closed")
+
 
 class ProjectAnnotator(Record, frozen=True, kw_only=True):
     """One annotator of a project and the worklists they see."""
@@ -45,7 +48,7 @@ class ProjectResourceSplit(Record, frozen=True, kw_only=True):
 
 
 class WorkStatus(Record, frozen=True, kw_only=True):
-    """How far the annotation of one resource of a project is: `opened`, `annotated` or `closed`."""
+    """How far the annotation of one resource of a project is: one of `WORK_STATUSES`."""
 
     resource_id: str
     status: str

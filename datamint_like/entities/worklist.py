@@ -6,6 +6,9 @@ import msgspec
 
 from datamint_like.entities._record import Record
 
+#: Codes of segmentation classes go from 1 (0 is background) to this: each is one channel of a semantic mask.
+MAX_SEGMENTATION_CODE = 65_535
+
 
 class AnnotationSpec(Record, frozen=True, kw_only=True):
     """One thing that annotators may give: `type` and `scope`, under the name `identifier`.
@@ -22,7 +25,7 @@ class AnnotationSpec(Record, frozen=True, kw_only=True):
 
 
 class SegmentationClass(Record, frozen=True, kw_only=True):
-    """Colour (RGB or RGBA, 0-255) and code (from 1) of one segmentation class."""
+    """Colour (RGB or RGBA, 0-255) and code (1 to `MAX_SEGMENTATION_CODE`) of one segmentation class."""
 
     color: tuple[int, ...]
     index: int

@@ -28,11 +28,55 @@ BAD: dict[str, dict[str, Any]] = {
     "an integer with a fraction": {"type": "integer", "value": 1.5},
     "a box without geometry": {"type": "square"},
     "a geometry that is no number": {"type": "point", "geometry": {"points": [[float("nan"), 0, 0]]}},
+    "a geometry that is a number": {"type": "point", "geometry": 5},
+    "a geometry that is an array": {"type": "point", "geometry": np.zeros((2, 3))},
     "a geometry that is no JSON": {"type": "point", "geometry": {"points": object()}},
     "an identifier that is no Unicode": {"identifier": "\udcff"},
     "a segmentation without file": {"type": "segmentation"},
     "a segmentation whose file is no mask": {"type": "segmentation", "payload": b"no mask"},
     "a label with a file": {"payload": b"x"},
+    "a label with a geometry": {"geometry": {"points": [[0, 0, 0]]}},
+    "a category with a geometry": {"type": "category", "value": "v", "geometry": {"a": 1}},
+    "an integer of too many digits": {"type": "integer", "value": 2**53 + 1},
+    "an integer of too many digits below zero": {"type": "integer", "value": -(2**53) - 1},
+    "an integer of too many digits as text": {"type": "integer", "value": str(2**53 + 1)},
+    "an integer of too many digits as a float": {"type": "integer", "value": 1e17},
+    "a float that an integer does not fit in": {"type": "float", "value": 2**53 + 1},
+    "an author without e-mail": {"author": "ana"},
+    "an author that is none": {"author": ["a@lab.example"]},
+    "a worklist that is none": {"worklist_id": ["w"]},
+    "a model that is none": {"model_id": {"net": 1}},
+    "units that are none": {"units": ["mm"]},
+}
+
+GOOD = {
+    "integer": NewAnnotation("integer", "count", value=3),
+    "category": NewAnnotation("category", "view", value="lat"),
+    "label": label(),
+    "distance": NewAnnotation("distance", "length", value=12.5, units="mm"),
+    "square": NewAnnotation("square", "box", geometry={"points": [[0, 0, 0], [3, 4, 0]]}),
+}
+BAD_CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
+    "a distance with neither number nor geometry": ("distance", {"value": None}),
+    "a measure without number": ("distance", {"numeric_value": None}),
+    "a box without geometry": ("square", {"geometry": None}),
+    "a geometry that is no number": ("square", {"geometry": {"points": [[float("nan"), 0, 0]]}}),
+    "a number's text": ("integer", {"text_value": "z"}),
+    "a number's text that is one": ("integer", {"text_value": "4"}),
+    "a number without value": ("integer", {"value": None}),
+    "a category's number": ("category", {"numeric_value": 3}),
+    "a category's number that is a text": ("category", {"numeric_value": "pa"}),
+    "a category without value": ("category", {"value": None}),
+    "a label's value": ("label", {"value": "yes"}),
+    "two values": ("integer", {"value": 4, "numeric_value": 5}),
+    "two equal values": ("category", {"value": "pa", "text_value": "pa"}),
+    "a value and nothing": ("integer", {"numeric_value": 4, "text_value": None}),
+    "a status that is none": ("label", {"status": ["published"]}),
+    "a worklist that is none": ("label", {"annotation_worklist_id": ["w"]}),
+    "a label's geometry": ("label", {"geometry": {"a": 1}}),
+    "a category's geometry": ("category", {"geometry": {"points": [[0, 0, 0]]}}),
+    "an integer of too many digits": ("integer", {"value": 2**53 + 1}),
+    "units that are none": ("integer", {"units": ["mm"]}),
 }
 
 
@@ -172,6 +216,67 @@ class AnnotationPromises:
         assert approved.approved_at
         assert approved.approved_by == backend.current_user().email
         assert [each.id for each in backend.list_annotations(AnnotationQuery(status="published"))] == [view.id]
+
+    @pytest.mark.parametrize("fault", BAD_CHANGES)
+    def test_a_change_may_not_make_what_creation_refuses(self, backend: Backend, fault: str) -> None:
+        kind, changes = BAD_CHANGES[fault]
+        resource = upload(backend)
+        project = project_of(backend, resource)
+        (old,) = backend.create_annotations(resource.id, [GOOD[kind]])
+        before = backend.project_revision(project.id)
+        with pytest.raises(ValidationError):
+            backend.update_annotation(old.id, changes)
+        assert backend.get_annotation(old.id) == old
+        assert backend.project_revision(project.id) == before
+
+    def test_a_value_can_be_changed_under_each_of_its_names(self, backend: Backend) -> None:
+        resource = upload(backend)
+        number, view, length = backend.create_annotations(
+            resource.id, [GOOD["integer"], GOOD["category"], GOOD["distance"]]
+        )
+        for key, value in (("value", 4), ("numeric_value", 5)):
+            assert backend.update_annotation(number.id, {key: value}).numeric_value == value
+        for key, text in (("value", "pa"), ("text_value", "ap")):
+            assert backend.update_annotation(view.id, {key: text}).text_value == text
+        drawn = {"points": [[0, 0, 0], [3, 4, 0]]}
+        changed = backend.update_annotation(length.id, {"value": None, "geometry": drawn})
+        assert (changed.numeric_value, changed.geometry) == (None, drawn)
+        assert backend.update_annotation(length.id, {"value": 5.0}).geometry == drawn
+
+    def test_an_integer_is_kept_to_its_last_digit(self, backend: Backend) -> None:
+        for value in (2**53, -(2**53), 2**53 - 1, "9007199254740991", 0):
+            new = NewAnnotation("integer", "n", value=value)
+            (stored,) = backend.create_annotations(upload(backend).id, [new])
+            assert stored.numeric_value is not None
+            assert stored.numeric_value.is_integer()
+            assert int(stored.numeric_value) == int(value)
+
+    def test_what_is_no_email_is_not_told_in_the_error(self, backend: Backend) -> None:
+        with pytest.raises(ValidationError, match="e-mail") as caught:
+            backend.create_annotations(upload(backend).id, [label("x", author="Doe^Jane")])
+        assert "Doe" not in str(caught.value)
+
+    def test_a_deleted_annotation_cannot_be_changed_or_approved(self, backend: Backend) -> None:
+        resource = upload(backend)
+        (gone,) = backend.create_annotations(resource.id, [label()])
+        backend.delete_annotations([gone.id])
+        before = backend.get_annotation(gone.id)
+        with pytest.raises(ItemNotFoundError, match="deleted"):
+            backend.approve_annotation(gone.id)
+        with pytest.raises(ItemNotFoundError, match="deleted"):
+            backend.update_annotation(gone.id, {"status": "published"})
+        assert backend.get_annotation(gone.id) == before
+        assert before.status == "new"
+
+    def test_an_annotation_of_a_deleted_resource_waits_for_it_to_come_back(self, backend: Backend) -> None:
+        resource = upload(backend)
+        (said,) = backend.create_annotations(resource.id, [label()])
+        backend.delete_resources([resource.id])
+        with pytest.raises(ItemNotFoundError, match=r"deleted.*Restore"):
+            backend.approve_annotation(said.id)
+        backend.restore_resources([resource.id])
+        backend.approve_annotation(said.id)
+        assert backend.get_annotation(said.id).status == "published"
 
     def test_a_deleted_annotation_leaves_listings(self, backend: Backend) -> None:
         kept, gone = backend.create_annotations(upload(backend).id, [label("a"), label("b")])

@@ -31,6 +31,40 @@ class ProjectPromises:
         assert worklist.annotators == (reader,)
         assert [each.email for each in project.annotators] == ["r1@lab.example"]
 
+    @pytest.mark.parametrize("kind", ["single_label", "multi_label"])
+    def test_a_new_projects_masks_may_overlap_or_not(self, backend: Backend, kind: str) -> None:
+        project = backend.create_project(NewProject("Chest", segmentation_type=kind))
+        assert [each.segmentation_type for each in backend.list_worklists(project.id)] == [kind]
+        assert NewProject("x").segmentation_type == "single_label"
+
+    def test_each_project_of_a_listing_is_as_it_is_alone(self, backend: Backend) -> None:
+        first, second, gone = upload(backend), upload(backend), upload(backend)
+        busy = project_of(backend, first, second, gone, name="A")
+        shared, empty = project_of(backend, first, name="B"), project_of(backend, name="C")
+        for name, email in (("Second read", "b@lab.example"), ("Third read", "a@lab.example")):
+            reader = (WorklistAnnotator(email=email), WorklistAnnotator(email="c@lab.example"))
+            backend.create_worklist(NewWorklist(name, project_id=busy.id, annotators=reader))
+        for project, resource, status in (
+            *((busy, first, "opened"), (busy, second, "closed"), (busy, gone, "closed")),
+            *((busy, first, "annotated"), (shared, first, "opened")),
+        ):
+            backend.set_work_status(project.id, resource.id, status)
+        backend.delete_resources([gone.id])
+        listed = backend.list_projects()
+        assert listed == [backend.get_project(each.id) for each in (busy, shared, empty)]
+        counts = [
+            (
+                each.resource_count,
+                each.annotated_resource_count,
+                each.closed_resources_count,
+                each.resources_to_annotate_count,
+            )
+            for each in listed
+        ]
+        assert counts == [(2, 2, 1, 0), (1, 0, 0, 1), (0, 0, 0, 0)]
+        assert [each.email for each in listed[0].annotators] == ["b@lab.example", "c@lab.example", "a@lab.example"]
+        assert [len(each.worklist_ids) for each in listed[0].annotators] == [1, 2, 1]
+
     def test_a_project_keeps_its_resources_in_the_order_of_adding(self, backend: Backend) -> None:
         first, second, third = (upload(backend) for _ in range(3))
         project = project_of(backend, third)

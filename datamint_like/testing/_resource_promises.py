@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from datamint_like.backends.base import Backend, NewResource, ResourceQuery
-from datamint_like.exceptions import ValidationError
-from datamint_like.testing.samples import CT_FILES, OTHER_XRAY, XRAY, project_of, upload
+from datamint_like import imaging
+from datamint_like.backends.base import AnnotationQuery, Backend, NewResource, NewVolumeMask, ResourceQuery
+from datamint_like.exceptions import DatamintException, GeometryError, ItemNotFoundError, ValidationError
+from datamint_like.testing.samples import CT_FILES, OTHER_XRAY, XRAY, label, project_of, upload, xray_mask
+
+#: For each fault the error, and the fields of a new series that hold it.
+FAULTY: dict[str, tuple[type[DatamintException], dict[str, Any]]] = {
+    "a mask of another grid": ((GeometryError), {"annotations": (label(), xray_mask())}),
+    "a label map that is none": (ValidationError, {"volume_masks": (NewVolumeMask(b"x", {1: "fat"}, label()),)}),
+    "names that are none": (ValidationError, {"volume_masks": (NewVolumeMask(b"x", 5, label()),)}),  # type: ignore[arg-type]
+    "an annotation that makes no sense": (ValidationError, {"annotations": (label(), label(" "))}),
+    "an annotation that is none": (ValidationError, {"annotations": (label(), "fat")}),
+    "an unknown worklist": (ItemNotFoundError, {"annotations": (replace(label(), worklist_id="none"),)}),
+}
 
 
 class ResourcePromises:
@@ -89,6 +103,50 @@ class ResourcePromises:
             backend.create_resource(NewResource((XRAY,), XRAY.name, metadata={"key": value}))
         assert backend.list_resources(ResourceQuery()) == []
 
+    def test_a_resource_may_join_a_project_as_it_is_stored(self, backend: Backend) -> None:
+        project = project_of(backend, upload(backend))
+        before = backend.project_revision(project.id)
+        resource = backend.create_resource(NewResource((XRAY,), XRAY.name, project_id=project.id))
+        assert backend.list_project_resources(project.id)[-1] == resource
+        assert (resource.status, resource.published) == ("published", True)
+        assert backend.project_revision(project.id) != before
+
+    def test_a_resource_for_an_unknown_project_is_not_stored(self, backend: Backend) -> None:
+        with pytest.raises(ItemNotFoundError, match="Project nowhere not found"):
+            backend.create_resource(NewResource((XRAY,), XRAY.name, project_id="nowhere"))
+        assert backend.list_resources(ResourceQuery(deleted="include")) == []
+
+    def test_a_resource_may_have_its_annotations_and_masks_as_it_is_stored(self, backend: Backend) -> None:
+        project = project_of(backend, upload(backend))
+        facts = imaging.required_facts(upload(backend, *CT_FILES))
+        labels = np.zeros(facts.shape, dtype=np.uint8)
+        labels[1:4, 5:40, 10:90], labels[-3:, 60:70, 20:25] = 2, 7
+        mask = NewVolumeMask(imaging.encode_volume_mask(labels, facts), {7: "bone", 2: "fat"}, label(author="b@x.org"))
+        resource = backend.create_resource(
+            NewResource(CT_FILES, "ct", project_id=project.id, annotations=(label(),), volume_masks=(mask,))
+        )
+        stored = backend.read_project(project.id).annotations[resource.id]
+        assert [(each.identifier, each.annotation_type) for each in stored] == [
+            ("benign", "label"),
+            ("bone", "segmentation"),
+            ("fat", "segmentation"),
+        ]
+        assert [each.author for each in stored[1:]] == ["b@x.org", "b@x.org"]
+        bone = imaging.decode_mask(backend.blobs().annotation_bytes(stored[1]), facts, name="mask")
+        assert np.array_equal(bone != 0, labels == 7)
+
+    @pytest.mark.parametrize("fault", FAULTY)
+    def test_a_resource_whose_annotations_do_not_fit_is_not_stored(self, backend: Backend, fault: str) -> None:
+        project = project_of(backend, upload(backend), name="k")
+        before = backend.read_project(project.id)
+        with pytest.raises(FAULTY[fault][0]):
+            backend.create_resource(
+                NewResource(CT_FILES, "ct", project_id=project.id, publish=True, **FAULTY[fault][1])
+            )
+        assert backend.read_project(project.id) == before
+        assert len(backend.list_resources(ResourceQuery(deleted="include"))) == 1
+        assert backend.list_annotations(AnnotationQuery(deleted="include")) == []
+
     def test_a_listing_filters_orders_and_pages(self, backend: Backend) -> None:
         a = upload(backend, name="b_scan.png", tags=("chest", "old"))
         b = upload(backend, OTHER_XRAY, name="a_scan.png", tags=("chest",))
@@ -138,6 +196,14 @@ class ResourcePromises:
         (back,) = backend.restore_resources([first.id])
         assert (back.status, back.deleted, back.tags) == ("published", False, ("t",))
         assert [each.id for each in backend.list_project_resources(project.id)] == [first.id, second.id]
+
+    def test_a_deleted_resource_is_not_read_until_it_is_restored(self, backend: Backend) -> None:
+        kept, gone = upload(backend), upload(backend)
+        backend.delete_resources([gone.id])
+        with pytest.raises(ItemNotFoundError, match=rf"{gone.id}.*deleted.*restore"):
+            backend.read_resources([kept.id, gone.id])
+        backend.restore_resources([gone.id])
+        assert [each.id for each in backend.read_resources([kept.id, gone.id]).resources] == [kept.id, gone.id]
 
     def test_publishing_twice_changes_nothing(self, backend: Backend) -> None:
         resource = upload(backend)

@@ -4,5 +4,8 @@ import pytest
 
 pytest.register_assert_rewrite(
     "datamint_like.testing.backend_kit",
-    *(f"datamint_like.testing._{kind}_promises" for kind in ("project", "resource", "annotation", "split", "revision")),
+    *(
+        f"datamint_like.testing._{kind}_promises"
+        for kind in ("project", "resource", "annotation", "split", "revision", "argument")
+    ),
 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
 
-from datamint_like.backends import open_backend, open_blobs
+from datamint_like.backends import open_backend, open_blobs, store_url
+from datamint_like.backends._urls import has_store, without_user_info
 from datamint_like.exceptions import StorageError, ValidationError
 
 
@@ -26,15 +29,35 @@ def test_a_relative_path_is_taken_from_here(tmp_path: Path, monkeypatch: pytest.
     assert open_backend("here").url == (tmp_path / "here").as_uri()
 
 
-@pytest.mark.parametrize("open_", [open_backend, open_blobs])
+def test_one_store_has_one_url_however_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    url = (tmp_path / "a b").as_uri()
+    ways = ["a b", "./a b/", "~/a b", "c/../a b", str(tmp_path / "a b"), f" {url} ", f"{url}/"]
+    ways += [url.replace("file://", "file://localhost"), url.replace("file", "FILE", 1)]
+    assert {store_url(way) for way in ways} == {url}
+    assert store_url(url) == url
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_whose_name_is_not_unicode_keeps_its_name() -> None:
+    folder = Path(os.fsdecode(b"/data/\xff"))
+    assert store_url(str(folder)) == store_url(folder.as_uri()) == folder.as_uri()
+
+
+@pytest.mark.parametrize("open_", [open_backend, open_blobs, store_url])
 @pytest.mark.parametrize("url", ["http://lab.example", "https://lab.example/api"])
 def test_a_server_is_not_supported_yet_and_the_error_says_what_is(open_, url: str) -> None:
     with pytest.raises(NotImplementedError, match=r"not supported yet.*file://"):
         open_(url)
 
 
-@pytest.mark.parametrize("open_", [open_backend, open_blobs])
-@pytest.mark.parametrize("url", ["", " ", "s3://bucket/store", "file://", "file:///", "file://other-host/store"])
+NO_STORES = ["", " ", "/", "s3://bucket/store", "file://", "file:///", "file://other-host/store", "file:///a?b"]
+NO_STORES += ["file://[::1", "a\0b", "file:///a%00b", "~nobody-of-this-name/store", "\ud800", None, 5]
+
+
+@pytest.mark.parametrize("open_", [open_backend, open_blobs, store_url])
+@pytest.mark.parametrize("url", NO_STORES)
 def test_a_url_of_no_store_is_refused(open_, url: str) -> None:
     with pytest.raises(ValidationError, match="names no store"):
         open_(url)
@@ -50,9 +73,10 @@ def test_a_folder_with_other_files_is_not_turned_into_a_store(tmp_path: Path) ->
 def test_a_file_is_no_store(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"x")
-    for place in (file, file / "inside"):
-        with pytest.raises((ValidationError, StorageError)):
-            open_backend(str(place))
+    with pytest.raises(ValidationError, match=r"file is a file; a store is a folder"):
+        open_backend(str(file))
+    with pytest.raises(ValidationError, match="inside lies inside a file"):
+        open_backend(str(file / "inside"))
 
 
 def test_a_new_store_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -78,3 +102,29 @@ def test_opening_blobs_needs_no_database(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+SECRETS = ["postgresql://u:SECRET@h/db", "postgresql://u:SEC@RET/SECRET?SECRET#SECRET@h/db", "file://u:SECRET@h/db"]
+SECRETS += ["file:///store?key=SECRET", "postgresql://u:SECRET[@h/db", " S3://u:SECRET@h:port/b "]
+
+
+@pytest.mark.parametrize("url", SECRETS)
+def test_a_secret_in_a_url_is_in_no_error(url: str) -> None:
+    with pytest.raises(ValidationError, match="names no store") as caught:
+        open_backend(url)
+    assert "SEC" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_what_a_message_says_of_a_store_holds_no_secret() -> None:
+    assert without_user_info("https://ana:word@host:8443/store?key=k#k") == "https://host:8443/store"
+    assert without_user_info("file:///home/ana@lab/store") == "file:///home/ana@lab/store"
+    assert without_user_info("/home/ana@lab/store") == "/home/ana@lab/store"
+
+
+def test_whether_there_is_a_store_is_told_without_making_one(tmp_path: Path) -> None:
+    url = (tmp_path / "a" / "store").as_uri()
+    assert not has_store(url)
+    assert list(tmp_path.iterdir()) == []
+    open_backend(url)
+    assert has_store(url)
+    assert has_store(str(tmp_path / "a" / "store"))

@@ -6,14 +6,17 @@ import contextlib
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from datamint_like.backends import open_backend
 from datamint_like.backends.base import AnnotationQuery, Backend, NewProject, ResourceQuery
+from datamint_like.backends.local import engine
 from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.exceptions import EntityAlreadyExistsError
 from datamint_like.testing.samples import CT_FILES, label, project_of, upload
@@ -113,6 +116,42 @@ def test_threads_share_a_backend(store: LocalBackend) -> None:
         thread.join()
     assert faults == []
     assert len(store.get_resource(resource.id).tags) == 60
+
+
+def test_threads_that_are_first_at_once_share_one_engine(
+    store: LocalBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second engine would never be closed before a fork."""
+    made, new_engine = [], engine._new_engine
+
+    def slowly(file: Path) -> sa.Engine:
+        made.append(file)
+        time.sleep(0.05)
+        return new_engine(file)
+
+    store.close()
+    monkeypatch.setattr(engine, "_new_engine", slowly)
+    threads = [threading.Thread(target=store.list_users) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+
+
+def list_from_a_thread(_n: int, store: Backend) -> None:
+    """Use the store where the lock would have to be free."""
+    found: list[object] = []
+    thread = threading.Thread(target=lambda: found.append(store.list_users()), daemon=True)
+    thread.start()
+    thread.join(20)
+    assert found
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
+def test_a_fork_while_engines_come_and_go_inherits_no_held_lock(store: LocalBackend) -> None:
+    with engine._lock:
+        in_processes(list_from_a_thread, store, method="fork")
 
 
 def tag_from_a_fork(n: int, store: Backend, resource_id: str) -> None:

@@ -21,13 +21,24 @@ import pytest
 from datamint_like.backends.base import AnnotationQuery, ResourceQuery
 from datamint_like.backends.local.backend import LocalBackend
 
-# Uploads a picture, a picture with a mask and a short series, over and over; says what was acknowledged.
+# Uploads pictures, masks and a short series, alone and into a project with their masks, over and over; says what
+# was acknowledged.
 CHILD = """
 import itertools, sys
+import numpy as np
+from datamint_like import Api, imaging
 from datamint_like.backends import open_backend
+from datamint_like.backends.base import AnnotationQuery
 from datamint_like.backends.base import NewResource
-from datamint_like.testing.samples import CT_FILES, OTHER_XRAY, XRAY, xray_mask
-store = open_backend(sys.argv[1])
+from datamint_like.testing.samples import CT_FILES, OTHER_XRAY, XRAY, XRAY_MASK, xray_mask
+api = Api(server_url=sys.argv[1])
+store = api.backend
+api.projects.create("k", exists_ok=True)
+(group,) = imaging.assemble(CT_FILES[:4]).groups
+labels = np.zeros(group.facts.shape, np.uint8)
+labels[0, :40, :40], labels[2, 50:, 60:] = 1, 2
+volume = {"files": [imaging.encode_volume_mask(labels, group.facts)], "names": {1: "fat", 2: "bone"}}
+frame = {"files": [XRAY_MASK], "names": "lung"}
 print("ready", flush=True)
 for n in itertools.count():
     for paths in ((XRAY,), (OTHER_XRAY,), CT_FILES[:4]):
@@ -36,8 +47,13 @@ for n in itertools.count():
         if paths == (XRAY,):
             (mask,) = store.create_annotations(resource.id, [xray_mask()])
             print("mask", mask.id, mask.sha256, flush=True)
+    for paths, masks in (([XRAY], frame), (list(CT_FILES[:4]), volume)):
+        each = [masks] + [None] * (len(paths) - 1)
+        (ident,) = api.resources.upload_resources(paths, publish_to="k", segmentation_files=each, tags=["a", "b", "k"])
+        print("resource", ident, store.get_resource(ident).sha256, flush=True)
+        for mask in store.list_annotations(AnnotationQuery(resource_ids=(ident,))):
+            print("mask", mask.id, mask.sha256, flush=True)
 """
-
 
 ROUNDS_A_STORE = 10
 
@@ -75,12 +91,18 @@ def check(store: LocalBackend, acknowledged: list[list[str]], counts: Counts) ->
     for kind, ident, sha256 in acknowledged:
         found = listed.get(ident) if kind == "resource" else masks.get(ident)
         counts.lost += found is None or found.sha256 != sha256
+    project = store.find_project("k")
+    members = {each.id for each in store.list_project_resources(project.id)} if project else set()
     parts = store.list_parts(list(listed))
     for ident, resource in listed.items():
         files = [store.blobs().part_path(part, resource.filename) for part in parts[ident]]
         digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
         whole = digests == [part.sha256 for part in parts[ident]] and len(digests) in (1, 4)
-        counts.half_done += not (whole and resource.tags == ("a", "b"))
+        has = sorted(mask.identifier for mask in masks.values() if mask.resource_id == ident)
+        counts.half_done += not (whole and resource.tags[:2] == ("a", "b") and not resource.deleted)
+        if resource.tags[2:]:  # published into the project, with masks
+            expected = ["lung"] if len(digests) == 1 else ["bone", "fat"]
+            counts.half_done += not (has == expected and ident in members and resource.published)
     for mask in masks.values():
         store.blobs().annotation_bytes(mask)
     counts.acknowledged = len(acknowledged)
@@ -94,7 +116,7 @@ def run(rounds: int, folder: Path) -> Counts:
         counts, everything = Counts(), []
         url = (folder / f"store{start}").as_uri()
         for _ in range(min(ROUNDS_A_STORE, rounds - start)):
-            everything += killed_after(draw.uniform(0.0, 0.4), url)
+            everything += killed_after(draw.uniform(0.0, 0.6), url)
             counts.kills += 1
             store = LocalBackend(url)
             check(store, everything, counts)

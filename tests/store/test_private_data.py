@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import traceback
 from pathlib import Path
 
 import pydicom
@@ -11,6 +12,7 @@ import pytest
 
 from datamint_like.backends.base import NewResource
 from datamint_like.backends.local.backend import LocalBackend
+from datamint_like.exceptions import StorageError
 from datamint_like.testing.samples import CT_FILES
 
 NAME, BIRTH = "Mustermann^Erika", "19700102"
@@ -47,6 +49,28 @@ def test_the_database_of_a_copied_file_holds_no_folder_and_no_name(
     assert "IM0000.dcm" in dump
     for secret in (NAME, "Mustermann", BIRTH, "ward 7", str(tmp_path)):
         assert secret not in dump
+
+
+def test_a_failing_statement_tells_nothing_of_what_it_would_have_stored(
+    store: LocalBackend, named_file: Path, tmp_path: Path
+) -> None:
+    refuse_rows(tmp_path / "store" / "store.sqlite", "resources")
+    given = {"referrer": "Dr. Geheim"}
+    with pytest.raises(StorageError, match="refused by a trigger") as caught:
+        store.create_resource(NewResource((named_file,), "IM0000.dcm", metadata=given))
+    whole = "".join(traceback.format_exception(caught.value))
+    assert "IntegrityError" in whole
+    for secret in ("MRN-4711", "Geheim", "Mustermann"):
+        assert secret not in whole
+
+
+def refuse_rows(database: Path, table: str) -> None:
+    """Let the database itself refuse every new row of a table."""
+    connection = sqlite3.connect(database)
+    connection.execute(
+        f"CREATE TRIGGER no_rows BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'refused by a trigger'); END"
+    )
+    connection.close()
 
 
 def test_the_owner_of_a_store_is_a_login_and_nothing_more(store: LocalBackend) -> None:

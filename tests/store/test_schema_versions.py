@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from filelock import FileLock
 
 from datamint_like.backends.local import engine
 from datamint_like.backends.local.backend import LocalBackend
@@ -96,3 +97,24 @@ def test_a_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(StorageError, match="something else"):
         LocalBackend(tmp_path.as_uri())
+
+
+def test_a_store_that_cannot_be_locked_says_so(tmp_path: Path) -> None:
+    (tmp_path / "store" / "store.lock").mkdir(parents=True)
+    with pytest.raises(StorageError, match=r"cannot be locked: .*writable"):
+        LocalBackend((tmp_path / "store").as_uri())
+
+
+def test_a_store_that_another_process_sets_up_for_too_long_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "store").mkdir()
+    monkeypatch.setattr(engine, "BUSY_S", 0.1)
+    with FileLock(tmp_path / "store" / "store.lock"), pytest.raises(StorageError, match="set up by another process"):
+        LocalBackend((tmp_path / "store").as_uri())
+
+
+def test_a_time_limit_of_the_caller_is_not_taken_for_the_stores(store: LocalBackend, tmp_path: Path) -> None:
+    database = engine.SqliteDatabase(tmp_path / "store" / "store.sqlite")
+    with pytest.raises(TimeoutError, match="of the caller"), database.begin():
+        raise TimeoutError("of the caller")

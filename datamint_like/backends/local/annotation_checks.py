@@ -11,15 +11,16 @@ import numpy as np
 
 from datamint_like import imaging
 from datamint_like.backends.base import NewAnnotation
-from datamint_like.backends.local.changes import json_ready, name, one_of
+from datamint_like.backends.local.changes import given_texts, json_ready, name, one_of
 from datamint_like.entities import ANNOTATION_TYPES, FILE_TYPES, NUMERIC_TYPES
 from datamint_like.exceptions import DecodeError, GeometryError, ValidationError
+from datamint_like.imaging.sniff import is_gzip, is_jpeg, is_png
 from datamint_like.imaging.types import Array, HeaderFacts
 
 _DRAWN = frozenset({"point", "line", "region", "square", "circle", "spline"})
 _MEASURED = frozenset({"area", "distance", "angle"})  # a geometry, a number, or both
 _TEXTUAL = frozenset({"category", "text"})
-_PNG, _JPEG, _GZIP = b"\x89PNG", b"\xff\xd8\xff", b"\x1f\x8b"
+_LARGEST = 2**53  # values are kept in float64, which holds every integer up to here
 
 
 def columns_of(new: NewAnnotation, facts: HeaderFacts, filename: str) -> dict[str, Any]:
@@ -31,6 +32,7 @@ def columns_of(new: NewAnnotation, facts: HeaderFacts, filename: str) -> dict[st
     """
     name(new.identifier, "The identifier of an annotation")
     what = f"annotation {new.identifier!r} of resource {filename!r}"
+    _need_author(new, what)
     one_of(new.type, ANNOTATION_TYPES, f"The type of {what}")
     one_of(new.scope, ("image", "frame"), f"The scope of {what}")
     frame = _frame(new, facts, what)
@@ -73,8 +75,12 @@ def geometry_column(kind: str, geometry: Mapping[str, Any] | None, number: float
     """The geometry as JSON, or None for types that may lack one.
 
     Raises:
-        ValidationError: It is missing, or not JSON-ready.
+        ValidationError: It is missing, not JSON-ready, or of a type that has none.
     """
+    if geometry is not None and not isinstance(geometry, (Mapping, list, tuple)):
+        raise ValidationError(f"The geometry of {what} must be a mapping, such as {{'points': [[x, y, z], ...]}}.")
+    if geometry and kind not in _DRAWN | _MEASURED:
+        raise ValidationError(f"The {what} is a {kind} and takes no geometry; a point, line or region does.")
     if geometry:
         return json_ready(geometry, f"The geometry of {what}")
     if kind in _DRAWN or (kind in _MEASURED and number is None):
@@ -90,7 +96,7 @@ def mask_of(payload: bytes, facts: HeaderFacts, frame: int | None, what: str) ->
         GeometryError: It lies on another grid.
     """
     name_of_mask = f"the mask of {what}"
-    picture = payload.startswith((_PNG, _JPEG))
+    picture = is_png(payload) or is_jpeg(payload)
     try:
         if frame is not None or (picture and facts.shape[0] == 1):
             return _on_grid(imaging.decode_frame_mask(payload, facts, name=name_of_mask), facts.shape[1:], what)
@@ -110,9 +116,9 @@ def payload_name(new: NewAnnotation) -> str:
     if given:
         return given
     head = new.payload or b""
-    ending = ".png" if head.startswith(_PNG) else ".jpg" if head.startswith(_JPEG) else ".nii"
+    ending = ".png" if is_png(head) else ".jpg" if is_jpeg(head) else ".nii.gz" if is_gzip(head) else ".nii"
     stem = PurePath(new.identifier.replace("/", "_").replace("\\", "_")).name
-    return f"{stem or 'mask'}{'.nii.gz' if head.startswith(_GZIP) else ending}"
+    return f"{stem or 'mask'}{ending}"
 
 
 def _frame(new: NewAnnotation, facts: HeaderFacts, what: str) -> int | None:
@@ -133,14 +139,41 @@ def _frame(new: NewAnnotation, facts: HeaderFacts, what: str) -> int | None:
 def _number(kind: str, value: Any, what: str) -> float:
     try:
         number = float(value)
+        lost = _loses_digits(value, number)
     except (TypeError, ValueError, OverflowError):
-        number = math.nan
+        number, lost = math.nan, False
     if isinstance(value, bool) or not math.isfinite(number) or (kind == "integer" and number != int(number)):
         raise ValidationError(f"The value of {what} must be a finite {kind}, not {value!r:.80}.")
+    if lost or (kind == "integer" and abs(number) > _LARGEST):
+        raise ValidationError(
+            f"The value of {what} is {value!r:.80}, which cannot be kept to the last digit: values are kept in "
+            f"float64, which holds the integers from -2**53 to 2**53 ({_LARGEST}). Store it as a text."
+        )
     return number
 
 
+def _loses_digits(value: Any, number: float) -> bool:
+    """Whether the integer that `value` is or spells differs from `number`, its float64."""
+    if isinstance(value, str) and value.strip().lstrip("+-").isdecimal():
+        value = int(value)
+    return isinstance(value, (int, np.integer)) and int(value) != number
+
+
+def _need_author(new: NewAnnotation, what: str) -> None:
+    """The author's text is not told: what was given in place of an e-mail may be anything."""
+    texts = (new.author, new.model_id, new.worklist_id, new.imported_from, new.source, new.units)
+    if not all(text is None or isinstance(text, str) for text in texts):
+        raise ValidationError(
+            f"The author, model_id, worklist_id, imported_from, source and units of {what} must be texts."
+        )
+    if new.author is not None and "@" not in new.author:
+        raise ValidationError(f"The author of {what} must be an e-mail address, with an '@' in it.")
+
+
 def _need_payload(new: NewAnnotation, what: str) -> None:
+    given_texts(payload_name=new.payload_name)
+    if new.payload is not None and not isinstance(new.payload, bytes):
+        raise ValidationError(f"The file of {what} must be given as bytes.")
     if new.type in FILE_TYPES and not new.payload:
         raise ValidationError(
             f"The {what} is a segmentation and needs a file: a PNG for a frame, a NIfTI for a volume."

@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from datamint_like.backends.base import AnnotationQuery, NewAnnotation
 from datamint_like.backends.local import annotation_checks as checks
 from datamint_like.backends.local import clock
-from datamint_like.backends.local.changes import name, one_of, only, page
+from datamint_like.backends.local.changes import given_texts, name, one_of, only, page
 from datamint_like.backends.local.database import Read, Write, batches, id_list, new_id
 from datamint_like.backends.local.schema import annotation_table, resources, worklists
-from datamint_like.entities import NUMERIC_TYPES, Annotation
-from datamint_like.exceptions import ValidationError
+from datamint_like.entities import Annotation
+from datamint_like.exceptions import ItemNotFoundError, ValidationError
 
 STATUSES = ("new", "published")
 _VALUES = ("value", "text_value", "numeric_value")
@@ -52,8 +52,9 @@ def listing(read: Read, query: AnnotationQuery) -> list[Annotation]:
     part = page(query.offset, query.limit)
     statement = _joined.where(*_conditions(query)).order_by(_row.created_at, _row.id)
     if query.resource_ids is None:
-        statement = statement.offset(part.start)
-        return [_annotation(row) for row in read.rows(statement if part.stop is None else statement.limit(query.limit))]
+        whole = part.stop is None
+        statement = statement.offset(part.start) if whole else statement.slice(part.start, part.stop)
+        return [_annotation(row) for row in read.rows(statement)]
     wanted = id_list(query.resource_ids, "resource_ids")
     rows = [row for batch in batches(wanted) for row in read.rows(statement.where(_row.resource_id.in_(batch)))]
     rows.sort(key=lambda row: (row["created_at"], row["id"]))
@@ -92,9 +93,25 @@ def row_of(new: NewAnnotation, columns: Mapping[str, Any], sha256: str | None) -
     }
 
 
+def _live(read: Read, annotation_id: str) -> Annotation:
+    """The annotation with this id, which may be changed.
+
+    Raises:
+        ItemNotFoundError: It is unknown, or deleted, or its resource is.
+    """
+    found = get(read, annotation_id)
+    if found.deleted:
+        raise ItemNotFoundError(f"Annotation {annotation_id} is deleted and can no longer be changed.")
+    if read.found(resources.c.id, [found.resource_id], resources.c.deleted.is_(True)):
+        raise ItemNotFoundError(
+            f"Resource {found.resource_id} of annotation {annotation_id} is deleted. Restore it first."
+        )
+    return found
+
+
 def update(write: Write, annotation_id: str, changes: Mapping[str, Any]) -> Annotation:
     """Change what an annotation says; its type, scope and file stay."""
-    old = get(write, annotation_id)
+    old = _live(write, annotation_id)
     values = only(changes, _CHANGEABLE, "an annotation")
     columns = {key: value for key, value in values.items() if key not in _VALUES}
     what = f"annotation {annotation_id}"
@@ -102,23 +119,39 @@ def update(write: Write, annotation_id: str, changes: Mapping[str, Any]) -> Anno
         name(values["identifier"], f"The identifier of {what}")
     if "status" in values:
         one_of(values["status"], STATUSES, f"The status of {what}")
-    for key in _VALUES:
-        if key in values and (key != "text_value" or old.annotation_type not in NUMERIC_TYPES):
-            text, number = checks.value_columns(old.annotation_type, values[key], what)
-            columns |= {"text_value": text, "numeric_value": number}
-    if "geometry" in values:
-        number = columns.get("numeric_value", old.numeric_value)
-        columns["geometry"] = checks.geometry_column(old.annotation_type, values["geometry"], number, what)
-        columns["old_geometry"] = old.geometry or None
+    columns |= _said(old, values, what)
     _need_worklists(write, [columns.get("annotation_worklist_id")])
     write.change(annotation_table, _row.id == annotation_id, **columns)
     write.touch_projects_of([old.resource_id])
     return get(write, annotation_id)
 
 
+def _said(old: Annotation, values: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """The columns of value and geometry that `values` change, which together must be what `create` would take.
+
+    Raises:
+        ValidationError: They are not, or several keys give a value, or one of another type.
+    """
+    keys, kind = [key for key in _VALUES if key in values], old.annotation_type
+    if len(keys) > 1:
+        raise ValidationError(f"Of {what}, give one of {', '.join(keys)}: they name the same value.")
+    columns: dict[str, Any] = {}
+    for key in keys:
+        text, number = checks.value_columns(kind, values[key], what)
+        columns |= {"text_value": text, "numeric_value": number}
+        if values[key] is not None and columns.get(key, values[key]) is None:
+            raise ValidationError(f"The {what} is a {kind}; {values[key]!r:.80} is no {key} of it. Give it as 'value'.")
+    if keys or "geometry" in values:
+        number = columns.get("numeric_value", old.numeric_value)
+        geometry = checks.geometry_column(kind, values.get("geometry", old.geometry), number, what)
+        if "geometry" in values:
+            columns |= {"geometry": geometry, "old_geometry": old.geometry or None}
+    return columns
+
+
 def approve(write: Write, annotation_id: str) -> None:
     """Publish an annotation; one that is published stays as it is."""
-    old = get(write, annotation_id)
+    old = _live(write, annotation_id)
     if old.approved_at is None:
         mark = {"status": "published", "approved_at": write.stamp(), "approved_by": write.user}
         write.change(annotation_table, _row.id == annotation_id, **mark)
@@ -146,10 +179,14 @@ def _conditions(query: AnnotationQuery) -> list[sa.ColumnElement[bool]]:
         found += [_row.deleted.is_(False), resources.c.deleted.is_(False)]
     if query.deleted == "only":
         found.append(_row.deleted.is_(True))
-    equal = {"annotation_type": "annotation_type", "worklist_id": "annotation_worklist_id", "status": "status"}
-    found += [_row[column] == getattr(query, field) for field, column in equal.items() if getattr(query, field)]
-    if query.author:
-        found.append(sa.func.coalesce(_row.created_by, _row.created_by_model) == query.author)
+    columns = {
+        "annotation_type": _row.annotation_type,
+        "worklist_id": _row.annotation_worklist_id,
+        "status": _row.status,
+        "author": sa.func.coalesce(_row.created_by, _row.created_by_model),
+    }
+    given = given_texts(**{field: getattr(query, field) for field in columns})
+    found += [columns[field] == value for field, value in given.items()]
     if query.from_date:
         found.append(_row.created_at >= clock.parse(query.from_date))
     if query.to_date:
@@ -165,7 +202,7 @@ def _authors(write: Write, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _need_worklists(read: Read, ids: Sequence[str | None]) -> None:
-    wanted = sorted({worklist_id for worklist_id in ids if worklist_id is not None})
+    wanted = id_list([worklist_id for worklist_id in ids if worklist_id is not None], "The ids of worklists")
     known = read.found(worklists.c.id, wanted)
     for worklist_id in wanted:
         if worklist_id not in known:

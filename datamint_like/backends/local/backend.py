@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import unquote, urlsplit
 
+from datamint_like.backends._urls import store_folder
 from datamint_like.backends.base import (
     AnnotationQuery,
     NewAnnotation,
     NewProject,
     NewResource,
+    NewVolumeMask,
     NewWorklist,
     ProjectContent,
     ResourceQuery,
 )
 from datamint_like.backends.local import (
-    annotation_checks,
     annotation_rows,
+    annotation_uploads,
     contents,
     projects,
     resources,
@@ -27,11 +27,10 @@ from datamint_like.backends.local import (
     uploads,
     users,
     verify,
-    volume_masks,
     worklists,
 )
 from datamint_like.backends.local.changes import name
-from datamint_like.backends.local.database import Database, Write, id_list
+from datamint_like.backends.local.database import Database, Write, batches, id_list
 from datamint_like.backends.local.files import FileStore, Intake
 from datamint_like.backends.local.folder import made_ready
 from datamint_like.backends.local.whole_file import opened
@@ -45,7 +44,6 @@ from datamint_like.entities import (
     User,
     WorkStatus,
 )
-from datamint_like.exceptions import StorageError
 from datamint_like.imaging import required_facts
 
 
@@ -65,7 +63,7 @@ class LocalBackend:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        folder = made_ready(Path(unquote(urlsplit(url).path)))
+        folder = made_ready(store_folder(url))
         self._files = FileStore(folder)
         self._database = Database(folder / "store.sqlite", url)
         self._files.sweep()
@@ -78,8 +76,7 @@ class LocalBackend:
 
     def now(self) -> str:
         """An instant of this store: whatever it wrote is before, whatever it will write is after."""
-        with self._database.write() as write:
-            return write.stamp()
+        return self._database.now()
 
     def close(self) -> None:
         """Close the connections of this process; the next call opens new ones."""
@@ -90,9 +87,24 @@ class LocalBackend:
         return self._files
 
     def verify(self) -> list[str]:
-        """One sentence for each file that is missing or differs from what was stored; empty when all is well."""
+        """One sentence for each file that is missing or differs from what was stored; empty when all is well.
+
+        What killed uploads left behind more than a day ago is counted in one sentence; `sweep` removes it.
+        """
         with self._database.read() as read:
             return verify.problems(read, self._files)
+
+    def sweep(self) -> int:
+        """Remove stored files that nothing names and that are older than a day; how many there were.
+
+        A process that is killed at the last moment of an upload leaves such files.
+        """
+        with self._database.read() as read:
+            left = verify.unnamed(read, self._files)
+        for batch in batches(left):
+            with self._database.write() as write:
+                verify.drop_unnamed(write, self._files, batch)
+        return len(left)
 
     # users
 
@@ -210,7 +222,7 @@ class LocalBackend:
         wanted = id_list(resource_ids, "resource_ids")
         name(split_name, "The name of a split")
         with self._database.write() as write:
-            projects.get(write, project_id)
+            projects.need(write, project_id)
             projects.need_members(write, project_id, wanted)
             splits.assign(write, project_id, wanted, split_name)
 
@@ -219,19 +231,27 @@ class LocalBackend:
     ) -> list[ProjectResourceSplit]:
         """The assignments that hold now, or held at `as_of` (ISO 8601; UTC where it names no zone)."""
         with self._database.read() as read:
-            projects.get(read, project_id)
+            projects.need(read, project_id)
             return splits.listing(read, project_id, split_name=split_name, as_of=as_of)
 
     # resources
 
     def create_resource(self, new: NewResource) -> Resource:
-        """Store (or link) the files of one resource; when this returns, they survive a power cut."""
+        """Store (or link) the files of one resource, and all it has; when this returns, they survive a power cut."""
+        if new.project_id is not None:
+            with self._database.read() as read:
+                projects.need(read, new.project_id)  # before a byte is copied
         upload = uploads.prepare(new)
         with Intake(self._files, upload.size) as intake:
             parts = uploads.take_in(upload, intake)
+            said = annotation_uploads.take_in(upload.annotations, intake)
             with self._storing(intake) as write:
                 row = uploads.row(write, upload, parts)
                 resources.insert(write, row, new.tags, parts)
+                if new.project_id is not None:
+                    projects.add_resources(write, new.project_id, [row["id"]])
+                if said:
+                    annotation_rows.create(write, row["id"], said)
                 return resources.get(write, row["id"])
 
     def list_resources(self, query: ResourceQuery) -> list[Resource]:
@@ -284,28 +304,19 @@ class LocalBackend:
         with self._database.read() as read:
             resource = resources.get(read, resource_id)
             parts = resources.parts_of(read, [resource_id])[resource_id]
-        return opened(resource, [self._files.part_path(part, resource.filename) for part in parts])
+        return opened(resource, parts, [self._files.part_path(part, resource.filename) for part in parts])
 
     # annotations
 
     def create_annotations(self, resource_id: str, new: Sequence[NewAnnotation]) -> list[Annotation]:
         """Store annotations of one resource: all of them, or none."""
-        resource = self.get_resource(resource_id)
-        facts = required_facts(resource)
-        checked = [annotation_checks.columns_of(each, facts, resource.filename) for each in new]
-        with Intake(self._files, sum(len(each.payload or b"") for each in new)) as intake:
-            digests = [None if each.payload is None else intake.add([each.payload]).sha256 for each in new]
-            rows = [annotation_rows.row_of(*each) for each in zip(new, checked, digests, strict=True)]
-            with self._storing(intake) as write:
-                return annotation_rows.create(write, resource_id, rows)
+        return self._annotate(resource_id, new, ())
 
     def upload_volume_mask(
         self, resource_id: str, payload: bytes, names: Mapping[int, str], template: NewAnnotation
     ) -> list[Annotation]:
         """Store one binary image-scope segmentation for each label that a NIfTI label map holds."""
-        resource = self.get_resource(resource_id)
-        new = volume_masks.taken_apart(payload, names, template, required_facts(resource), resource.filename)
-        return self.create_annotations(resource_id, new)
+        return self._annotate(resource_id, (), (NewVolumeMask(payload, names, template),))
 
     def list_annotations(self, query: AnnotationQuery) -> list[Annotation]:
         """The annotations that `query` asks for, by (created_at, id)."""
@@ -337,7 +348,7 @@ class LocalBackend:
     def list_worklists(self, project_id: str) -> list[AnnotationWorklist]:
         """A project's worklists, by time of creation."""
         with self._database.read() as read:
-            projects.get(read, project_id)
+            projects.need(read, project_id)
             return worklists.of_project(read, project_id)
 
     def get_worklist(self, worklist_id: str) -> AnnotationWorklist:
@@ -355,6 +366,16 @@ class LocalBackend:
         with self._database.write() as write:
             return worklists.update(write, worklist_id, changes)
 
+    def _annotate(
+        self, resource_id: str, new: Sequence[NewAnnotation], masks: Sequence[NewVolumeMask]
+    ) -> list[Annotation]:
+        resource = self.get_resource(resource_id)
+        checked = annotation_uploads.prepare(new, masks, required_facts(resource), resource.filename)
+        with Intake(self._files, annotation_uploads.size_of(checked)) as intake:
+            rows = annotation_uploads.take_in(checked, intake)
+            with self._storing(intake) as write:
+                return annotation_rows.create(write, resource_id, rows)
+
     @contextmanager
     def _storing(self, intake: Intake) -> Iterator[Write]:
         """A write whose rows name the files of `intake`, which are in place and durable before it commits."""
@@ -363,6 +384,6 @@ class LocalBackend:
                 yield write
                 intake.publish()
         except BaseException:  # also on KeyboardInterrupt: no file must stay that no row names
-            with suppress(StorageError), self._database.write() as write:
+            with suppress(OSError), self._database.write() as write:  # what failed first says more; `sweep` helps
                 verify.drop_unnamed(write, self._files, intake.published)
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from operator import index
 from typing import Any
 
 from datamint_like.backends.local.database import Read
@@ -17,9 +18,11 @@ def only(changes: Mapping[str, Any], allowed: frozenset[str], what: str) -> dict
     Raises:
         ValidationError: Another key, or none at all.
     """
-    unknown = sorted(set(changes) - allowed)
+    if not isinstance(changes, Mapping):
+        raise ValidationError(f"The changes of {what} must be a mapping of names to values, not {changes!r:.80}.")
+    unknown = sorted(repr(key) for key in changes if key not in allowed)
     if unknown or not changes:
-        found = f"{', '.join(map(repr, unknown))} cannot be changed" if unknown else "nothing was given to change"
+        found = f"{', '.join(unknown)} cannot be changed" if unknown else "nothing was given to change"
         raise ValidationError(f"Of {what}, {found}; what can be: {', '.join(sorted(allowed))}.")
     return dict(changes)
 
@@ -35,15 +38,27 @@ def name(value: Any, what: str) -> str:
     return value
 
 
+def given_texts(**values: Any) -> dict[str, str]:
+    """Those of these values that are given, by name.
+
+    Raises:
+        ValidationError: One is neither a text nor None.
+    """
+    for what, value in values.items():
+        if value is not None and not isinstance(value, str):
+            raise ValidationError(f"{what} must be a text, not {value!r:.80}.")
+    return {what: value for what, value in values.items() if value}
+
+
 def one_of(value: Any, allowed: Sequence[str] | frozenset[str], what: str) -> str:
     """`value`, one of `allowed`.
 
     Raises:
         ValidationError: It is another.
     """
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise ValidationError(f"{what} must be one of {', '.join(sorted(allowed))}; {value!r:.80} is not.")
-    return str(value)
+    return value
 
 
 def json_ready(value: Any, what: str) -> Any:
@@ -64,11 +79,17 @@ def page(offset: int, limit: int | None) -> slice:
     """The part of a listing from `offset`, at most `limit` long.
 
     Raises:
-        ValidationError: A number below zero.
+        ValidationError: No whole number, or one below zero.
     """
-    if offset < 0 or (limit is not None and limit < 0):
-        raise ValidationError(f"offset and limit must not be negative; they are {offset} and {limit}.")
-    return slice(offset, None if limit is None else offset + limit)
+    try:
+        first, length = index(offset), None if limit is None else index(limit)
+    except TypeError as error:
+        raise ValidationError(
+            f"offset and limit must be whole numbers; they are {offset!r:.80} and {limit!r:.80}."
+        ) from error
+    if first < 0 or (length is not None and length < 0):
+        raise ValidationError(f"offset and limit must not be negative; they are {first} and {length}.")
+    return slice(first, None if length is None else first + length)
 
 
 def need_resources(read: Read, ids: Sequence[str]) -> None:

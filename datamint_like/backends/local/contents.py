@@ -10,6 +10,7 @@ from datamint_like.backends.base import AnnotationQuery, ProjectContent
 from datamint_like.backends.local import annotation_rows, projects, resources, worklists
 from datamint_like.backends.local.database import Read
 from datamint_like.entities import Annotation, Resource
+from datamint_like.exceptions import ItemNotFoundError
 
 
 def of_project(read: Read, project_id: str) -> ProjectContent:
@@ -26,8 +27,18 @@ def of_project(read: Read, project_id: str) -> ProjectContent:
 
 
 def of_resources(read: Read, resource_ids: list[str]) -> ProjectContent:
-    """Resources with their files and annotations; the revision is a digest of all that."""
+    """Resources with their files and annotations; the revision is a digest of all that.
+
+    Raises:
+        ItemNotFoundError: One is unknown or deleted.
+    """
     chosen = tuple(resources.get_many(read, resource_ids))
+    for resource in chosen:
+        if resource.deleted:
+            raise ItemNotFoundError(
+                f"Resource {resource.id} ({resource.filename!r}) is deleted from the store {read.store}. "
+                f"Api().resources.restore({resource.id!r}) brings it back."
+            )
     parts = resources.parts_of(read, resource_ids)
     annotations_of = _annotations(read, chosen)
     content = msgspec.json.encode((chosen, parts, annotations_of))

@@ -137,6 +137,15 @@ class Database:
             yield write
             connection.execute(sa.update(store_meta).values(last_stamp=write.last_stamp))
 
+    def now(self) -> str:
+        """An instant after every write so far and, where this user may note it in the store, before every later one."""
+        if self._sqlite.read_only:
+            with self.read() as read:
+                last = read.connection.execute(sa.select(store_meta.c.last_stamp)).scalar_one()
+                return clock.later_than(last, clock.wall_clock())
+        with self.write() as write:
+            return write.stamp()
+
     def close(self) -> None:
         """Close this process's idle connections."""
         self._sqlite.close()
@@ -154,9 +163,10 @@ def id_list(values: Sequence[str], what: str) -> list[str]:
     Raises:
         ValidationError: It is one text, or holds something else than text.
     """
-    if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+    listed = list(values) if isinstance(values, Iterable) else []
+    if isinstance(values, str) or not isinstance(values, Iterable) or not all(isinstance(each, str) for each in listed):
         raise ValidationError(f"{what} must be a list of texts, not {values!r:.80}.")
-    return list(dict.fromkeys(values))
+    return list(dict.fromkeys(listed))
 
 
 def new_id() -> str:

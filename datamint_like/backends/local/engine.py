@@ -7,6 +7,7 @@ the write lock when it begins, so no transaction fails half-way because another 
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 from filelock import FileLock
 from sqlalchemy import event, exc
 
-from datamint_like.backends.local import schema
+from datamint_like.backends.local import read_only, schema
 from datamint_like.exceptions import StorageError, ValidationError
 
 BUSY_S = 60
@@ -26,6 +27,7 @@ MIGRATIONS: list[Callable[[sa.Connection], None]] = []
 
 _open: weakref.WeakSet[SqliteDatabase] = weakref.WeakSet()
 _inherited: list[sa.Engine] = []  # connections of a parent process; closing them here would harm it
+_lock = threading.RLock()  # held while engines come and go; a forked child gets a new one
 
 
 class SqliteDatabase:
@@ -34,7 +36,13 @@ class SqliteDatabase:
     def __init__(self, file: Path) -> None:
         self.file = file
         self._engines: dict[int, sa.Engine] = {}
-        _open.add(self)
+        with _lock:
+            _open.add(self)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether this user may read the database and not write it."""
+        return read_only.is_read_only(self.file)
 
     @contextmanager
     def begin(self, *, write: bool = False) -> Iterator[sa.Connection]:
@@ -43,6 +51,11 @@ class SqliteDatabase:
         Raises:
             StorageError: The database cannot be read or written; the message says why.
         """
+        if write and self.read_only:
+            raise StorageError(
+                f"The store in {self.file.parent} is read-only: this user may not write its folder or its database. "
+                "It can be listed and trained from; to change it, get the permission or work on a copy."
+            )
         with _translated(self.file):
             engine = self._engine().execution_options(immediate=write)
             with engine.begin() as connection:
@@ -58,7 +71,7 @@ class SqliteDatabase:
         """
         if self._version() == _newest():
             return
-        with _translated(self.file), FileLock(self.file.with_suffix(".lock"), timeout=BUSY_S):
+        with _translated(self.file), _set_up_alone(self.file):
             with self._engine().connect() as connection:
                 raw: Any = connection.connection.dbapi_connection
                 raw.execute("PRAGMA journal_mode=WAL")  # kept in the file; not possible inside a transaction
@@ -67,7 +80,8 @@ class SqliteDatabase:
 
     def close(self) -> None:
         """Close this process's idle connections; the next use opens new ones."""
-        engine = self._engines.pop(os.getpid(), None)
+        with _lock:
+            engine = self._engines.pop(os.getpid(), None)
         if engine is not None:
             engine.dispose()
 
@@ -83,16 +97,21 @@ class SqliteDatabase:
 
     def _engine(self) -> sa.Engine:
         pid = os.getpid()
-        if pid not in self._engines:
-            _inherited.extend(self._engines.values())
-            self._engines = {pid: _new_engine(self.file)}
-        return self._engines[pid]
+        with _lock:
+            if pid not in self._engines:
+                _inherited.extend(self._engines.values())
+                self._engines = {pid: _new_engine(self.file)}
+            return self._engines[pid]
 
 
 def _new_engine(file: Path) -> sa.Engine:
     url = sa.URL.create("sqlite", database=str(file))
     # every thread may hold a connection: waiting belongs to SQLite's own lock, not to the pool
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_S}, max_overflow=-1, pool_size=2)
+    pool: dict[str, Any] = {"max_overflow": -1, "pool_size": 2}
+    # what a failing statement would have stored is the patients' and no part of an error
+    if read_only.is_read_only(file):
+        pool = {"poolclass": sa.NullPool, "creator": lambda: read_only.connect(file, BUSY_S)}
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_S}, hide_parameters=True, **pool)
     event.listen(engine, "connect", _set_up)
     event.listen(engine, "begin", _begin)
     return engine
@@ -145,8 +164,30 @@ def _translated(file: Path) -> Iterator[None]:
     except exc.SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error)
         raise StorageError(f"The database of the store in {file.parent} failed: {reason}.{_advice(reason)}") from error
+
+
+@contextmanager
+def _set_up_alone(file: Path) -> Iterator[None]:
+    """A block that one process at a time runs for the store in `file`'s folder.
+
+    Raises:
+        StorageError: Another process has been in it for too long, or the folder cannot be locked.
+    """
+    lock = FileLock(file.with_suffix(".lock"), timeout=BUSY_S)
+    try:
+        lock.acquire()
     except TimeoutError as error:
         raise StorageError(f"The store in {file.parent} was being set up by another process for {BUSY_S} s.") from error
+    except (OSError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise StorageError(
+            f"The store's folder {file.parent} cannot be locked: {reason}. "
+            "It must lie on a local disk and be writable for this user."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _advice(reason: str) -> str:
@@ -155,7 +196,8 @@ def _advice(reason: str) -> str:
         "disk I/O": " The disk may be full or failing; nothing of this call was stored.",
         "locked": f" Another process held it for more than {BUSY_S} s; try again.",
         "readonly": " The folder is not writable for this user.",
-        "unable to open": " The folder must exist and be writable for this user.",
+        "unable to open": " The folder must exist and be writable for this user; a store on a read-only disk can be "
+        "read once its last writer has closed it.",
     }.items():
         if sign in reason:
             return advice
@@ -164,8 +206,16 @@ def _advice(reason: str) -> str:
 
 def _before_fork() -> None:
     """Close idle connections, so that a child process inherits none: SQLite forbids sharing them."""
-    for database in list(_open):
+    with _lock:
+        databases = list(_open)
+    for database in databases:
         database.close()
 
 
-os.register_at_fork(before=_before_fork)
+def _after_fork_in_child() -> None:
+    """A lock of the child's own: the inherited one may be held by a thread that is not here."""
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)

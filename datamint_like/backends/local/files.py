@@ -5,21 +5,34 @@ No database is needed to read them, so every DataLoader worker may hold a `FileS
 
 from __future__ import annotations
 
-import functools
+import errno
 import hashlib
 import os
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from datamint_like._files import Staged, chunks_of, is_disk_full, make_dirs, publish, sha256_of, stage, sweep_staged
+from datamint_like._files import (
+    DAY_S,
+    Staged,
+    chunks_of,
+    is_disk_full,
+    make_dirs,
+    publish,
+    sha256_of,
+    stage,
+    sweep_partial,
+)
+from datamint_like.backends.local.unchanged import fault_of
 from datamint_like.entities import Annotation, Part
 from datamint_like.exceptions import StorageError, ValidationError
 
-_DAY_S = 24 * 3600.0
+_DIGEST_LENGTH = 64
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -38,13 +51,16 @@ class FileStore:
         return self.folder / "blobs" / sha256[:2] / sha256
 
     def part_path(self, part: Part, resource_name: str) -> Path:
-        """A readable file with the part's bytes: the stored one, or the linked one while it is unchanged.
+        """A readable file with the part's bytes: the stored one, or the linked one, which must be unchanged.
+
+        The bytes are read and hashed when a process asks for them first, and again whenever the file system says
+        that the file was touched.
 
         Raises:
-            StorageError: It is gone, or a linked file changed since it was registered.
+            StorageError: It is gone, or its bytes are not those stored or registered.
         """
         path = Path(part.linked_path) if part.linked_path else self.blob_path(part.sha256)
-        fault = _fault(path, part)
+        fault = fault_of(path, part)
         if fault is None:
             return path
         if part.linked_path:
@@ -77,9 +93,19 @@ class FileStore:
             )
         return data
 
+    def old_blobs(self) -> list[str]:
+        """Digests of the files in `blobs/` that were written more than a day ago, in order."""
+        limit = time.time() - DAY_S
+        found = []
+        for path in (self.folder / "blobs").glob("??/" + "?" * _DIGEST_LENGTH):
+            with suppress(OSError):  # removed meanwhile
+                if path.stat().st_mtime < limit:
+                    found.append(path.name)
+        return sorted(found)
+
     def sweep(self) -> None:
         """Remove what killed writers left behind more than a day ago."""
-        sweep_staged(self.incoming, older_than_s=_DAY_S)
+        sweep_partial(self.incoming)
 
 
 @dataclass
@@ -106,7 +132,8 @@ class Intake:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for staged in self._staged:
-            staged.path.unlink(missing_ok=True)
+            with suppress(OSError):  # it was published, or the error that is under way says more
+                staged.path.unlink()
 
     def add(self, chunks: Iterable[bytes]) -> Staged:
         """Stage a file.
@@ -144,7 +171,10 @@ class Intake:
                     f"No room for {self.needed} bytes {where} ({error.strerror}). "
                     "Free some space and upload again; nothing of this upload was stored."
                 ) from error
-            raise StorageError(f"Cannot write {where}: {error.strerror}. Nothing of this upload was stored.") from error
+            advice = " The store is read-only for this user." if error.errno in _READ_ONLY else ""
+            raise StorageError(
+                f"Cannot write {where}: {error.strerror}.{advice} Nothing of this upload was stored."
+            ) from error
 
 
 def source_size(path: Path) -> int:
@@ -203,26 +233,3 @@ def linked_part(path: Path, index: int) -> Part:
 def plain_name(path: Path | str) -> str:
     """The base name, with a question mark for what is not valid Unicode."""
     return Path(path).name.encode("utf-8", "replace").decode()
-
-
-def _fault(path: Path, part: Part) -> str | None:
-    """What is wrong with the file, as the end of a sentence; None when it is as registered."""
-    try:
-        facts = path.stat()
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    if facts.st_size != part.size:
-        return f"changed: it has {facts.st_size} bytes, {part.size} were registered"
-    if part.mtime_ns is not None and facts.st_mtime_ns != part.mtime_ns:
-        try:
-            # a copy or a touch changes the time alone: the bytes decide
-            same = _digest(str(path), facts.st_mtime_ns, facts.st_size) == part.sha256
-        except OSError as error:
-            return f"cannot be read ({error.strerror})"
-        return None if same else "changed: its bytes are not those that were registered"
-    return None
-
-
-@functools.lru_cache(maxsize=4096)
-def _digest(path: str, _mtime_ns: int, _size: int) -> str:
-    return sha256_of(Path(path))

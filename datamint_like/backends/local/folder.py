@@ -19,11 +19,11 @@ def made_ready(folder: Path) -> Path:
         StorageError: It cannot be made.
     """
     try:
+        if folder.is_file():
+            raise ValidationError(f"{folder} is a file; a store is a folder.")
         if not (folder / _DATABASE).exists():
             _make(folder)
-    except FileExistsError as error:
-        raise ValidationError(f"{folder} is a file; a store is a folder.") from error
-    except NotADirectoryError as error:
+    except (FileExistsError, NotADirectoryError) as error:
         raise ValidationError(f"A store is a folder; {folder} lies inside a file.") from error
     except OSError as error:
         raise StorageError(f"The store's folder {folder} cannot be made: {error.strerror}.") from error

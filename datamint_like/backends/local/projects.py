@@ -14,10 +14,9 @@ from datamint_like.backends.local import worklists as worklist_rows
 from datamint_like.backends.local.changes import name, need_live_resources, need_resources, one_of, only
 from datamint_like.backends.local.database import Read, Write, batches, id_list, new_id
 from datamint_like.backends.local.schema import project_resources, projects, resources, work_statuses
-from datamint_like.entities import Project, ProjectAnnotator, Resource, WorkStatus
+from datamint_like.entities import WORK_STATUSES, Project, Resource, WorkStatus
 from datamint_like.exceptions import EntityAlreadyExistsError, ValidationError
 
-WORK_STATUSES = ("opened", "annotated", "closed")
 _CHANGEABLE = frozenset({"name", "description", "most_recent_experiment"})
 _member = project_resources.c
 
@@ -27,18 +26,24 @@ def listing(read: Read, *, include_archived: bool) -> list[Project]:
     statement = sa.select(projects).order_by(projects.c.created_at, projects.c.id)
     if not include_archived:
         statement = statement.where(projects.c.archived.is_(False))
-    return [_project(read, row) for row in read.rows(statement)]
+    return _projects(read, read.rows(statement))
 
 
 def get(read: Read, project_id: str) -> Project:
     """The project with this id, archived or not."""
-    return _project(read, _row(read, project_id))
+    return _projects(read, [_row(read, project_id)])[0]
+
+
+def need(read: Read, project_id: str) -> None:
+    """Raise ItemNotFoundError unless the store holds this project."""
+    if not read.found(projects.c.id, [project_id]):
+        raise read.missing("Project", project_id)
 
 
 def find(read: Read, wanted: str) -> Project | None:
     """The project with this name, archived or not."""
     row = read.row(sa.select(projects).where(projects.c.name == wanted))
-    return None if row is None else _project(read, row)
+    return None if row is None else _projects(read, [row])[0]
 
 
 def revision(read: Read, project_id: str) -> int:
@@ -61,6 +66,7 @@ def create(write: Write, new: NewProject) -> Project:
             annotations=new.annotations,
             annotators=new.annotators,
             segmentation_group=new.segmentation_group,
+            segmentation_type=new.segmentation_type,
         ),
     )
     write.change(projects, projects.c.id == project_id, worklist_id=worklist.id)
@@ -70,7 +76,7 @@ def create(write: Write, new: NewProject) -> Project:
 
 def update(write: Write, project_id: str, changes: Mapping[str, Any]) -> Project:
     """Change a project's own fields."""
-    _row(write, project_id)
+    need(write, project_id)
     values = only(changes, _CHANGEABLE, "a project")
     if "name" in values:
         _need_free_name(write, values["name"], own_id=project_id)
@@ -87,7 +93,7 @@ def set_archived(write: Write, project_id: str, archived: bool) -> Project:
 
 def members(read: Read, project_id: str) -> list[Resource]:
     """The project's resources that are not deleted, by time of adding."""
-    _row(read, project_id)
+    need(read, project_id)
     statement = (
         sa.select(resources)
         .join(project_resources, _member.resource_id == resources.c.id)
@@ -99,7 +105,7 @@ def members(read: Read, project_id: str) -> list[Resource]:
 
 def add_resources(write: Write, project_id: str, resource_ids: Sequence[str]) -> None:
     """Add resources in this order, publishing them; members stay where they are."""
-    _row(write, project_id)
+    need(write, project_id)
     wanted = id_list(resource_ids, "resource_ids")
     need_live_resources(write, wanted)
     present = _members_among(write, project_id, wanted)
@@ -113,10 +119,11 @@ def add_resources(write: Write, project_id: str, resource_ids: Sequence[str]) ->
 
 def remove_resources(write: Write, project_id: str, resource_ids: Sequence[str]) -> None:
     """Take resources out of a project, closing their splits there; the resources stay in the store."""
-    _row(write, project_id)
+    need(write, project_id)
     wanted = id_list(resource_ids, "resource_ids")
     need_resources(write, wanted)
-    present = [each for each in wanted if each in _members_among(write, project_id, wanted)]
+    known = _members_among(write, project_id, wanted)
+    present = [each for each in wanted if each in known]
     split_rows.close(write, project_id, present, write.stamp())
     for table in (project_resources, work_statuses):
         for batch in batches(present):
@@ -128,7 +135,7 @@ def remove_resources(write: Write, project_id: str, resource_ids: Sequence[str])
 
 def set_work_status(write: Write, project_id: str, resource_id: str, status: str) -> None:
     """Say how far this user's work on a member is."""
-    _row(write, project_id)
+    need(write, project_id)
     one_of(status, WORK_STATUSES, "The status of work")
     need_members(write, project_id, [resource_id])
     row = work_statuses.c
@@ -141,7 +148,7 @@ def set_work_status(write: Write, project_id: str, resource_id: str, status: str
 
 def statuses(read: Read, project_id: str) -> list[WorkStatus]:
     """Statuses of work, oldest first; of one resource the latest counts."""
-    _row(read, project_id)
+    need(read, project_id)
     row = work_statuses.c
     columns = (row.resource_id, row.status, row.user_id, row.updated_at)
     found = read.rows(sa.select(*columns).where(row.project_id == project_id).order_by(row.updated_at))
@@ -185,42 +192,58 @@ def _need_free_name(read: Read, wanted: str, own_id: str | None = None) -> None:
         )
 
 
-def _project(read: Read, row: Any) -> Project:
-    fields = {key: value for key, value in row.items() if key != "revision"}
-    total, annotated, closed = _counts(read, row["id"])
-    return Project(
-        **fields,
-        resource_count=total,
-        annotated_resource_count=annotated,
-        closed_resources_count=closed,
-        resources_to_annotate_count=total - annotated,
-        annotators=_annotators(read, row["id"]),
-    )
+def _projects(read: Read, rows: Sequence[Any]) -> list[Project]:
+    """The projects of these rows, in as few statements for many as for one."""
+    ids = [row["id"] for row in rows]
+    totals, counts, annotators = _totals(read, ids), _work_counts(read, ids), worklist_rows.annotators_of(read, ids)
+    found = []
+    for row in rows:
+        total, work = totals.get(row["id"], 0), counts.get(row["id"], {})
+        closed = work.get("closed", 0)
+        annotated = closed + work.get("annotated", 0)
+        found.append(
+            Project(
+                **{key: value for key, value in row.items() if key != "revision"},
+                resource_count=total,
+                annotated_resource_count=annotated,
+                closed_resources_count=closed,
+                resources_to_annotate_count=total - annotated,
+                annotators=annotators.get(row["id"], ()),
+            )
+        )
+    return found
 
 
-def _counts(read: Read, project_id: str) -> tuple[int, int, int]:
-    """Members that are not deleted; of them those annotated or closed; of them those closed."""
-    live = (
-        sa.select(_member.resource_id)
+def _live() -> sa.Select[Any]:
+    """Project and resource of each member that is not deleted."""
+    return (
+        sa.select(_member.project_id, _member.resource_id)
         .join(resources, resources.c.id == _member.resource_id)
-        .where(_member.project_id == project_id, resources.c.deleted.is_(False))
-    ).subquery()
-    total = read.connection.execute(sa.select(sa.func.count()).select_from(live)).scalar_one()
-    row = work_statuses.c
-    found = read.rows(
-        sa.select(row.resource_id, row.status)
-        .join(live, live.c.resource_id == row.resource_id)
-        .where(row.project_id == project_id)
-        .order_by(row.updated_at)
+        .where(resources.c.deleted.is_(False))
     )
-    latest = {each["resource_id"]: each["status"] for each in found}
-    closed = sum(status == "closed" for status in latest.values())
-    return total, closed + sum(status == "annotated" for status in latest.values()), closed
 
 
-def _annotators(read: Read, project_id: str) -> tuple[ProjectAnnotator, ...]:
-    seen: dict[str, list[str]] = {}
-    for worklist in worklist_rows.of_project(read, project_id):
-        for annotator in worklist.annotators:
-            seen.setdefault(annotator.email, []).append(worklist.id)
-    return tuple(ProjectAnnotator(email=email, worklist_ids=tuple(ids)) for email, ids in seen.items())
+def _totals(read: Read, project_ids: Sequence[str]) -> dict[str, int]:
+    """How many members each project has."""
+    totals: dict[str, int] = {}
+    for batch in batches(project_ids):
+        live = _live().where(_member.project_id.in_(batch)).subquery()
+        rows = read.rows(sa.select(live.c.project_id, sa.func.count().label("total")).group_by(live.c.project_id))
+        totals |= {row["project_id"]: row["total"] for row in rows}
+    return totals
+
+
+def _work_counts(read: Read, project_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Of each project, how many members have which status; of a member the latest counts."""
+    counts: dict[str, dict[str, int]] = {}
+    row = work_statuses.c
+    age = sa.func.row_number().over(partition_by=(row.project_id, row.resource_id), order_by=row.updated_at.desc())
+    for batch in batches(project_ids):
+        live = _live().where(_member.project_id.in_(batch)).subquery()
+        same = sa.and_(live.c.project_id == row.project_id, live.c.resource_id == row.resource_id)
+        ranked = sa.select(row.project_id, row.status, age.label("age")).join(live, same).subquery()
+        groups = (ranked.c.project_id, ranked.c.status)
+        latest = sa.select(*groups, sa.func.count().label("total")).where(ranked.c.age == 1).group_by(*groups)
+        for found in read.rows(latest):
+            counts.setdefault(found["project_id"], {})[found["status"]] = found["total"]
+    return counts

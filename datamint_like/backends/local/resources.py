@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from datamint_like.backends.base import ResourceQuery
 from datamint_like.backends.local import clock
-from datamint_like.backends.local.changes import need_live_resources, need_resources, one_of, page
+from datamint_like.backends.local.changes import given_texts, need_live_resources, need_resources, one_of, page
 from datamint_like.backends.local.database import Read, Write, batches, id_list
 from datamint_like.backends.local.schema import parts, project_resources, projects, resource_tags, resources
 from datamint_like.entities import Part, Resource
@@ -53,15 +53,16 @@ def listing(read: Read, query: ResourceQuery) -> list[Resource]:
     field = one_of(query.order_field or "created_at", _ORDER_FIELDS, "order_field")
     first = _row[field].asc() if query.order_ascending else _row[field].desc()
     statement = sa.select(resources).where(*_conditions(read, query)).order_by(first, _row.created_at, _row.id)
-    statement = statement.offset(part.start)
-    return fetch(read, statement if query.limit is None else statement.limit(query.limit))
+    return fetch(
+        read, statement.slice(part.start, part.stop) if part.stop is not None else statement.offset(part.start)
+    )
 
 
 def insert(write: Write, row: dict[str, Any], tags: Sequence[str], part_rows: Sequence[Part]) -> None:
     """Add a resource with its tags and parts."""
     write.insert(resources, [row])
     write.insert(parts, [{**part.to_dict(), "resource_id": row["id"]} for part in part_rows])
-    _insert_tags(write, row["id"], 0, checked_tags(tags))
+    write.insert(resource_tags, _tag_rows(row["id"], 0, checked_tags(tags)))
 
 
 def parts_of(read: Read, resource_ids: Sequence[str]) -> dict[str, list[Part]]:
@@ -80,9 +81,9 @@ def set_tags(write: Write, resource_ids: Sequence[str], tags: Sequence[str]) -> 
     """Replace the tags of each resource."""
     wanted, new = id_list(resource_ids, "resource_ids"), checked_tags(tags)
     need_resources(write, wanted)
-    for resource_id in wanted:
-        write.connection.execute(sa.delete(resource_tags).where(_tag.resource_id == resource_id))
-        _insert_tags(write, resource_id, 0, new)
+    for batch in batches(wanted):
+        write.connection.execute(sa.delete(resource_tags).where(_tag.resource_id.in_(batch)))
+    write.insert(resource_tags, [row for resource_id in wanted for row in _tag_rows(resource_id, 0, new)])
     _touch(write, wanted)
 
 
@@ -91,9 +92,11 @@ def add_tags(write: Write, resource_ids: Sequence[str], tags: Sequence[str]) -> 
     wanted, new = id_list(resource_ids, "resource_ids"), checked_tags(tags)
     need_resources(write, wanted)
     present = _tags_of(write, wanted)
+    rows = []
     for resource_id in wanted:
         old = present.get(resource_id, ())
-        _insert_tags(write, resource_id, len(old), [tag for tag in new if tag not in old])
+        rows += _tag_rows(resource_id, len(old), [tag for tag in new if tag not in old])
+    write.insert(resource_tags, rows)
     _touch(write, wanted)
 
 
@@ -151,17 +154,17 @@ def _conditions(read: Read, query: ResourceQuery) -> list[sa.ColumnElement[bool]
     one_of(query.deleted, ("exclude", "include", "only"), "deleted")
     if query.deleted != "include":
         found.append(_row.deleted.is_(query.deleted == "only"))
-    equal = {"status": "status", "modality": "modality", "mimetype": "mimetype", "channel": "upload_channel"}
-    found += [_row[column] == getattr(query, field) for field, column in equal.items() if getattr(query, field)]
-    if query.filename:
-        found.append(_row.filename.contains(query.filename, autoescape=True))
+    equal = given_texts(status=query.status, modality=query.modality, mimetype=query.mimetype, channel=query.channel)
+    found += [_row["upload_channel" if field == "channel" else field] == value for field, value in equal.items()]
+    for part in given_texts(filename=query.filename).values():
+        found.append(_row.filename.contains(part, autoescape=True))
     if query.from_date:
         found.append(_row.created_at >= clock.parse(query.from_date))
     if query.to_date:
         found.append(_row.created_at < clock.parse(query.to_date))
     if query.tags:
         found.append(_tagged(query))
-    found += [_row.id.in_(_members_of(read, wanted)) for wanted in query.project_names]
+    found += [_row.id.in_(_members_of(read, wanted)) for wanted in id_list(query.project_names, "project_names")]
     return found
 
 
@@ -178,9 +181,8 @@ def _members_of(read: Read, project_name: str) -> sa.Select[Any]:
     return sa.select(project_resources.c.resource_id).where(project_resources.c.project_id == row["id"])
 
 
-def _insert_tags(write: Write, resource_id: str, start: int, tags: Sequence[str]) -> None:
-    rows = [{"resource_id": resource_id, "tag": tag, "position": start + n} for n, tag in enumerate(tags)]
-    write.insert(resource_tags, rows)
+def _tag_rows(resource_id: str, start: int, tags: Sequence[str]) -> list[dict[str, Any]]:
+    return [{"resource_id": resource_id, "tag": tag, "position": start + n} for n, tag in enumerate(tags)]
 
 
 def _touch(write: Write, resource_ids: Sequence[str]) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from datamint_like.backends.base import NewResource
-from datamint_like.backends.local import headers
-from datamint_like.backends.local.changes import name
+from datamint_like.backends.local import annotation_uploads, headers
+from datamint_like.backends.local.changes import given_texts, name
 from datamint_like.backends.local.database import Write, new_id
 from datamint_like.backends.local.files import Intake, linked_part, plain_name, source_chunks, source_size
 from datamint_like.backends.local.resources import checked_tags, published
 from datamint_like.entities import Part
+from datamint_like.exceptions import ValidationError
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,13 @@ class Upload:
 
     Attributes:
         columns: What its row holds, except who stores it where and when.
-        size: Length in bytes of all its files.
+        annotations: Its annotations, checked against it.
+        size: Length in bytes of all its files and theirs.
     """
 
     new: NewResource
     columns: dict[str, Any]
+    annotations: list[annotation_uploads.Checked]
     size: int
 
 
@@ -34,11 +38,18 @@ def prepare(new: NewResource) -> Upload:
     """Read the headers and check everything that can be checked before a byte is stored.
 
     Raises:
-        ValidationError: The files are missing, or not exactly one resource; a tag or name is empty.
+        ValidationError: The files are missing, or not exactly one resource; a tag or name is empty; an annotation
+            does not fit them.
         DecodeError, GeometryError: The files cannot be read as an image.
+        GeometryError: A mask lies on another grid.
     """
     name(new.filename, "The filename of a resource")
+    if not isinstance(new.paths, (tuple, list)) or not all(isinstance(path, Path) for path in new.paths):
+        raise ValidationError(f"The files of {new.filename!r} must be a tuple of paths, not {new.paths!r:.80}.")
     checked_tags(new.tags)
+    if not isinstance(new.metadata, Mapping):
+        raise ValidationError(f"The metadata of {new.filename!r} must be a mapping, not {new.metadata!r:.80}.")
+    given_texts(mimetype=new.mimetype, modality=new.modality, channel=new.channel)
     size = sum(source_size(path) for path in new.paths)
     paths, facts = headers.parts_and_facts(new)
     facts = headers.described(new, facts)
@@ -56,7 +67,13 @@ def prepare(new: NewResource) -> Upload:
         "instance_uid": facts.instance_uid,
         "metadata": headers.metadata_of(facts, new.metadata),
     }
-    return Upload(new=replace(new, paths=tuple(paths)), columns=columns, size=size)
+    annotations = annotation_uploads.prepare(new.annotations, new.volume_masks, facts, new.filename)
+    return Upload(
+        new=replace(new, paths=tuple(paths)),
+        columns=columns,
+        annotations=annotations,
+        size=size + annotation_uploads.size_of(annotations),
+    )
 
 
 def take_in(upload: Upload, intake: Intake) -> list[Part]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from datamint_like.backends.local import clock
@@ -37,6 +38,7 @@ def get(read: Read, email: str) -> User:
 
 def create(write: Write, user: User) -> User:
     """Add a user; its e-mail must be new."""
+    user = User.from_dict(msgspec.structs.asdict(user))  # its fields may hold anything
     if "@" not in user.email:
         raise ValidationError(f"A user is named by e-mail; {user.email!r} is none.")
     if write.found(users.c.email, [user.email]):

@@ -8,24 +8,27 @@ from dataclasses import replace
 import numpy as np
 
 from datamint_like import imaging
-from datamint_like.backends.base import NewAnnotation
+from datamint_like.backends.base import NewAnnotation, NewVolumeMask
 from datamint_like.backends.local.annotation_checks import mask_of
 from datamint_like.exceptions import ValidationError
 from datamint_like.imaging.types import HeaderFacts
 
 
-def taken_apart(
-    payload: bytes, names: Mapping[int, str], template: NewAnnotation, facts: HeaderFacts, filename: str
-) -> list[NewAnnotation]:
-    """One image-scope segmentation for each label of `names` that the map holds, in their order.
+def taken_apart(mask: NewVolumeMask, facts: HeaderFacts, filename: str) -> list[NewAnnotation]:
+    """One image-scope segmentation for each named label that the map holds, in the order of the names.
 
     Each file is a NIfTI with the resource's own affine.
 
     Raises:
-        ValidationError: The map holds labels that `names` lacks, or none of those it names.
+        ValidationError: The map holds labels that have no name, or none at all.
         GeometryError: The map lies on another grid than the resource.
     """
-    labels = mask_of(payload, facts, None, f"label map for resource {filename!r}")
+    names = mask.names
+    if not isinstance(names, Mapping) or not isinstance(mask.payload, bytes):
+        raise ValidationError(
+            f"A label map for resource {filename!r} is given as bytes, its names as a mapping from label to text."
+        )
+    labels = mask_of(mask.payload, facts, None, f"label map for resource {filename!r}")
     present = [int(value) for value in np.unique(labels) if value != 0]
     unnamed = [value for value in present if value not in names]
     if unnamed:
@@ -37,7 +40,7 @@ def taken_apart(
         raise ValidationError(f"The label map for resource {filename!r} holds background only.")
     return [
         replace(
-            template,
+            mask.template,
             type="segmentation",
             identifier=label,
             scope="image",

@@ -9,14 +9,20 @@ from typing import BinaryIO
 
 from datamint_like import imaging
 from datamint_like._files import is_disk_full
-from datamint_like.entities import Resource
+from datamint_like.backends.about import about
+from datamint_like.entities import Part, Resource
 from datamint_like.exceptions import StorageError
 
 
-def opened(resource: Resource, paths: Sequence[Path]) -> BinaryIO:
+def opened(resource: Resource, parts: Sequence[Part], paths: Sequence[Path]) -> BinaryIO:
     """The only part itself, or a multi-frame DICOM derived from the parts of a series.
 
     The derived file lies in the system's temporary folder and is gone when it is closed.
+
+    Args:
+        resource: What the files make.
+        parts: Its files, in order.
+        paths: Where each of them lies.
 
     Raises:
         StorageError: A file cannot be opened, or the temporary folder is full.
@@ -25,7 +31,8 @@ def opened(resource: Resource, paths: Sequence[Path]) -> BinaryIO:
     try:
         if len(paths) == 1:
             return open(paths[0], "rb")
-        return _derived(resource, paths)
+        with about(resource):
+            return _derived(resource, parts, paths)
     except StorageError:
         raise
     except OSError as error:
@@ -35,10 +42,11 @@ def opened(resource: Resource, paths: Sequence[Path]) -> BinaryIO:
         ) from error
 
 
-def _derived(resource: Resource, paths: Sequence[Path]) -> BinaryIO:
+def _derived(resource: Resource, parts: Sequence[Part], paths: Sequence[Path]) -> BinaryIO:
     file = tempfile.TemporaryFile()  # noqa: SIM115 -- the caller closes it
     try:
-        imaging.derive_multiframe(tuple(paths), imaging.required_facts(resource), file)
+        names = [part.filename for part in parts]
+        imaging.derive_multiframe(tuple(paths), imaging.required_facts(resource), file, names=names)
     except BaseException:  # whatever it is goes on; only the file must not stay open
         file.close()
         raise

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import msgspec
 import sqlalchemy as sa
 
 from datamint_like.backends.base import NewWorklist
 from datamint_like.backends.local.changes import json_ready, name, need_resources, one_of, only
-from datamint_like.backends.local.database import Read, Write, id_list, new_id
+from datamint_like.backends.local.database import Read, Write, batches, id_list, new_id
 from datamint_like.backends.local.schema import projects, worklists
 from datamint_like.entities import (
     ANNOTATION_TYPES,
     AnnotationSpec,
     AnnotationWorklist,
+    ProjectAnnotator,
+    Record,
     SegmentationClass,
     WorklistAnnotator,
 )
-from datamint_like.entities._record import Record
 from datamint_like.exceptions import EntityAlreadyExistsError, ValidationError
 
 DEFAULT_NAME = "Default"
@@ -37,6 +39,21 @@ def of_project(read: Read, project_id: str) -> list[AnnotationWorklist]:
     row = worklists.c
     found = read.rows(sa.select(worklists).where(row.project_id == project_id).order_by(row.created_at, row.id))
     return [_worklist(each) for each in found]
+
+
+def annotators_of(read: Read, project_ids: Sequence[str]) -> dict[str, tuple[ProjectAnnotator, ...]]:
+    """Of each project that has any, the annotators and the worklists they see."""
+    row = worklists.c
+    seen: dict[str, dict[str, list[str]]] = {}
+    columns = sa.select(row.project_id, row.id, row.annotators).order_by(row.created_at, row.id)
+    for batch in batches(project_ids):
+        for found in read.rows(columns.where(row.project_id.in_(batch))):
+            for annotator in records(WorklistAnnotator, found["annotators"]):
+                seen.setdefault(found["project_id"], {}).setdefault(annotator.email, []).append(found["id"])
+    return {
+        project_id: tuple(ProjectAnnotator(email=email, worklist_ids=tuple(ids)) for email, ids in people.items())
+        for project_id, people in seen.items()
+    }
 
 
 def get(read: Read, worklist_id: str) -> AnnotationWorklist:
@@ -103,10 +120,14 @@ def _columns(
 
 def records(kind: type[R], values: Sequence[R | Mapping[str, Any]]) -> list[R]:
     """`values` as entities, each given as one or as a mapping."""
-    return [value if isinstance(value, kind) else kind.from_dict(_mapping(kind, value)) for value in values or ()]
+    if not isinstance(values or (), Iterable) or isinstance(values, (str, Mapping)):
+        raise ValidationError(f"{kind.__name__}s must be given as a list, not as {values!r:.80}.")
+    return [kind.from_dict(_mapping(kind, value)) for value in values or ()]
 
 
 def _mapping(kind: type[Record], value: Any) -> Mapping[str, Any]:
+    if isinstance(value, kind):
+        return msgspec.structs.asdict(value)  # its fields may hold anything
     if not isinstance(value, Mapping):
         raise ValidationError(f"This is not a {kind.__name__}: {value!r:.80}.")
     return value
@@ -121,6 +142,8 @@ def _checked_spec(spec: AnnotationSpec) -> dict[str, Any]:
 
 def _checked_group(group: Mapping[str, SegmentationClass | Mapping[str, Any]]) -> dict[str, Any]:
     """Classes by name; codes start at 1 and differ."""
+    if not isinstance(group, Mapping):
+        raise ValidationError(f"segmentation_group must be a mapping of names to classes, not {group!r:.80}.")
     classes = dict(zip(group, records(SegmentationClass, list(group.values())), strict=True))
     taken: dict[int, str] = {}
     for label, each in classes.items():
