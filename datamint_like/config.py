@@ -9,13 +9,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from datamint_like.exceptions import ValidationError
 
 APP_NAME = "datamint-like"
+#: Headers that claim more voxels are refused, unless a setting says otherwise.
+DEFAULT_MAX_VOXELS = 8 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Settings:
     cache_dir: Path
     server_url: str | None = None
     api_key: str | None = field(default=None, repr=False)
-    max_voxels: int = 8 * 1024**3
+    max_voxels: int = DEFAULT_MAX_VOXELS
 
     @property
     def store_url(self) -> str:
@@ -50,7 +51,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     The config file is `config.json` in the platform's config folder, with the keys `server_url`, `api_key`.
 
     Raises:
-        ValidationError: The config file is not JSON, or a number is not a number.
+        ValidationError: The config file or a variable cannot be used; the message says which and why.
     """
     import platformdirs
 
@@ -59,21 +60,43 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     home = env.get("DATAMINT_LIKE_HOME") or platformdirs.user_data_dir(APP_NAME, appauthor=False)
     cache = env.get("DATAMINT_LIKE_CACHE") or platformdirs.user_cache_dir(APP_NAME, appauthor=False)
     return Settings(
-        home=Path(home).expanduser().absolute(),
-        cache_dir=Path(cache).expanduser().absolute(),
-        server_url=env.get("DATAMINT_LIKE_SERVER_URL") or env.get("DATAMINT_API_URL") or file.get("server_url"),
-        api_key=env.get("DATAMINT_LIKE_API_KEY") or env.get("DATAMINT_API_KEY") or file.get("api_key"),
+        home=_folder(home, "DATAMINT_LIKE_HOME"),
+        cache_dir=_folder(cache, "DATAMINT_LIKE_CACHE"),
+        server_url=env.get("DATAMINT_LIKE_SERVER_URL") or env.get("DATAMINT_API_URL") or file.server_url,
+        api_key=env.get("DATAMINT_LIKE_API_KEY") or env.get("DATAMINT_API_KEY") or file.api_key,
         max_voxels=_whole_number(env, "DATAMINT_LIKE_MAX_VOXELS", Settings.max_voxels),
     )
 
 
-def _config_file(path: Path) -> dict[str, Any]:
+class _ConfigFile(msgspec.Struct, frozen=True):
+    """What `config.json` may hold; other keys play no role."""
+
+    server_url: str | None = None
+    api_key: str | None = None
+
+
+def _config_file(path: Path) -> _ConfigFile:
+    """What the config file says; nothing where there is none. No message holds what is in it."""
+    mend = "Mend it, or remove it to use the environment and the defaults."
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except FileNotFoundError:
-        return {}
+        return msgspec.json.decode(path.read_bytes(), type=_ConfigFile)
+    except (FileNotFoundError, NotADirectoryError):
+        return _ConfigFile()
+    except OSError as error:
+        raise ValidationError(f"The config file {path} cannot be read: {error.strerror}. {mend}") from error
+    except UnicodeDecodeError:
+        raise ValidationError(f"The config file {path} is not a JSON object in UTF-8. {mend}") from None
     except msgspec.MsgspecError as error:
-        raise ValidationError(f"The config file {path} is not a JSON object ({error}). Mend or remove it.") from error
+        raise ValidationError(
+            f"The config file {path} is not a JSON object of the texts server_url and api_key: {error}. {mend}"
+        ) from error
+
+
+def _folder(text: str, variable: str) -> Path:
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:  # ~name of a user that is not there
+        raise ValidationError(f"The environment variable {variable} names no folder: {error}") from error
 
 
 def _whole_number(env: Mapping[str, str], name: str, default: int) -> int:
@@ -81,6 +104,9 @@ def _whole_number(env: Mapping[str, str], name: str, default: int) -> int:
     if not text:
         return default
     try:
-        return int(text)
-    except ValueError as error:
-        raise ValidationError(f"The environment variable {name} must be a whole number, not {text!r}.") from error
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ValidationError(f"The environment variable {name} must be a whole number from 1, not {text!r:.80}.")
+    return number

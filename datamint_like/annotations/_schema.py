@@ -6,11 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from datamint_like._warn import warn_user
-from datamint_like.entities import AnnotationSpec, AnnotationWorklist, SegmentationClass
+from datamint_like.entities import MAX_SEGMENTATION_CODE, AnnotationSpec, AnnotationWorklist, SegmentationClass
 from datamint_like.exceptions import DatamintDatasetException, DatamintWarning
-
-#: The highest class index that is accepted: every class up to it becomes one channel of a semantic mask.
-MAX_SEGMENTATION_CODE = 65_535
 
 #: Types that state one value of the image or frame; one identifier can be only one of them beside a category.
 _VALUE_TYPES = frozenset({"label", "category", "integer", "float", "text"})

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, overload
 
-from datamint_like.api._annotation_rows import numeric_type, on_frames, rows_of
-from datamint_like.api._endpoint import Endpoint, ResourceRef, id_of
+from datamint_like.api._annotation_rows import Frames, Origin, numeric_type, on_frames, rows_of
+from datamint_like.api._endpoint import Endpoint, ResourceRef, id_of, several
 from datamint_like.backends.base import NewAnnotation
 from datamint_like.entities import Annotation, Resource
 
@@ -19,7 +20,8 @@ class AnnotationMakers(Endpoint):
     `frame_index` ties an annotation to one frame, `frame_range` (start, end), end left out, to each of several:
     such a call makes one annotation a frame and returns their ids. Without either it is about the whole resource.
     Every call takes `author_email` (else the current user is the author), `worklist_id`, `imported_from`,
-    `model_id` (the author when a model made it) and `source`.
+    `model_id` (the author when a model made it) and `source`: `"imported"`, `"manual"`, `"model_pipeline"` or
+    `"model_deploy"`.
     """
 
     def create(
@@ -32,21 +34,58 @@ class AnnotationMakers(Endpoint):
         A dict has `type`, `identifier` and what belongs to the type: `scope`, `frame_index` or `frame_range`,
         `value`, `units`, `geometry`.
         """
-        several = [annotation_dto] if isinstance(annotation_dto, Annotation | Mapping) else annotation_dto
-        return self._create(resource, [row for given in several for row in rows_of(given)])
+        if annotation_dto is None or isinstance(annotation_dto, Annotation | Mapping):
+            annotation_dto = [annotation_dto]
+        given = several(annotation_dto, "annotation_dto", "[{'type': 'label', 'identifier': 'normal'}]")
+        frames = partial(self._frames_of, resource)
+        return self._create(resource, [row for each in given for row in rows_of(each, frames)])
 
     def _create(self, resource: ResourceRef, rows: Sequence[NewAnnotation]) -> list[str]:
         made = self._backend.create_annotations(id_of(resource, Resource), rows)
         return [annotation.id for annotation in made]
 
+    def _frames_of(self, resource: ResourceRef) -> Frames:
+        from datamint_like.imaging import required_facts
+
+        found = self._backend.get_resource(id_of(resource, Resource))
+        return Frames(f"{found.filename} ({found.id})", required_facts(found).shape[0])
+
     def _one_or_range(
         self, resource: ResourceRef, new: NewAnnotation, frame_index: int | None, frame_range: FrameRange | None
     ) -> str | list[str]:
-        ids = self._create(resource, on_frames(new, frame_index, frame_range))
+        rows = on_frames(new, frame_index, frame_range, partial(self._frames_of, resource))
+        ids = self._create(resource, rows)
         return ids[0] if frame_range is None else ids
 
     # -- labels, categories, numbers, text
 
+    @overload
+    def add_label_annotation(
+        self,
+        resource: ResourceRef,
+        identifier: str,
+        frame_index: int | None = ...,
+        frame_range: None = ...,
+        worklist_id: str | None = ...,
+        author_email: str | None = ...,
+        imported_from: str | None = ...,
+        model_id: str | None = ...,
+        source: str | None = ...,
+    ) -> str: ...
+    @overload
+    def add_label_annotation(
+        self,
+        resource: ResourceRef,
+        identifier: str,
+        frame_index: None = ...,
+        *,
+        frame_range: FrameRange,
+        worklist_id: str | None = ...,
+        author_email: str | None = ...,
+        imported_from: str | None = ...,
+        model_id: str | None = ...,
+        source: str | None = ...,
+    ) -> list[str]: ...
     def add_label_annotation(
         self,
         resource: ResourceRef,
@@ -60,17 +99,39 @@ class AnnotationMakers(Endpoint):
         source: str | None = "imported",
     ) -> str | list[str]:
         """The id of a new label (the ids, one a frame, with `frame_range`)."""
-        new = NewAnnotation(
-            type="label",
-            identifier=identifier,
-            worklist_id=worklist_id,
-            author=author_email,
-            imported_from=imported_from,
-            model_id=model_id,
-            source=source,
-        )
+        origin = Origin(worklist_id, imported_from, author_email, model_id, source)
+        new = origin.annotation("label", identifier)
         return self._one_or_range(resource, new, frame_index, frame_range)
 
+    @overload
+    def add_category_annotation(
+        self,
+        resource: ResourceRef,
+        identifier: str,
+        value: str,
+        frame_index: int | None = ...,
+        frame_range: None = ...,
+        worklist_id: str | None = ...,
+        author_email: str | None = ...,
+        imported_from: str | None = ...,
+        model_id: str | None = ...,
+        source: str | None = ...,
+    ) -> str: ...
+    @overload
+    def add_category_annotation(
+        self,
+        resource: ResourceRef,
+        identifier: str,
+        value: str,
+        frame_index: None = ...,
+        *,
+        frame_range: FrameRange,
+        worklist_id: str | None = ...,
+        author_email: str | None = ...,
+        imported_from: str | None = ...,
+        model_id: str | None = ...,
+        source: str | None = ...,
+    ) -> list[str]: ...
     def add_category_annotation(
         self,
         resource: ResourceRef,
@@ -85,16 +146,8 @@ class AnnotationMakers(Endpoint):
         source: str | None = "imported",
     ) -> str | list[str]:
         """The id of a new category `identifier` = `value` (the ids, one a frame, with `frame_range`)."""
-        new = NewAnnotation(
-            type="category",
-            identifier=identifier,
-            value=value,
-            worklist_id=worklist_id,
-            author=author_email,
-            imported_from=imported_from,
-            model_id=model_id,
-            source=source,
-        )
+        origin = Origin(worklist_id, imported_from, author_email, model_id, source)
+        new = origin.annotation("category", identifier, value)
         return self._one_or_range(resource, new, frame_index, frame_range)
 
     def create_image_classification(
@@ -110,20 +163,41 @@ class AnnotationMakers(Endpoint):
         source: str | None = "imported",
     ) -> str:
         """The id of a new category of the whole resource."""
-        new = NewAnnotation(
-            type="category",
-            identifier=identifier,
-            value=value,
-            worklist_id=worklist_id,
-            author=author_email,
-            imported_from=imported_from,
-            model_id=model_id,
-            source=source,
-        )
+        origin = Origin(worklist_id, imported_from, author_email, model_id, source)
+        new = origin.annotation("category", identifier, value)
         return self._create(resource, [new])[0]
 
     add_image_category_annotation = create_image_classification
 
+    @overload
+    def add_text_annotation(
+        self,
+        resource: ResourceRef,
+        identifier: str,
+        value: str,
+        frame_index: int | None = ...,
+        frame_range: None = ...,
+        worklist_id: str | None = ...,
+        author_email: str | None = ...,
+        imported_from: str | None = ...,
+        model_id: str | None = ...,
+        source: str | None = ...,
+    ) -> str: ...
+    @overload
+    def add_text_annotation(
+        self,
+        resource: ResourceRef,
+        identifier: str,
+        value: str,
+        frame_index: None = ...,
+        *,
+        frame_range: FrameRange,
+        worklist_id: str | None = ...,
+        author_email: str | None = ...,
+        imported_from: str | None = ...,
+        model_id: str | None = ...,
+        source: str | None = ...,
+    ) -> list[str]: ...
     def add_text_annotation(
         self,
         resource: ResourceRef,
@@ -138,16 +212,8 @@ class AnnotationMakers(Endpoint):
         source: str | None = "imported",
     ) -> str | list[str]:
         """The id of a new text (the ids, one a frame, with `frame_range`)."""
-        new = NewAnnotation(
-            type="text",
-            identifier=identifier,
-            value=value,
-            worklist_id=worklist_id,
-            author=author_email,
-            imported_from=imported_from,
-            model_id=model_id,
-            source=source,
-        )
+        origin = Origin(worklist_id, imported_from, author_email, model_id, source)
+        new = origin.annotation("text", identifier, value)
         return self._one_or_range(resource, new, frame_index, frame_range)
 
     def create_numeric_annotation(
@@ -163,17 +229,8 @@ class AnnotationMakers(Endpoint):
         source: str | None = "imported",
     ) -> str:
         """The id of a new number of the whole resource: an int is an integer, a float a float."""
-        new = NewAnnotation(
-            type=numeric_type(value),
-            identifier=identifier,
-            value=value,
-            units=units,
-            worklist_id=worklist_id,
-            author=author_email,
-            imported_from=imported_from,
-            model_id=model_id,
-            source=source,
-        )
+        origin = Origin(worklist_id, imported_from, author_email, model_id, source)
+        new = origin.annotation(numeric_type(value), identifier, value, units)
         return self._create(resource, [new])[0]
 
     add_numeric_annotation = create_numeric_annotation

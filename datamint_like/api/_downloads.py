@@ -10,9 +10,20 @@ from typing import Any
 from datamint_like._files import is_disk_full, write_bytes
 from datamint_like.entities import Resource
 from datamint_like.exceptions import StorageError, ValidationError
+from datamint_like.imaging.sniff import is_gzip, is_nifti2
 
-_GZIP = b"\x1f\x8b"
 _EXTENSIONS = {"application/dicom": ".dcm", "image/png": ".png", "image/jpeg": ".jpg"}
+
+
+def target_of(path: str | Path, what: str) -> Path:
+    """The path that an argument names.
+
+    Raises:
+        ValidationError: It names none.
+    """
+    if not isinstance(path, str | Path):
+        raise ValidationError(f"{what} is the path of the file to write, not {path!r:.80}.")
+    return Path(path)
 
 
 def save(path: Path, data: bytes) -> None:
@@ -27,13 +38,15 @@ def save(path: Path, data: bytes) -> None:
     except OSError as error:
         if is_disk_full(error):
             raise StorageError(f"The disk is full: {path.name} ({len(data)} bytes) was not written.") from error
-        raise ValidationError(f"{path} cannot be written: {error.strerror}. Choose another save_path.") from error
+        raise ValidationError(f"{path!s:.200} cannot be written: {error.strerror}. Choose another path.") from error
+    except ValueError as error:  # no path at all
+        raise ValidationError(f"{str(path)!r:.200} cannot be written: {error}. Choose another path.") from error
 
 
 def extension_of(resource: Resource, data: bytes) -> str:
     """The extension that files of this format have, with its dot; "" where there is none."""
     if format_of(resource) == "nifti":
-        return ".nii.gz" if data.startswith(_GZIP) else ".nii"
+        return ".nii.gz" if is_gzip(data) else ".nii"
     return _EXTENSIONS.get(str(resource.metadata.get("mimetype") or resource.mimetype), "")
 
 
@@ -63,9 +76,8 @@ def _nifti(data: bytes) -> Any:
 
     import nibabel
 
-    raw = gzip.decompress(data) if data.startswith(_GZIP) else data
-    kind = nibabel.Nifti2Image if raw[:4] in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c") else nibabel.Nifti1Image
-    return kind.from_bytes(raw)
+    raw = gzip.decompress(data) if is_gzip(data) else data
+    return (nibabel.Nifti2Image if is_nifti2(raw) else nibabel.Nifti1Image).from_bytes(raw)
 
 
 def _raster(resource: Resource, data: bytes) -> Any:

@@ -1,15 +1,18 @@
-"""What all groups of calls share: the store behind them, and entities that may be given as ids."""
+"""What all groups of calls share: the store behind them, and the forms in which arguments may be given."""
 
 from __future__ import annotations
 
-import difflib
+import operator
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from datamint_like.backends.base import Backend
+from datamint_like.backends.finding import find_project
 from datamint_like.entities import Annotation, AnnotationWorklist, Project, Resource, User
-from datamint_like.exceptions import ItemNotFoundError, ValidationError
+from datamint_like.exceptions import ValidationError
 
 if TYPE_CHECKING:
     from datamint_like.api.client import Api
@@ -18,6 +21,7 @@ ProjectRef: TypeAlias = Project | str
 ResourceRef: TypeAlias = Resource | str
 AnnotationRef: TypeAlias = Annotation | str
 WorklistRef: TypeAlias = AnnotationWorklist | str
+T = TypeVar("T")
 Entity = TypeVar("Entity", Project, Resource, Annotation, AnnotationWorklist, User)
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -68,35 +72,97 @@ def looks_like_id(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
-def find_project(backend: Backend, project: ProjectRef) -> Project:
-    """The project that is given as itself, as its id or as its name.
+def project_of(backend: Backend, project: ProjectRef) -> Project:
+    """The project that is given as itself, as its name or as its id; an archived one, too.
 
     Raises:
         ItemNotFoundError: The store holds none; the message names the project and the store.
+        ValidationError: It is neither a project nor a text.
     """
-    if isinstance(project, Project):
-        return project
-    text = id_of(project, Project)
-    if looks_like_id(text):
-        try:
-            return backend.get_project(text)
-        except ItemNotFoundError:
-            pass  # a name may look like an id, too
-    found = backend.find_project(text)
-    if found is None:
-        raise ItemNotFoundError(unknown_project(backend, text))
+    return project if isinstance(project, Project) else find_project(backend, id_of(project, Project))
+
+
+def open_project(backend: Backend, project: ProjectRef) -> Project:
+    """The project as it is now, for new resources to join.
+
+    Raises:
+        ItemNotFoundError: The store holds none.
+        ValidationError: It is archived.
+    """
+    found = backend.get_project(project_of(backend, project).id)
+    if found.archived:
+        raise ValidationError(
+            f"The project {found.name!r} is archived. Bring it back with Api().projects.restore({found.name!r}), "
+            "or choose another project."
+        )
     return found
 
 
-def unknown_project(backend: Backend, name: str) -> str:
-    """The sentence for a project that the store does not hold: which, where, and the nearest name."""
-    from datamint_like.api.client import without_user_info
+def first(items: Sequence[T], limit: int | None) -> list[T]:
+    """The first `limit` items; all without a limit.
 
-    names = [project.name for project in backend.list_projects()]
-    near = difflib.get_close_matches(name, names, n=1)
-    some = ", ".join(repr(each) for each in names[:5]) + (", ..." if len(names) > 5 else "")
-    hint = f"Did you mean {near[0]!r}?" if near else f"It holds {some}." if names else "It holds no project yet."
-    return f"Project {name!r} was not found in the store {without_user_info(backend.url)}. {hint}"
+    Raises:
+        ValidationError: The limit is no whole number from 0.
+    """
+    return list(items[: limit_of(limit)])
+
+
+def limit_of(limit: int | None) -> int | None:
+    """The limit of a listing, checked.
+
+    Raises:
+        ValidationError: It is no whole number from 0.
+    """
+    if limit is None:
+        return None
+    if not hasattr(limit, "__index__") or isinstance(limit, bool) or limit < 0:
+        raise ValidationError(f"limit is how many to list, a whole number from 0 (None lists all), not {limit!r:.80}.")
+    return min(operator.index(limit), sys.maxsize)
+
+
+def several(values: Any, what: str, such_as: str) -> list[Any]:
+    """The values of an argument that takes several; none where it is None.
+
+    Raises:
+        ValidationError: It is one text, a mapping, or nothing to go through.
+    """
+    if values is None:
+        return []
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise ValidationError(f"{what} is a list, such as {such_as}, not {values!r:.80}.")
+    return list(values)
+
+
+def fields_of(given: Any, what: str) -> dict[str, Any]:
+    """The fields of an argument that is a dict.
+
+    Raises:
+        ValidationError: It is none.
+    """
+    if not isinstance(given, Mapping):
+        raise ValidationError(f"{what} is a dict of fields, such as {{'name': ...}}, not {given!r:.80}.")
+    return {str(key): value for key, value in given.items()}
+
+
+def one_spelling(**given: T | None) -> T | None:
+    """The value of an argument that has several published names; None where it is given under none.
+
+    Raises:
+        ValidationError: It is given under two names with different values.
+    """
+    found = {name: value for name, value in given.items() if value is not None}
+    names, values = list(found), list(found.values())
+    for name, value in found.items():
+        if value != values[0]:
+            raise ValidationError(
+                f"{names[0]}={values[0]!r:.80} and {name}={value!r:.80} are two names of one argument. Give one."
+            )
+    return values[0] if values else None
+
+
+def iso(moment: date | str | None) -> str | None:
+    """A date or time as ISO 8601 text; text stays as it is."""
+    return moment.isoformat() if isinstance(moment, date) else moment
 
 
 def _describe(value: object) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import glob
+import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 FileInput: TypeAlias = "str | Path | IO[bytes] | pydicom.Dataset"
 FileInputs: TypeAlias = "FileInput | Iterable[FileInput]"
+_UID = r"[0-9.]{1,64}"
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,10 @@ def on_disk(files: list[Any]) -> Iterator[list[GivenFile]]:
         ValidationError: A path, folder or pattern holds no file; the message says which.
     """
     with TemporaryDirectory(prefix="datamint-like-") as folder:
-        found: dict[Path, GivenFile] = {}
+        found: dict[str, GivenFile] = {}
         for source, given in enumerate(files):
             for path in _paths_of(given, Path(folder) / str(source)):
-                found.setdefault(path.absolute(), GivenFile(path, source))
+                found.setdefault(_place_of(path), GivenFile(path, source))
         yield list(found.values())
 
 
@@ -77,12 +80,24 @@ def _paths_of(given: Any, scratch: Path) -> list[Path]:
 def expand(given: str | Path) -> list[Path]:
     """The files that a path, a folder (with its folders, without hidden files) or a glob pattern names, sorted.
 
+    Links to folders are followed, each folder once.
+
     Raises:
-        ValidationError: There is none.
+        ValidationError: There is none, or it cannot be looked for, or the path is an empty text.
     """
-    path = Path(given).expanduser()
+    if not str(given).strip():  # Path("") is the current folder, which nobody meant
+        raise ValidationError("A path is empty (a variable that is not set?). Give a file or folder; . is this folder.")
+    try:
+        return _files_at(Path(given).expanduser(), given)
+    except (OSError, RuntimeError) as error:  # a name too long, a folder that is closed, no such user's home
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        which = getattr(error, "filename", None) or given  # of a folder, the one in it that is closed
+        raise ValidationError(f"{which!s:.200} cannot be read: {reason}. Check the path.") from error
+
+
+def _files_at(path: Path, given: str | Path) -> list[Path]:
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file() and not _is_hidden(file, path))
+        files = sorted(_files_in(path))
         if not files:
             raise ValidationError(f"The folder {given} holds no file. Give the folder that holds the images.")
         return files
@@ -92,15 +107,56 @@ def expand(given: str | Path) -> list[Path]:
         raise ValidationError(f"{given} is neither a file nor a folder. Give the files that hold the images.")
     text = str(given)
     if glob.has_magic(text):
-        matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 -- patterns may be absolute
+        matches = sorted(set(_matches(path)))
         if not matches:
             raise ValidationError(f"Nothing matches the pattern {text}. Check it, or give a folder.")
-        return [file for match in matches for file in expand(glob.escape(match) if not Path(match).exists() else match)]
+        return [file for match in matches for file in _files_at(match, match)]
     raise ValidationError(f"There is no file or folder {text}. Check the path.")
 
 
-def _is_hidden(file: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+def _files_in(folder: Path) -> Iterator[Path]:
+    """The files in a folder and its folders, without hidden ones."""
+    for place, names in _folders_in(folder):
+        yield from (place / name for name in names if not name.startswith(".") and (place / name).is_file())
+
+
+def _folders_in(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """A folder and those in it, none hidden, with what each holds; links to folders come last, each folder once."""
+    seen: set[str] = set()
+    waiting = [folder]
+    for start in waiting:  # grows on the way
+        for place, folders, names in os.walk(start, onerror=_raise):
+            if (real := os.path.realpath(place)) in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            waiting += [Path(place, name) for name in folders if Path(place, name).is_symlink()]
+            yield Path(place), names
+
+
+def _matches(pattern: Path) -> list[Path]:
+    """The paths that a pattern names, where `**` is any folders: unlike `glob`, never round in circles of links."""
+    parts = pattern.parts
+    if "**" not in parts:
+        return [Path(match) for match in glob.glob(str(pattern))]  # noqa: PTH207 -- patterns may be absolute
+    at = parts.index("**")
+    rest = parts[at + 1 :]
+    bases = _matches(Path(*parts[:at])) if at else [Path()]
+    if not rest:
+        return bases
+    folders = [folder for base in bases if base.is_dir() for folder, _ in _folders_in(base)]
+    return [match for folder in folders for match in _matches(Path(glob.escape(str(folder)), *rest))]
+
+
+def _raise(error: OSError) -> None:
+    """A folder that is closed is told, not left out in silence."""
+    raise error
+
+
+def _place_of(path: Path) -> str:
+    """Where a file lies, whichever links its folders were reached by."""
+    return os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118 -- as realpath, a text
 
 
 def _is_dataset(given: Any) -> bool:
@@ -109,7 +165,10 @@ def _is_dataset(given: Any) -> bool:
 
 def _save_stream(stream: Any, folder: Path) -> Path:
     """The content of an open file, under its own base name."""
-    data = stream.read()
+    try:
+        data = stream.read()
+    except (OSError, ValueError) as error:  # the disk; a file that is closed, or not open for reading
+        raise ValidationError(f"An open file cannot be read: {error}. Open it with open(path, 'rb').") from error
     if not isinstance(data, bytes):
         raise ValidationError("An open file must be opened in binary mode, open(path, 'rb').")
     name = getattr(stream, "name", None)
@@ -120,9 +179,10 @@ def _save_stream(stream: Any, folder: Path) -> Path:
 
 def _save_dataset(dataset: Any, folder: Path) -> Path:
     """A DICOM data set as a file, named by its instance UID."""
-    path = folder / f"{dataset.get('SOPInstanceUID', 'upload')}.dcm"
+    uid = str(dataset.get("SOPInstanceUID", ""))
+    path = folder / f"{uid if re.fullmatch(_UID, uid) else 'upload'}.dcm"
     try:
         dataset.save_as(path, enforce_file_format=True)
-    except (AttributeError, ValueError, TypeError, KeyError) as error:
+    except (AttributeError, ValueError, TypeError, KeyError, NotImplementedError) as error:
         raise ValidationError(f"This DICOM data set cannot be written as a file: {error}.") from error
     return path

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
+from datamint_like.api._endpoint import several
 from datamint_like.exceptions import ValidationError
 
 CoordinateSystem = Literal["pixel", "patient"]
@@ -37,6 +38,7 @@ def polyline(points: Sequence[Point], closed: bool, system: CoordinateSystem, fr
         ValidationError: It has fewer than 2 points, or fewer than 3 when closed.
     """
     least = 3 if closed else 2
+    points = several(points, "points", "[(x, y), ...]")
     if len(points) < least:
         raise ValidationError(f"A {'polygon' if closed else 'polyline'} needs {least} points, got {len(points)}.")
     return {**_geometry([_point(at, system, frame) for at in points], system), "closed": closed}
@@ -86,7 +88,7 @@ def _point(at: Point, system: CoordinateSystem, frame: int | None) -> list[float
     """Three finite numbers; a pixel point gets its frame (0 without one) as the third."""
     if system not in get_args(CoordinateSystem):
         raise ValidationError(f'coords_system is "pixel" or "patient", not {system!r}.')
-    if isinstance(at, str) or (not isinstance(at, Sequence | tuple) and not hasattr(at, "tolist")):
+    if isinstance(at, str) or not (isinstance(at, Sequence) or getattr(at, "ndim", None) == 1):
         raise ValidationError(f"A point is a sequence of numbers, not a {type(at).__name__}.")
     numbers = [_plain(value) for value in at]
     wanted = 2 if system == "pixel" else 3
@@ -98,7 +100,7 @@ def _point(at: Point, system: CoordinateSystem, frame: int | None) -> list[float
 
 def _plain(value: Any) -> float:
     """A Python number: whole numbers stay int."""
-    number = value.item() if hasattr(value, "item") else value
+    number = value.item() if getattr(value, "ndim", None) == 0 else value
     if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
         raise ValidationError(f"A coordinate must be a finite number, not {value!r}.")
     return number

@@ -9,10 +9,11 @@ from typing import Any
 
 from datamint_like.api import _geometry
 from datamint_like.api._annotation_makers import AnnotationMakers
-from datamint_like.api._annotation_rows import on_frames
+from datamint_like.api._annotation_rows import Origin, on_frame
 from datamint_like.api._endpoint import ResourceRef
 from datamint_like.api._geometry import CoordinateSystem, Geometry, Point, ViewPlane
 from datamint_like.backends.base import NewAnnotation
+from datamint_like.exceptions import ValidationError
 
 
 class GeometryMakers(AnnotationMakers):
@@ -43,7 +44,8 @@ class GeometryMakers(AnnotationMakers):
         """The id of a new line between two points."""
         _refuse(slice_plane, coords_system, metadata, dicom_metadata)
         geometry = _geometry.line(point1, point2, coords_system, frame_index)
-        template = _drawn("line", identifier, worklist_id, imported_from, author_email, model_id, source)
+        origin = Origin(worklist_id, imported_from, author_email, model_id, source)
+        template = origin.annotation("line", identifier)
         return self._draw(resource, template, geometry, frame_index)
 
     def add_box_annotation(
@@ -66,7 +68,8 @@ class GeometryMakers(AnnotationMakers):
         """The id of a new box between two opposite corners; its type is `"square"`."""
         _refuse(slice_plane, coords_system, metadata, dicom_metadata)
         geometry = _geometry.box(point1, point2, coords_system, frame_index, slice_plane)
-        template = _drawn("square", identifier, worklist_id, imported_from, author_email, model_id, source)
+        origin = Origin(worklist_id, imported_from, author_email, model_id, source)
+        template = origin.annotation("square", identifier)
         return self._draw(resource, template, geometry, frame_index)
 
     def add_point_annotation(
@@ -89,7 +92,8 @@ class GeometryMakers(AnnotationMakers):
         """The id of a new point; `value` is kept with it as JSON text."""
         _refuse(slice_plane, coords_system, metadata, dicom_metadata)
         geometry = _geometry.point(point, coords_system, frame_index)
-        template = _drawn("point", identifier, worklist_id, imported_from, author_email, model_id, source)
+        origin = Origin(worklist_id, imported_from, author_email, model_id, source)
+        template = origin.annotation("point", identifier)
         return self._draw(resource, template, geometry, frame_index, value)
 
     def add_polyline_annotation(
@@ -113,13 +117,16 @@ class GeometryMakers(AnnotationMakers):
         """The id of a new chain of points, or with `closed=True` of a polygon; its type is `"region"`."""
         _refuse(slice_plane, coords_system, metadata, dicom_metadata)
         geometry = _geometry.polyline(points, closed, coords_system, frame_index)
-        template = _drawn("region", identifier, worklist_id, imported_from, author_email, model_id, source)
+        origin = Origin(worklist_id, imported_from, author_email, model_id, source)
+        template = origin.annotation("region", identifier)
         return self._draw(resource, template, geometry, frame_index, value)
 
     def add_polygon_annotation(
         self, points: Sequence[Point], resource: ResourceRef, identifier: str, **more: Any
     ) -> str:
         """The id of a new polygon: `add_polyline_annotation` with `closed=True`."""
+        if more.pop("closed", True) is not True:
+            raise ValidationError("A polygon is closed. Use add_polyline_annotation for an open chain of points.")
         return self.add_polyline_annotation(points, resource, identifier, closed=True, **more)
 
     def _draw(
@@ -130,29 +137,17 @@ class GeometryMakers(AnnotationMakers):
         frame_index: int | None,
         value: Mapping[str, Any] | None = None,
     ) -> str:
-        text = None if value is None else json.dumps(value)
-        rows = on_frames(replace(template, geometry=geometry, value=text), frame_index, None)
-        return self._create(resource, rows)[0]
+        drawn = replace(template, geometry=geometry, value=_json_text(value))
+        return self._create(resource, [on_frame(drawn, frame_index)])[0]
 
 
-def _drawn(
-    kind: str,
-    identifier: str,
-    worklist_id: str | None,
-    imported_from: str | None,
-    author_email: str | None,
-    model_id: str | None,
-    source: str | None,
-) -> NewAnnotation:
-    return NewAnnotation(
-        type=kind,
-        identifier=identifier,
-        worklist_id=worklist_id,
-        imported_from=imported_from,
-        author=author_email,
-        model_id=model_id,
-        source=source,
-    )
+def _json_text(value: object) -> str | None:
+    if value is None:
+        return None
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValidationError(f"value is kept as JSON, which cannot hold this: {error}.") from error
 
 
 def _refuse(plane: ViewPlane | None, system: CoordinateSystem, metadata: Any, dicom_metadata: Any) -> None:

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like.api._mask_sources import is_palette, palette_as_grey
 from datamint_like.exceptions import GeometryError, ValidationError
 from datamint_like.imaging.types import HeaderFacts
-
-_GZIP = b"\x1f\x8b"
 
 
 def name_of(source: Any) -> str:
@@ -32,11 +31,13 @@ def is_nifti_source(source: Any) -> bool:
     return is_nifti(inflate_head(head) if is_gzip(head) else head)
 
 
-def frames_of(source: Any, facts: HeaderFacts, resource: str, transpose: bool) -> list[npt.NDArray[Any]]:
+def frames_of(
+    source: Any, facts: HeaderFacts, resource: str, transpose: bool, *, by_index: bool = False
+) -> list[npt.NDArray[Any]]:
     """The frames of a mask, each (J, I), or (J, I, 3) where it is in colour, of the resource's size.
 
     Arrays are (H, W), (H, W, frames), or in colour (3, H, W, frames); (H, W, 3 or 4) is a colour mask where the
-    resource has one frame.
+    resource has one frame. With `by_index` a palette PNG gives its indices instead of its colours.
 
     Raises:
         ValidationError: The array has another number of axes, or values that are no labels.
@@ -44,8 +45,9 @@ def frames_of(source: Any, facts: HeaderFacts, resource: str, transpose: bool) -
         DecodeError: The file is no image.
     """
     is_array = isinstance(source, np.ndarray)
-    frames = _frames_of_array(source, facts.shape[0]) if is_array else _frames_of_file(source)
-    plain = [_plain(frame.swapaxes(0, 1) if transpose else frame, name_of(source)) for frame in frames]
+    frames = _frames_of_array(source, facts.shape[0]) if is_array else _frames_of_file(source, by_index)
+    mask = f"{name_of(source)} (for {resource})"
+    plain = [_plain(frame.swapaxes(0, 1) if transpose else frame, mask) for frame in frames]
     for frame in plain:
         if frame.shape[:2] != facts.shape[1:]:
             raise GeometryError(_other_grid(name_of(source), frame.shape[:2], facts, resource, source))
@@ -65,27 +67,44 @@ def _frames_of_array(array: npt.NDArray[Any], planes: int) -> list[npt.NDArray[A
     raise ValidationError(f"A mask array is (H, W), (H, W, frames) or in colour (3, H, W, frames), not {array.shape}.")
 
 
-def _frames_of_file(source: Any) -> list[npt.NDArray[Any]]:
+def _frames_of_file(source: Any, by_index: bool) -> list[npt.NDArray[Any]]:
     """The frames of an image file, each (J, I, channels)."""
     from datamint_like.imaging import decode_stored, probe
 
     with TemporaryDirectory(prefix="datamint-like-") as folder:
         path = Path(folder) / (Path(source).name if isinstance(source, str | Path) else "mask")
-        path.write_bytes(bytes_of(source))
-        stored = decode_stored([path], probe([path])).array
+        data, step = bytes_of(source), 1
+        path.write_bytes(data)
+        facts = probe([path])
+        stored = decode_stored([path], facts).array  # also where indices are wanted: it tells whether the file is whole
+        if by_index and is_palette(data):
+            data, step = palette_as_grey(data)
+            path.write_bytes(data)
+            stored = decode_stored([path], probe([path])).array // step
     return list(np.moveaxis(stored, 0, -1))
 
 
 def bytes_of(source: Any, limit: int = -1) -> bytes:
+    """The bytes of a mask that is a file or its bytes; the first `limit` of them where that is not negative.
+
+    Raises:
+        ValidationError: The file cannot be read, or it is neither.
+    """
     if isinstance(source, bytes):
         return source[:limit] if limit >= 0 else source
     if not isinstance(source, str | Path):
-        raise ValidationError(f"A mask is a file, its bytes or a numpy array, not a {type(source).__name__}.")
+        raise ValidationError(
+            f"A mask is a file, its bytes or a numpy array, not a {type(source).__name__}. "
+            "A torch tensor or a nibabel image will do, too."
+        )
+    if not str(source).strip():
+        raise ValidationError("The path of a mask is empty (a variable that is not set?). Give the file of the mask.")
     try:
         with open(Path(source).expanduser(), "rb") as file:
             return file.read(limit)
-    except OSError as error:
-        raise ValidationError(f"{name_of(source)} cannot be read: {error.strerror}. Check the path.") from error
+    except (OSError, RuntimeError, ValueError) as error:  # no such file; no such user's home; no path at all
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise ValidationError(f"{name_of(source)} cannot be read: {reason}. Check the path.") from error
 
 
 def _plain(frame: npt.NDArray[Any], mask: str) -> npt.NDArray[Any]:

@@ -22,12 +22,14 @@ class ClassNames:
         named: Name by value: a grey value g is the colour (g, g, g).
         others: Name of values that `named` lacks, else they are an error.
         automatic: Name the values after themselves, `seg_<value>`.
+        by_number: Every name is given for a number; in a palette picture these are indices of the palette.
     """
 
     single: str | None = None
     named: Mapping[Colour, str] = field(default_factory=dict)
     others: str | None = None
     automatic: bool = False
+    by_number: bool = False
 
     def all(self) -> list[str]:
         """The names given, in order and once each."""
@@ -74,7 +76,8 @@ def class_names(given: NamesGiven) -> ClassNames:
         )
     named = {_colour(key): _checked(name) for key, name in given.items() if key != _OTHERS}
     others = next((_checked(name) for key, name in given.items() if key == _OTHERS), None)
-    return ClassNames(named=named, others=others)
+    numbers = not any(isinstance(key, tuple) for key in given)
+    return ClassNames(named=named, others=others, by_number=bool(named) and numbers)
 
 
 def _checked(name: object) -> str:
@@ -85,16 +88,20 @@ def _checked(name: object) -> str:
 
 def _colour(key: object) -> Colour:
     """A grey value or label, or a colour of three (a fourth, alpha, plays no role)."""
-    if hasattr(key, "item"):
-        key = key.item()
+    key = key.item() if hasattr(key, "item") else key
     if isinstance(key, str) and key.strip().isdigit():
         key = int(key)
     if isinstance(key, int) and not isinstance(key, bool):
         return key, key, key
-    if isinstance(key, tuple) and len(key) in (1, 3, 4) and all(int(part) == part for part in key):
+    if isinstance(key, tuple) and len(key) in (1, 3, 4) and all(_is_whole(part) for part in key):
         red, green, blue = (int(part) for part in (key * 3 if len(key) == 1 else key[:3]))
         return red, green, blue
     raise ValidationError(f"A key of mask names is a grey value (1) or a colour (255, 0, 0), not {key!r}.")
+
+
+def _is_whole(part: object) -> bool:
+    number = part.item() if hasattr(part, "item") else part
+    return isinstance(number, int | float) and not isinstance(number, bool) and number % 1 == 0
 
 
 def _shown(value: Colour) -> str:

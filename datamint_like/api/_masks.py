@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like._warn import warn_user
+from datamint_like.api._annotation_rows import Origin
 from datamint_like.api._mask_frames import bytes_of, frames_of, is_nifti_source, name_of
 from datamint_like.api._mask_names import ClassNames, Colour, NamesGiven, class_names
+from datamint_like.api._mask_sources import plain_source
 from datamint_like.backends.base import Backend, NewAnnotation
 from datamint_like.entities import Resource
-from datamint_like.exceptions import DatamintWarning, ValidationError
+from datamint_like.exceptions import DatamintWarning, DecodeError, GeometryError, ValidationError
 from datamint_like.imaging.types import HeaderFacts
 
-MaskSource: TypeAlias = "str | Path | bytes | npt.NDArray[Any]"
+if TYPE_CHECKING:
+    import nibabel
+    import torch
+
+MaskSource: TypeAlias = "str | Path | bytes | npt.NDArray[Any] | torch.Tensor | nibabel.nifti1.Nifti1Image"
 
 
 @dataclass(frozen=True)
@@ -48,23 +54,11 @@ class MaskOptions:
     transpose: bool = False
     discard_empty: bool = True
     axes: Literal["xyz", "dhw"] = "xyz"
-    author: str | None = None
-    model_id: str | None = None
-    worklist_id: str | None = None
-    imported_from: str | None = None
-    source: str | None = "imported"
+    origin: Origin = field(default_factory=Origin)
 
     def template(self) -> NewAnnotation:
         """An annotation with all but name, place and payload."""
-        return NewAnnotation(
-            type="segmentation",
-            identifier="mask",
-            worklist_id=self.worklist_id,
-            author=self.author,
-            model_id=self.model_id,
-            imported_from=self.imported_from,
-            source=self.source,
-        )
+        return self.origin.annotation("segmentation", "mask")
 
 
 @dataclass(frozen=True)
@@ -89,6 +83,7 @@ def plan_masks(source: MaskSource, names: NamesGiven, grid: Grid, options: MaskO
     Raises:
         ValidationError, GeometryError, DecodeError: It cannot be used; the message names mask and resource.
     """
+    source = plain_source(source)
     if is_nifti_source(source):
         return plan_volume_mask(source, names, grid, options)
     return plan_frame_masks(source, names, grid, options)
@@ -99,34 +94,33 @@ def plan_frame_masks(source: MaskSource, names: NamesGiven, grid: Grid, options:
     from datamint_like.imaging import encode_frame_mask
 
     mask, classes = name_of(source), class_names(names)
-    frames = frames_of(source, grid.facts, grid.name, options.transpose)
+    frames = frames_of(source, grid.facts, grid.name, options.transpose, by_index=classes.by_number)
     indices = _frame_indices(len(frames), options.frame_index, grid, mask)
     template = options.template()
     made = [
         _frame_annotation(template, name, index, encode_frame_mask(where))
         for index, frame in zip(indices, frames, strict=True)
-        for name, where in _classes_on(frame, classes, mask, keep_empty=not options.discard_empty)
+        for name, where in _classes_on(
+            frame, classes, f"{mask} (for {grid.name})", keep_empty=not options.discard_empty
+        )
     ]
     if not made:
-        warnings.warn(f"{mask} holds background only, so no mask was stored.", DatamintWarning, stacklevel=4)
+        warn_user(f"{mask} holds background only, so no mask was stored.", DatamintWarning)
     return FrameMasks(tuple(made))
 
 
 def plan_volume_mask(source: MaskSource, names: NamesGiven, grid: Grid, options: MaskOptions) -> VolumeMask:
     """The label map on the volume's grid, with a name for every label it holds."""
-    from datamint_like.imaging import array_to_stored, decode_mask, encode_volume_mask
+    from datamint_like.imaging import encode_volume_mask
 
+    source = plain_source(source)
     mask, classes = name_of(source), class_names(names)
     if options.transpose:
         raise NotImplementedError(
             'transpose_segmentation is for masks of frames. Say with axes="xyz" or axes="dhw" how a volume array lies.'
         )
-    if isinstance(source, np.ndarray):
-        payload = None
-        labels = array_to_stored(source, grid.facts, axes=options.axes)
-    else:
-        payload = None if options.axes == "dhw" else bytes_of(source)
-        labels = decode_mask(bytes_of(source), grid.facts, name=mask, axes=options.axes)
+    payload = None if isinstance(source, np.ndarray) or options.axes == "dhw" else bytes_of(source)
+    labels = _labels_of(source, grid, options.axes, mask)
     present = [int(value) for value in np.unique(labels) if value != 0]
     named = {value[0]: name for value, name in classes.of([(v, v, v) for v in present], mask).items()}
     if not present:
@@ -137,6 +131,35 @@ def plan_volume_mask(source: MaskSource, names: NamesGiven, grid: Grid, options:
     if payload is None:
         payload = encode_volume_mask(labels, grid.facts)
     return VolumeMask(payload, named, options.template())
+
+
+def _labels_of(source: Any, grid: Grid, axes: Literal["xyz", "dhw"], mask: str) -> npt.NDArray[Any]:
+    """The label map in the volume's stored orientation.
+
+    Raises:
+        GeometryError, DecodeError: It does not fit; the message names mask and resource.
+    """
+    from datamint_like.imaging import array_to_stored, decode_mask
+
+    try:
+        if isinstance(source, np.ndarray):
+            return array_to_stored(source, grid.facts, axes=axes)
+        return decode_mask(bytes_of(source), grid.facts, name=mask, axes=axes)
+    except (GeometryError, DecodeError) as error:
+        told = str(error) if mask in str(error) else f"{mask}: {error}"
+        raise type(error)(f"{told} It is for {grid.name}.{_other_axes(source, grid.facts, axes)}") from error
+
+
+def _other_axes(source: Any, facts: HeaderFacts, axes: Literal["xyz", "dhw"]) -> str:
+    """What to do about an array that would fit if its axes lay the other way; nothing where it would not."""
+    from datamint_like.imaging.orientation import canonical_shape
+
+    shapes = {"xyz": facts.shape[::-1], "dhw": canonical_shape(facts)[1:]}
+    other = "dhw" if axes == "xyz" else "xyz"
+    if not isinstance(source, np.ndarray) or source.shape == shapes[axes] or source.shape != shapes[other]:
+        return ""
+    meaning = "as items are, (D, H, W)" if other == "dhw" else "as nibabel shows it, (x, y, z)"
+    return f' If it lies {meaning}, pass axes="{other}".'
 
 
 def store_masks(backend: Backend, resource: Resource, planned: FrameMasks | VolumeMask) -> list[str]:
@@ -186,10 +209,14 @@ def _frame_indices(count: int, given: int | Sequence[int] | None, grid: Grid, ma
                 f"{mask} has {count} frame(s) and {grid.name} has {planes}. Say with frame_index= which it is for."
             )
         return list(range(planes))
-    indices = [given] if isinstance(given, int | np.integer) else list(given)
+    given = given.tolist() if isinstance(given, np.ndarray) else given
+    indices = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    odd = [index for index in indices if not isinstance(index, int | np.integer) or isinstance(index, bool)]
+    if odd:
+        raise ValidationError(f"frame_index is a whole number, or one for each frame of {mask}, not {odd[0]!r:.80}.")
     if len(indices) != count:
         raise ValidationError(f"{mask} has {count} frame(s), but frame_index names {len(indices)}: give one for each.")
-    wrong = [index for index in indices if isinstance(index, bool) or not 0 <= index < planes]
+    wrong = [index for index in indices if not 0 <= index < planes]
     if wrong:
         raise ValidationError(f"{grid.name} has frames 0 to {planes - 1}; there is no frame {wrong[0]}.")
     return [int(index) for index in indices]

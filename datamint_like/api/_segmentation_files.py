@@ -1,16 +1,15 @@
-"""Mask files that come with an upload: checked before anything is stored, added right after their resource."""
+"""Mask files that come with an upload: read before anything is stored, stored in one step with their resource."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from datamint_like.api._masks import Grid, MaskOptions, MaskSource, plan_masks, store_masks
+from datamint_like.api._masks import FrameMasks, Grid, MaskOptions, MaskSource, VolumeMask, plan_masks
 from datamint_like.api._uploads import Planned
-from datamint_like.backends.base import Backend
-from datamint_like.entities import Resource
+from datamint_like.backends.base import NewResource, NewVolumeMask
 from datamint_like.exceptions import ValidationError
 
 SegmentationFiles: TypeAlias = "Mapping[str, Any] | Sequence[MaskSource] | None"
@@ -34,7 +33,7 @@ def masks_given(given: Any, count: int) -> list[list[MaskFile]]:
     """
     if given is None:
         return [[] for _ in range(count)]
-    if isinstance(given, Mapping | str | Path) or len(given) != count:
+    if isinstance(given, str | bytes | Path) or not isinstance(given, Sequence) or len(given) != count:
         raise ValidationError(
             f"segmentation_files needs one entry for each of the {count} files_path: a list of mask files, or a "
             'dict such as {"files": ["mask.nii.gz"], "names": [{1: "liver"}]}.'
@@ -59,32 +58,37 @@ def _entry(entry: Any) -> list[MaskFile]:
 
 
 def _listed(files: Any) -> list[Any]:
-    return [files] if isinstance(files, str | Path) or hasattr(files, "ndim") else list(files)
+    """The masks of one entry; what is no sequence is one mask, and judged as such when it is read."""
+    return list(files) if isinstance(files, list | tuple) else [files]
 
 
 class MaskUploads:
-    """The mask files of one upload, by argument: all checked against the planned grids, then stored one by one."""
+    """The mask files of one upload, by argument: all read against the planned grids, then given to their resources."""
 
-    def __init__(self, backend: Backend, masks: Sequence[Sequence[MaskFile]], options: MaskOptions) -> None:
-        self._backend = backend
+    def __init__(self, masks: Sequence[Sequence[MaskFile]], options: MaskOptions) -> None:
         self._masks = masks
         self._options = options
+        self._ready: dict[tuple[Path, ...], list[FrameMasks | VolumeMask]] = {}
 
-    def check(self, items: Sequence[Planned]) -> None:
-        """Read every mask and hold it against the resource it is for.
+    def prepare(self, items: Sequence[Planned]) -> None:
+        """Read every mask, hold it against the resource it is for, and keep it encoded until `add`.
 
         Raises:
             ValidationError, GeometryError, DecodeError: A mask cannot be used; the message names it.
         """
         for item in items:
-            for mask in self._of(item):
-                plan_masks(mask.source, mask.names, Grid(item.group.filename, item.group.facts), self._options)
+            grid = Grid(item.group.filename, item.group.facts)
+            self._ready[item.group.paths] = [
+                plan_masks(mask.source, mask.names, grid, self._options)
+                for source in item.sources
+                for mask in self._masks[source]
+            ]
 
-    def add(self, item: Planned, resource: Resource) -> None:
-        """Store the masks of a resource that was just made."""
-        for mask in self._of(item):
-            grid = Grid(resource.filename, item.group.facts)
-            store_masks(self._backend, resource, plan_masks(mask.source, mask.names, grid, self._options))
-
-    def _of(self, item: Planned) -> list[MaskFile]:
-        return [mask for source in item.sources for mask in self._masks[source]]
+    def add(self, item: Planned, new: NewResource) -> NewResource:
+        """`new` with the masks that were prepared for it."""
+        planned = self._ready.pop(item.group.paths)
+        frames = [annotation for each in planned if isinstance(each, FrameMasks) for annotation in each.annotations]
+        volumes = [
+            NewVolumeMask(each.payload, each.names, each.template) for each in planned if isinstance(each, VolumeMask)
+        ]
+        return replace(new, annotations=tuple(frames), volume_masks=tuple(volumes))

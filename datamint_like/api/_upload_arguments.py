@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from datamint_like.api._endpoint import several
+from datamint_like.api._identity import refuse_identity
 from datamint_like.exceptions import ValidationError
 
 MetadataGiven: TypeAlias = Mapping[str, Any] | str | None
@@ -28,37 +30,43 @@ def tag_list(tags: Any) -> tuple[str, ...]:
     """The tags without blanks around them and without repeats.
 
     Raises:
-        ValidationError: They are one text, or not texts.
+        ValidationError: They are one text, not texts, or one is empty.
     """
-    if tags is None:
-        return ()
-    if isinstance(tags, str) or not all(isinstance(tag, str) for tag in tags):
-        raise ValidationError(f'Tags are a list of texts, such as ["ct", "train"], not {tags!r}.')
-    return tuple(dict.fromkeys(tag.strip() for tag in tags))
+    such_as = '["ct", "train"]'
+    given = several(tags, "tags", such_as)
+    if not all(isinstance(tag, str) and tag.strip() for tag in given):
+        raise ValidationError(f"tags is a list of texts that are not empty, such as {such_as}, not {tags!r:.80}.")
+    return tuple(dict.fromkeys(tag.strip() for tag in given))
 
 
 def metadata_list(given: Any, count: int) -> tuple[Mapping[str, Any], ...]:
     """For each of `count` arguments its metadata; empty where none is given.
 
     Raises:
-        ValidationError: There are more or fewer, or one is no mapping, JSON object or JSON file.
+        ValidationError: There are more or fewer, or one is no mapping, JSON object or JSON file, or tells who the
+            patient is.
     """
     if given is None:
         return ()
-    many = [given] * count if isinstance(given, Mapping | str) else list(given)
+    many = [given] * count if isinstance(given, Mapping | str) else several(given, "metadata", '[{"age": 7}]')
     if len(many) != count:
         raise ValidationError(f"metadata has {len(many)} entries for {count} files_path. Give one for each.")
-    return tuple(_metadata_dict(entry) for entry in many)
+    found = tuple(_metadata_dict(entry) for entry in many)
+    for entry in found:
+        refuse_identity(entry)
+    return found
 
 
 def _metadata_dict(entry: Any) -> Mapping[str, Any]:
     """A mapping as it is, JSON text or the path of a JSON file decoded."""
     if entry is None or isinstance(entry, Mapping):
         return entry or {}
+    if not isinstance(entry, str | Path):
+        raise ValidationError(f"Each metadata is a dict, JSON text or the path of a JSON file, not {entry!r:.80}.")
     name = "metadata" if str(entry).lstrip().startswith("{") else Path(entry).name
     try:
-        decoded = json.loads(entry if name == "metadata" else Path(entry).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        decoded = json.loads(str(entry) if name == "metadata" else Path(entry).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise ValidationError(f"{name} cannot be read as a JSON object: {error}.") from error
     if not isinstance(decoded, dict):
         raise ValidationError(f"{name} must hold a JSON object, not a {type(decoded).__name__}.")

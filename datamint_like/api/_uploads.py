@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
+from datamint_like._warn import warn_user
 from datamint_like.api._files_given import GivenFile
 from datamint_like.backends.base import Backend, NewResource
-from datamint_like.entities import Resource
 from datamint_like.exceptions import DatamintException, DatamintWarning, DecodeError, StorageError, ValidationError
 from datamint_like.imaging.types import Group, Skipped
 
@@ -24,7 +23,8 @@ class UploadOptions:
     """What every resource of one upload gets.
 
     Attributes:
-        metadata: For each argument what is added to the header facts, or one mapping for all.
+        project_id: The project that each resource joins as it is made, and so is published.
+        metadata: For each argument what is added to the header facts; empty where there is none.
     """
 
     mimetype: str | None = None
@@ -32,6 +32,7 @@ class UploadOptions:
     tags: tuple[str, ...] = ()
     channel: str | None = None
     publish: bool = False
+    project_id: str | None = None
     link: bool = False
     assemble_dicoms: bool = True
     on_error: OnError = "raise"
@@ -53,6 +54,10 @@ class UploadPlan:
 
     items: tuple[Planned, ...]
     skipped: tuple[Skipped, ...]
+
+
+#: Gives a planned resource what else it is to have from the start, such as its masks.
+Complete: TypeAlias = Callable[[Planned, NewResource], NewResource]
 
 
 class UploadedIds(list[str]):
@@ -85,10 +90,8 @@ def plan(files: Sequence[GivenFile], options: UploadOptions) -> UploadPlan:
     return UploadPlan(tuple(sorted(items, key=lambda item: min(item.sources))), skipped)
 
 
-def store(
-    backend: Backend, plan: UploadPlan, options: UploadOptions, after: Callable[[Planned, Resource], None]
-) -> UploadedIds:
-    """Store the planned resources, calling `after` with each; a resource whose `after` fails is removed again.
+def store(backend: Backend, plan: UploadPlan, options: UploadOptions, complete: Complete | None = None) -> UploadedIds:
+    """Store the planned resources, each as `complete` makes it, where that is given.
 
     Raises:
         DatamintException: A resource could not be stored and `on_error` is `"raise"`; those before it stay,
@@ -99,7 +102,7 @@ def store(
     with _bar(len(plan.items), "storing", "resource", options.progress_bar) as step:
         for item in plan.items:
             try:
-                ids.append(_store_one(backend, item, options, after))
+                ids.append(_store_one(backend, item, options, complete))
             except DatamintException as error:
                 if options.on_error == "raise" or isinstance(error, StorageError):
                     raise _told(error, item, len(ids), len(plan.items)) from error
@@ -108,37 +111,27 @@ def store(
     return UploadedIds(ids, skipped)
 
 
-def warn_of(skipped: Sequence[Skipped], stacklevel: int) -> None:
+def warn_of(skipped: Sequence[Skipped]) -> None:
     """One warning that names what was left out; none when nothing was."""
     if skipped:
-        warnings.warn(_left_out(skipped, None, nothing=False), DatamintWarning, stacklevel=stacklevel + 1)
+        warn_user(_left_out(skipped, None, nothing=False), DatamintWarning)
 
 
-def _store_one(
-    backend: Backend, item: Planned, options: UploadOptions, after: Callable[[Planned, Resource], None]
-) -> str:
-    metadata = _metadata_of(item, options)
-    modality = options.modality or metadata.get("modality") or metadata.get("Modality")
-    resource = backend.create_resource(
-        NewResource(
-            paths=item.group.paths,
-            filename=item.group.filename,
-            facts=item.group.facts,
-            link=options.link,
-            mimetype=options.mimetype,
-            modality=None if modality is None else str(modality),
-            tags=options.tags,
-            channel=options.channel,
-            publish=options.publish,
-            metadata=metadata,
-        )
+def _store_one(backend: Backend, item: Planned, options: UploadOptions, complete: Complete | None) -> str:
+    new = NewResource(
+        paths=item.group.paths,
+        filename=item.group.filename,
+        facts=item.group.facts,
+        link=options.link,
+        mimetype=options.mimetype,
+        modality=options.modality,
+        tags=options.tags,
+        channel=options.channel,
+        publish=options.publish,
+        project_id=options.project_id,
+        metadata=_metadata_of(item, options),
     )
-    try:
-        after(item, resource)
-    except BaseException:  # whatever stopped it, an upload without its masks is not what was asked for
-        backend.delete_resources([resource.id])
-        raise
-    return resource.id
+    return backend.create_resource(new if complete is None else complete(item, new)).id
 
 
 def _metadata_of(item: Planned, options: UploadOptions) -> Mapping[str, Any]:

@@ -7,8 +7,19 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from datamint_like.api._downloads import save
-from datamint_like.api._endpoint import AnnotationRef, ResourceRef, id_of, ids_of
+from datamint_like.api import _choices
+from datamint_like.api._annotation_rows import Origin
+from datamint_like.api._downloads import save, target_of
+from datamint_like.api._endpoint import (
+    AnnotationRef,
+    ResourceRef,
+    first,
+    id_of,
+    ids_of,
+    iso,
+    limit_of,
+    one_spelling,
+)
 from datamint_like.api._geometry_makers import GeometryMakers
 from datamint_like.api._mask_names import NamesGiven
 from datamint_like.api._masks import Grid, MaskOptions, MaskSource, plan_masks, plan_volume_mask, store_masks
@@ -89,31 +100,32 @@ class AnnotationsApi(GeometryMakers):
 
         Raises:
             ItemNotFoundError: A resource is unknown.
-            ValidationError: `group_by_resource` without resources.
+            ValidationError: `group_by_resource` without resources; a type, status or source that there is not.
         """
         if dataset_id is not None or load_ai_segmentations is False:
             raise NotImplementedError(
                 "dataset_id= and load_ai_segmentations=False are not implemented: "
                 "ask with resource= and annotator_email=."
             )
+        source = _choices.source_of(source)
         wanted = None if resource is None else ids_of(resource, Resource)
         if wanted is not None:
             self._backend.get_resources(wanted)
         found = self._backend.list_annotations(
             AnnotationQuery(
                 resource_ids=None if wanted is None else tuple(wanted),
-                annotation_type=annotation_type,
+                annotation_type=_choices.annotation_type(annotation_type),
                 author=annotator_email,
-                from_date=_iso(from_date or date_from),
-                to_date=_iso(to_date or date_to),
+                from_date=one_spelling(from_date=iso(from_date), date_from=iso(date_from)),
+                to_date=one_spelling(to_date=iso(to_date), date_to=iso(date_to)),
                 worklist_id=worklist_id,
-                status=status,
+                status=_choices.annotation_status(status),
                 deleted=deleted or "exclude",
-                limit=None if source else limit,
+                limit=limit_of(limit) if source is None else None,
             )
         )
         if source is not None:
-            found = [annotation for annotation in found if annotation.source == source][:limit]
+            found = first([annotation for annotation in found if annotation.source == source], limit)
         return _grouped(found, wanted) if group_by_resource else found
 
     def get_all(self, limit: int | None = None) -> list[Annotation]:
@@ -154,12 +166,12 @@ class AnnotationsApi(GeometryMakers):
 
         Values that are not 0 (in colour: not black) are classes. `name` is one text for all of them, or a dict
         by grey value (`{1: "liver"}`) or colour (`{(255, 0, 0): "liver"}`), whose key `"default"` names the rest;
-        without it classes are called `seg_<value>`.
+        without it classes are called `seg_<value>`. In a palette PNG numbers are indices of the palette.
 
         Args:
             resource: The image, volume or video that the mask was drawn on, or its id.
-            file_path: PNG, JPEG or DICOM file, its bytes, or an array (H, W), (H, W, frames), or in colour
-                (3, H, W, frames). A NIfTI file is a label map: see `upload_volume_segmentation`.
+            file_path: PNG, JPEG or DICOM file, its bytes, or an array or tensor (H, W), (H, W, frames), or in colour
+                (3, H, W, frames). A NIfTI file or nibabel image is a label map: see `upload_volume_segmentation`.
             name: Names of the classes.
             frame_index: Which stored frame each frame of the mask is for; needed where their numbers differ.
             imported_from: Name of the tool or data set that the mask comes from.
@@ -187,15 +199,12 @@ class AnnotationsApi(GeometryMakers):
             ...     [(mask.identifier, mask.frame_index) for mask in api.annotations.get_list(xray)]
             [('lung', 0)]
         """
+        model_id = one_spelling(ai_model_name=ai_model_name, model_name=model_name)
         options = MaskOptions(
             frame_index=frame_index,
             transpose=transpose_segmentation,
             discard_empty=discard_empty_segmentations,
-            author=author_email,
-            model_id=ai_model_name or model_name,
-            worklist_id=worklist_id,
-            imported_from=imported_from,
-            source=source,
+            origin=Origin(worklist_id, imported_from, author_email, model_id, source),
         )
         found = self._backend.get_resource(id_of(resource, Resource))
         planned = plan_masks(file_path, name, Grid.of_resource(found), options)
@@ -223,7 +232,8 @@ class AnnotationsApi(GeometryMakers):
 
         Args:
             resource: The volume, or its id.
-            file_path: A .nii or .nii.gz file, its bytes, or an integer array of the volume's shape.
+            file_path: A .nii or .nii.gz file, its bytes, a nibabel image, or an integer array or tensor of the
+                volume's shape.
             name: By label, `{1: "liver"}`, or one text for all; without it labels are called `seg_<label>`.
             imported_from: Name of the tool or data set that the mask comes from.
             author_email: Who drew it; without it the current user.
@@ -241,14 +251,11 @@ class AnnotationsApi(GeometryMakers):
         """
         if axes not in ("xyz", "dhw"):
             raise ValidationError(f'axes is "xyz" or "dhw", not {axes!r}.')
+        model_id = one_spelling(ai_model_name=ai_model_name, model_name=model_name)
         options = MaskOptions(
             transpose=transpose_segmentation,
             axes=axes,
-            author=author_email,
-            model_id=ai_model_name or model_name,
-            worklist_id=worklist_id,
-            imported_from=imported_from,
-            source=source,
+            origin=Origin(worklist_id, imported_from, author_email, model_id, source),
         )
         found = self._backend.get_resource(id_of(resource, Resource))
         return store_masks(self._backend, found, plan_volume_mask(file_path, name, Grid.of_resource(found), options))
@@ -267,7 +274,7 @@ class AnnotationsApi(GeometryMakers):
             )
         data = self._backend.blobs().annotation_bytes(found)
         if fpath_out is not None:
-            save(Path(fpath_out), data)
+            save(target_of(fpath_out, "fpath_out"), data)
         return data
 
     download = download_file
@@ -300,7 +307,3 @@ def _grouped(found: Sequence[Annotation], wanted: Sequence[str] | None) -> list[
     for annotation in found:
         groups[annotation.resource_id].append(annotation)
     return list(groups.values())
-
-
-def _iso(moment: date | str | None) -> str | None:
-    return moment.isoformat() if isinstance(moment, date) else moment

@@ -3,28 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
-from datamint_like.api._endpoint import Endpoint, ProjectRef, ResourceRef, WorklistRef, find_project, id_of, ids_of
+from datamint_like.api import _segmentation_classes as segmentation_classes
+from datamint_like.api._endpoint import (
+    Endpoint,
+    ProjectRef,
+    ResourceRef,
+    WorklistRef,
+    fields_of,
+    id_of,
+    ids_of,
+    project_of,
+    several,
+)
 from datamint_like.backends.base import NewWorklist
 from datamint_like.entities import (
     AnnotationSpec,
     AnnotationWorklist,
     Resource,
-    SegmentationClass,
     WorklistAnnotator,
 )
 from datamint_like.exceptions import EntityAlreadyExistsError, ValidationError
 
 SpecGiven = AnnotationSpec | Mapping[str, Any]
 SegmentationType = Literal["single_label", "multi_label"]
-#: Colours of classes that are given none, by code, repeating.
-PALETTE = ((230, 25, 75), (60, 180, 75), (0, 130, 200), (245, 130, 48), (145, 30, 180), (70, 240, 240), (240, 50, 230))
 
 
 class AnnotationSetsApi(Endpoint):
     """Worklists; wherever one is asked for, an `AnnotationWorklist` or its id will do."""
 
+    @overload
+    def create(
+        self,
+        name: str,
+        resource_ids: ResourceRef | Iterable[ResourceRef] = ...,
+        description: str | None = ...,
+        annotations: Sequence[SpecGiven] | None = ...,
+        annotators: Sequence[str | Mapping[str, Any] | WorklistAnnotator] | None = ...,
+        frame_labels: Sequence[str] | None = ...,
+        image_labels: Sequence[str] | None = ...,
+        segmentation_data: Mapping[str, Any] | None = ...,
+        project: ProjectRef | None = ...,
+        *,
+        return_entity: Literal[True] = ...,
+        exists_ok: bool = ...,
+    ) -> AnnotationWorklist: ...
+    @overload
+    def create(
+        self,
+        name: str,
+        resource_ids: ResourceRef | Iterable[ResourceRef] = ...,
+        description: str | None = ...,
+        annotations: Sequence[SpecGiven] | None = ...,
+        annotators: Sequence[str | Mapping[str, Any] | WorklistAnnotator] | None = ...,
+        frame_labels: Sequence[str] | None = ...,
+        image_labels: Sequence[str] | None = ...,
+        segmentation_data: Mapping[str, Any] | None = ...,
+        project: ProjectRef | None = ...,
+        *,
+        return_entity: Literal[False],
+        exists_ok: bool = ...,
+    ) -> str: ...
     def create(
         self,
         name: str,
@@ -60,7 +100,7 @@ class AnnotationSetsApi(Endpoint):
         Raises:
             EntityAlreadyExistsError: The project has a worklist of this name and `exists_ok` is False.
         """
-        project_id = None if project is None else find_project(self._backend, project).id
+        project_id = None if project is None else project_of(self._backend, project).id
         worklist = None if project_id is None else self._named(project_id, name)
         if worklist is not None and not exists_ok:
             raise EntityAlreadyExistsError(
@@ -68,7 +108,7 @@ class AnnotationSetsApi(Endpoint):
                 "Choose another name, or pass exists_ok=True to take this one."
             )
         if worklist is None:
-            kind, group = _segmentation_data(segmentation_data or {})
+            kind, group = segmentation_classes.from_data(segmentation_data or {})
             worklist = self._backend.create_worklist(
                 NewWorklist(
                     name=name,
@@ -76,7 +116,7 @@ class AnnotationSetsApi(Endpoint):
                     description=description,
                     resource_ids=tuple(ids_of(resource_ids, Resource)),
                     annotations=_specs(annotations, frame_labels, image_labels),
-                    annotators=tuple(_annotator(given) for given in annotators or ()),
+                    annotators=_annotators(annotators),
                     segmentation_group=group,
                     segmentation_type=kind,
                 )
@@ -96,7 +136,7 @@ class AnnotationSetsApi(Endpoint):
 
     def get_by_project(self, project: ProjectRef) -> list[AnnotationWorklist]:
         """The worklists of a project, the default one first."""
-        return self._backend.list_worklists(find_project(self._backend, project).id)
+        return self._backend.list_worklists(project_of(self._backend, project).id)
 
     def get_list(self, limit: int | None = None, **conditions: Any) -> list[AnnotationWorklist]:
         """Not possible: worklists are asked for by project.
@@ -112,16 +152,18 @@ class AnnotationSetsApi(Endpoint):
         Fields: `name`, `description`, `status`, `annotations`, `annotators`, `resource_ids`, `segmentation_data`
         (as for `create`), `segmentation_group`, `segmentation_type`.
         """
-        changes = dict(entity_data)
+        changes = fields_of(entity_data, "entity_data")
         if "annotations" in changes:
             changes["annotations"] = _specs(changes["annotations"], None, None)
         if "annotators" in changes:
-            changes["annotators"] = tuple(_annotator(given) for given in changes["annotators"])
+            changes["annotators"] = _annotators(changes["annotators"])
         if "resource_ids" in changes:
             changes["resource_ids"] = tuple(ids_of(changes["resource_ids"], Resource))
         if "segmentation_data" in changes:
-            kind, group = _segmentation_data(changes.pop("segmentation_data"))
+            kind, group = segmentation_classes.from_data(changes.pop("segmentation_data"))
             changes |= {"segmentation_type": kind, "segmentation_group": group}
+        elif "segmentation_group" in changes:
+            changes["segmentation_group"] = segmentation_classes.from_group(changes["segmentation_group"])
         return self._backend.update_worklist(id_of(entity, AnnotationWorklist), changes)
 
     partial_update = patch
@@ -157,7 +199,7 @@ class AnnotationSetsApi(Endpoint):
     def delete_segmentation_group(self, worklist_id: WorklistRef, identifier: str) -> None:
         """Remove one segmentation class; the others keep their codes."""
         worklist = self._backend.get_worklist(id_of(worklist_id, AnnotationWorklist))
-        if identifier not in worklist.segmentation_group:
+        if identifier not in list(worklist.segmentation_group):
             known = ", ".join(worklist.segmentation_group) or "none"
             raise ValidationError(
                 f"Worklist {worklist.name!r} has no segmentation class {identifier!r}; it has {known}."
@@ -193,9 +235,11 @@ class AnnotationSetsApi(Endpoint):
 def _specs(
     given: Sequence[SpecGiven] | None, frame_labels: Sequence[str] | None, image_labels: Sequence[str] | None
 ) -> tuple[AnnotationSpec, ...]:
-    labels = [("image", name) for name in image_labels or ()] + [("frame", name) for name in frame_labels or ()]
+    specs = several(given, "annotations", "[{'type': 'label', 'identifier': 'normal'}]")
+    labels = [("image", name) for name in several(image_labels, "image_labels", "['normal']")]
+    labels += [("frame", name) for name in several(frame_labels, "frame_labels", "['normal']")]
     return (
-        *(spec if isinstance(spec, AnnotationSpec) else _spec(spec) for spec in given or ()),
+        *(spec if isinstance(spec, AnnotationSpec) else _spec(spec) for spec in specs),
         *(AnnotationSpec(type="label", identifier=name, scope=scope) for scope, name in labels),
     )
 
@@ -206,20 +250,11 @@ def _spec(given: Any) -> AnnotationSpec:
     return AnnotationSpec.from_dict({"identifier": given.get("name"), **given})
 
 
+def _annotators(given: Any) -> tuple[WorklistAnnotator, ...]:
+    return tuple(_annotator(each) for each in several(given, "annotators", "['a@lab.example']"))
+
+
 def _annotator(given: str | Mapping[str, Any] | WorklistAnnotator) -> WorklistAnnotator:
     if isinstance(given, WorklistAnnotator):
         return given
     return WorklistAnnotator(email=given) if isinstance(given, str) else WorklistAnnotator.from_dict(given)
-
-
-def _segmentation_data(given: Mapping[str, Any]) -> tuple[str, dict[str, SegmentationClass]]:
-    """The value type and the classes; codes that are left out count on from the highest before."""
-    group: dict[str, SegmentationClass] = {}
-    for definition in given.get("definitions") or ():
-        name = definition.get("identifier") or definition.get("name")
-        if not name or name in group:
-            raise ValidationError(f"Each segmentation class needs its own identifier, found {name!r}.")
-        index = definition.get("index") or max((each.index for each in group.values()), default=0) + 1
-        color = definition.get("color") or PALETTE[(index - 1) % len(PALETTE)]
-        group[name] = SegmentationClass.from_dict({"color": color, "index": index})
-    return str(given.get("segmentationValueType") or "single_label"), group

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from datamint_like.api.annotations import AnnotationsApi
 from datamint_like.api.annotationsets import AnnotationSetsApi
 from datamint_like.api.projects import ProjectsApi
 from datamint_like.api.resources import ResourcesApi
 from datamint_like.api.users import UsersApi
+from datamint_like.backends._urls import without_user_info
 from datamint_like.backends.base import Backend
 from datamint_like.config import load_settings
+from datamint_like.exceptions import ValidationError
 
 
 class Api:
@@ -28,6 +30,9 @@ class Api:
         api_key: Key for a server; an embedded store needs none.
         check_connection: Open the store at once, so that a wrong address fails here.
 
+    Raises:
+        ValidationError: `server_url` is no text, or an empty one.
+
     Example:
         >>> import tempfile
         >>> from pathlib import Path
@@ -41,7 +46,7 @@ class Api:
         self, server_url: str | None = None, api_key: str | None = None, *, check_connection: bool = False
     ) -> None:
         settings = load_settings()
-        self.server_url = server_url or settings.store_url
+        self.server_url = settings.store_url if server_url is None else _named(server_url)
         self._api_key = api_key or settings.api_key
         if check_connection:
             self.check_connection()
@@ -108,8 +113,12 @@ class Api:
         return UsersApi(self)
 
 
-def without_user_info(url: str) -> str:
-    """The URL without a user name, password or query, which may hold secrets."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=host, query="", fragment="").geturl()
+def _named(server_url: Any) -> str:
+    """The store that an argument names: a text, or a path; an empty one is a variable that was never set."""
+    text = os.fspath(server_url) if isinstance(server_url, str | os.PathLike) else None
+    if not isinstance(text, str) or not text.strip():
+        raise ValidationError(
+            f"{server_url!r:.80} names no store: give a folder, or a URL such as file:///data/store; "
+            "None is the store of the settings."
+        )
+    return text

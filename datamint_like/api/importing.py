@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from datamint_like._files import sha256_of
+from datamint_like.api._endpoint import open_project
 from datamint_like.api._files_given import on_disk
-from datamint_like.api._uploads import OnError, Planned, UploadOptions, UploadPlan, plan, store
+from datamint_like.api._uploads import OnError, UploadOptions, UploadPlan, plan, store
 from datamint_like.api.client import Api
 from datamint_like.backends.base import Backend
 from datamint_like.entities import Project, Resource
-from datamint_like.exceptions import DecodeError, EntityAlreadyExistsError, ValidationError
+from datamint_like.exceptions import DecodeError, EntityAlreadyExistsError
 from datamint_like.imaging.types import Group, Skipped
 
 Digests = tuple[str, ...]
@@ -62,21 +65,16 @@ def import_files(api: Api, paths: Sequence[str | Path], project: str, options: I
         tags=options.tags,
         link=options.link,
         on_error=options.on_error,
-        publish=True,
         progress_bar=options.progress_bar,
     )
     with on_disk(list(paths)) as given:
         planned = plan(given, upload)
         target, created = _target(api, project)
         known = _Known(backend, target)
-        there = [known.holds(item) for item in planned.items]
+        there = [known.holds(item.group.paths) for item in planned.items]
         new = tuple(item for item, held in zip(planned.items, there, strict=True) if not held)
         old = tuple(item.group for item, held in zip(planned.items, there, strict=True) if held)
-
-        def after(item: Planned, resource: Resource) -> None:
-            backend.add_project_resources(target.id, [resource.id])
-
-        made = store(backend, UploadPlan(new, planned.skipped), upload, after)
+        made = store(backend, UploadPlan(new, planned.skipped), replace(upload, project_id=target.id))
     if not made and not old and made.skipped:
         raise DecodeError(f"Nothing was imported: {made.skipped[0].reason}")
     parts = backend.list_parts(made)
@@ -97,39 +95,44 @@ def _target(api: Api, name: str) -> tuple[Project, bool]:
             return api.backend.get_project(api.projects.create(name).id), True
         except EntityAlreadyExistsError:  # another process was first
             return api.projects.create(name, exists_ok=True), False
-    if found.archived:
-        raise ValidationError(
-            f"The project {name!r} is archived. Bring it back with Api().projects.restore({name!r}), "
-            "or import into another project."
-        )
-    return found, False
+    return open_project(api.backend, found), False
+
+
+@dataclass
+class _OfOneSize:
+    """What is known of groups whose files have the same lengths."""
+
+    digests: set[Digests] = field(default_factory=set)
+    not_hashed: list[tuple[Path, ...]] = field(default_factory=list)
 
 
 class _Known:
     """What a project holds already, by the digests of its files; files are hashed only where lengths agree."""
 
     def __init__(self, backend: Backend, project: Project) -> None:
-        self._entries: dict[tuple[int, ...], list[Digests | tuple[Path, ...]]] = {}
+        self._by_size: dict[tuple[int, ...], _OfOneSize] = defaultdict(_OfOneSize)
         ids = [resource.id for resource in backend.list_project_resources(project.id)]
         for parts in backend.list_parts(ids).values():
             sizes = tuple(sorted(part.size for part in parts))
-            self._entries.setdefault(sizes, []).append(tuple(sorted(part.sha256 for part in parts)))
+            self._by_size[sizes].digests.add(tuple(sorted(part.sha256 for part in parts)))
 
-    def holds(self, item: Planned) -> bool:
-        """Whether these bytes are known; from now on they are."""
-        paths = item.group.paths
-        entries = self._entries.setdefault(tuple(sorted(path.stat().st_size for path in paths)), [])
-        for n, entry in enumerate(entries):
-            entries[n] = _digests(entry)
-        if not entries:
-            entries.append(paths)
+    def holds(self, paths: tuple[Path, ...]) -> bool:
+        """Whether these bytes are known; from now on they are. A file that is gone is for the upload to tell."""
+        try:
+            same = self._by_size[tuple(sorted(path.stat().st_size for path in paths))]
+            if not same.digests and not same.not_hashed:
+                same.not_hashed.append(paths)
+                return False
+            digests = _digests(paths)
+        except OSError:
             return False
-        digests = _digests(paths)
-        if digests in entries:
-            return True
-        entries.append(digests)
-        return False
+        while same.not_hashed:
+            with suppress(OSError):
+                same.digests.add(_digests(same.not_hashed.pop()))
+        held = digests in same.digests
+        same.digests.add(digests)
+        return held
 
 
-def _digests(entry: Digests | tuple[Path, ...]) -> Digests:
-    return tuple(sorted(sha256_of(each) if isinstance(each, Path) else each for each in entry))
+def _digests(paths: tuple[Path, ...]) -> Digests:
+    return tuple(sorted(sha256_of(path) for path in paths))

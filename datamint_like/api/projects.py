@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, overload
 
+from datamint_like._warn import warn_user
+from datamint_like.api._choices import work_status
 from datamint_like.api._endpoint import (
     Endpoint,
     ProjectRef,
     ResourceRef,
-    find_project,
+    fields_of,
+    first,
     id_of,
     ids_of,
     looks_like_id,
-    unknown_project,
+    one_spelling,
+    project_of,
 )
 from datamint_like.api._orders import bind
 from datamint_like.backends.base import NewProject
-from datamint_like.entities import AnnotationWorklist, Project, ProjectResourceSplit, Resource
-from datamint_like.exceptions import EntityAlreadyExistsError, ItemNotFoundError, ValidationError
+from datamint_like.backends.finding import unknown_project
+from datamint_like.entities import WORK_STATUSES, AnnotationWorklist, Project, ProjectResourceSplit, Resource
+from datamint_like.exceptions import DatamintWarning, EntityAlreadyExistsError, ItemNotFoundError, ValidationError
 
-WORK_STATUSES = ("opened", "annotated", "closed")
 WorkStatusName = Literal["opened", "annotated", "closed"]
 
 
@@ -34,7 +38,7 @@ class ProjectsApi(Endpoint):
 
     def get_list(self, limit: int | None = None, *, include_archived: bool = False) -> list[Project]:
         """Projects in order of creation, without the archived ones unless asked for."""
-        return self._backend.list_projects(include_archived=include_archived)[:limit]
+        return first(self._backend.list_projects(include_archived=include_archived), limit)
 
     def get_all(self, limit: int | None = None) -> list[Project]:
         """Every project, archived ones too."""
@@ -50,10 +54,11 @@ class ProjectsApi(Endpoint):
         Raises:
             ItemNotFoundError: The store holds none; the message names the id and the store.
         """
+        wanted = id_of(entity_id, Project)
         try:
-            return self._backend.get_project(entity_id)
+            return self._backend.get_project(wanted)
         except ItemNotFoundError as error:
-            raise ItemNotFoundError(unknown_project(self._backend, entity_id)) from error
+            raise ItemNotFoundError(unknown_project(self._backend, wanted)) from error
 
     def get_by_name(self, name: str, include_archived: bool = True) -> Project | None:
         """The project with this name, or None."""
@@ -86,10 +91,10 @@ class ProjectsApi(Endpoint):
         two_up_display: bool = ...,
         segmentation_spec: Literal["single_label", "multi_label"] = ...,
         *,
-        return_entity: bool,
+        return_entity: Literal[False],
         exists_ok: bool = ...,
         resource_ids: Sequence[ResourceRef] | None = ...,
-    ) -> Project | str: ...
+    ) -> str: ...
     def create(
         self,
         name: str,
@@ -105,61 +110,80 @@ class ProjectsApi(Endpoint):
     ) -> Project | str:
         """The new project with a default worklist (its id with `return_entity=False`).
 
-        `resource_ids` is the later published name of `resources_ids`.
+        `resource_ids` is the later published name of `resources_ids`. With `exists_ok=True` a project of this name
+        is taken as it is: the resources that it lacks join it, and a warning says where its description or
+        `segmentation_spec` is another.
 
         Raises:
-            EntityAlreadyExistsError: The name is taken and `exists_ok` is False.
+            EntityAlreadyExistsError: The name is taken and `exists_ok` is False, or by an archived project.
             NotImplementedError: Active learning and the two-up display belong to an annotation front end.
         """
         if is_active_learning or two_up_display:
             raise NotImplementedError(
                 "is_active_learning and two_up_display configure an annotation front end, which this store has not."
             )
-        wanted = ids_of(resource_ids or resources_ids or (), Resource)
-        project = self._backend.find_project(name)
-        if project is not None and not exists_ok:
-            raise EntityAlreadyExistsError(_taken(project))
-        if project is None:
-            project = self._create(NewProject(name, description, tuple(wanted)), segmentation_spec, exists_ok)
+        given = {"resources_ids": resources_ids, "resource_ids": resource_ids}
+        ids = {name: None if value is None else ids_of(value, Resource) for name, value in given.items()}
+        wanted = tuple(one_spelling(**ids) or ())
+        if not isinstance(description, str | None):
+            raise ValidationError(f"The description of a project is a text, not {description!r:.80}.")
+        new = NewProject(name, description or "", wanted, segmentation_type=segmentation_spec)
+        found = self._backend.find_project(name)
+        project = self._create(new, exists_ok) if found is None else self._taken_over(found, new, exists_ok)
         return project if return_entity else project.id
 
-    def _create(self, new: NewProject, segmentation_spec: str, exists_ok: bool) -> Project:
+    def _create(self, new: NewProject, exists_ok: bool) -> Project:
         try:
-            project = self._backend.create_project(new)
+            return self._backend.create_project(new)
         except EntityAlreadyExistsError:  # another process was first
             found = self._backend.find_project(new.name)
-            if found is None or not exists_ok:
+            if found is None:
                 raise
-            return found
-        if segmentation_spec != "single_label" and project.worklist_id:
-            self._backend.update_worklist(project.worklist_id, {"segmentation_type": segmentation_spec})
-        return project
+            return self._taken_over(found, new, exists_ok)
+
+    def _taken_over(self, found: Project, new: NewProject, exists_ok: bool) -> Project:
+        """The project that has the name already, with the resources that the new one would have had."""
+        if not exists_ok or found.archived:
+            raise EntityAlreadyExistsError(_taken(found))
+        if new.resource_ids:
+            self._backend.add_project_resources(found.id, new.resource_ids)
+        differs = ["description"] if new.description and new.description != (found.description or "") else []
+        if new.segmentation_type != NewProject.segmentation_type and found.worklist_id is not None:
+            worklist = self._backend.get_worklist(found.worklist_id)
+            differs += ["segmentation_spec"] if worklist.segmentation_type != new.segmentation_type else []
+        if differs:
+            warn_user(
+                f"The project {found.name!r} exists already and keeps its own {' and '.join(differs)}. "
+                "Use projects.patch or annotationsets.patch to change it.",
+                DatamintWarning,
+            )
+        return self._backend.get_project(found.id)
 
     def delete(self, entity: ProjectRef) -> None:
         """Archive the project; `restore` brings it back. Its resources stay."""
-        self._backend.archive_project(find_project(self._backend, entity).id)
+        self._backend.archive_project(project_of(self._backend, entity).id)
 
     def restore(self, project: ProjectRef) -> Project:
         """The archived project, in use again."""
-        return self._backend.restore_project(find_project(self._backend, project).id)
+        return self._backend.restore_project(project_of(self._backend, project).id)
 
     def patch(self, entity: ProjectRef, entity_data: dict[str, Any]) -> None:
         """Change fields of the project, such as `name` and `description`."""
-        self._backend.update_project(find_project(self._backend, entity).id, entity_data)
+        self._backend.update_project(project_of(self._backend, entity).id, fields_of(entity_data, "entity_data"))
 
     # -- resources
 
     def get_project_resources(self, project: ProjectRef) -> list[Resource]:
         """The resources of the project, in dataset order."""
-        return self._backend.list_project_resources(find_project(self._backend, project).id)
+        return self._backend.list_project_resources(project_of(self._backend, project).id)
 
     def add_resources(self, resources: ResourceRef | Iterable[ResourceRef], project: ProjectRef) -> None:
         """Put resources at the end of the project (and publish them); those it has already stay where they are."""
-        self._backend.add_project_resources(find_project(self._backend, project).id, ids_of(resources, Resource))
+        self._backend.add_project_resources(project_of(self._backend, project).id, ids_of(resources, Resource))
 
     def remove_resources(self, resources: ResourceRef | Iterable[ResourceRef], project: ProjectRef) -> None:
         """Take resources out of the project; the resources themselves stay in the store."""
-        self._backend.remove_project_resources(find_project(self._backend, project).id, ids_of(resources, Resource))
+        self._backend.remove_project_resources(project_of(self._backend, project).id, ids_of(resources, Resource))
 
     @overload
     def set_work_status(self, project: ProjectRef, resource: ResourceRef, status: WorkStatusName) -> None: ...
@@ -175,7 +199,7 @@ class ProjectsApi(Endpoint):
         if not any(value in WORK_STATUSES for value in (*args, *kwargs.values()) if isinstance(value, str)):
             raise ValidationError(f"A work status is one of {', '.join(WORK_STATUSES)}.")
         found = bind("set_work_status", args, kwargs, orders=orders, fits=fits, tie=self._names_a_project)
-        project = find_project(self._backend, found["project"])
+        project = project_of(self._backend, found["project"])
         self._backend.set_work_status(project.id, id_of(found["resource"], Resource), found["status"])
 
     def get_annotation_statuses(
@@ -186,7 +210,8 @@ class ProjectsApi(Endpoint):
         resource_id: ResourceRef | None = None,
     ) -> list[dict[str, Any]]:
         """The work status of each resource that has one, as plain dicts, narrowed to what is asked for."""
-        rows = self._backend.list_work_statuses(find_project(self._backend, project).id)
+        status = work_status(status)
+        rows = self._backend.list_work_statuses(project_of(self._backend, project).id)
         wanted = None if resource_id is None else id_of(resource_id, Resource)
         return [
             row.to_dict()
@@ -198,7 +223,7 @@ class ProjectsApi(Endpoint):
 
     def get_worklists(self, project: ProjectRef) -> list[AnnotationWorklist]:
         """The worklists (annotation sets) of the project."""
-        return self._backend.list_worklists(find_project(self._backend, project).id)
+        return self._backend.list_worklists(project_of(self._backend, project).id)
 
     # -- splits
 
@@ -224,14 +249,14 @@ class ProjectsApi(Endpoint):
         orders = (("project", "resources", "split_name"), ("resources", "split_name", "project"))
         fits = {"project": _is_project, "resources": _are_resources, "split_name": _is_text}
         found = bind("assign_splits", args, kwargs, orders=orders, fits=fits, tie=self._names_a_project)
-        project = find_project(self._backend, found["project"])
+        project = project_of(self._backend, found["project"])
         self._backend.assign_split(project.id, ids_of(found["resources"], Resource), found["split_name"])
 
     def get_splits(
         self, project: ProjectRef, split_name: str | None = None, as_of_timestamp: str | None = None
     ) -> list[ProjectResourceSplit]:
         """The split assignments of the project as they are, or as they were at `as_of_timestamp` (ISO 8601)."""
-        found = find_project(self._backend, project)
+        found = project_of(self._backend, project)
         return self._backend.list_splits(found.id, split_name=split_name, as_of=as_of_timestamp)
 
     @overload
@@ -256,7 +281,7 @@ class ProjectsApi(Endpoint):
         if isinstance(project, Project):
             return True
         try:
-            return bool(find_project(self._backend, project))
+            return bool(project_of(self._backend, project))
         except ItemNotFoundError:
             return False
 

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from datamint_like.api._downloads import convert, extension_of, save
-from datamint_like.api._endpoint import Endpoint, ProjectRef, ResourceRef, find_project, id_of, ids_of
+from datamint_like.api._annotation_rows import Origin
+from datamint_like.api._choices import resource_status
+from datamint_like.api._downloads import convert, extension_of, save, target_of
+from datamint_like.api._endpoint import (
+    Endpoint,
+    ProjectRef,
+    ResourceRef,
+    id_of,
+    ids_of,
+    iso,
+    limit_of,
+    one_spelling,
+    open_project,
+    project_of,
+)
 from datamint_like.api._files_given import FileInput, FileInputs, as_list, is_on_disk, on_disk
 from datamint_like.api._masks import MaskOptions
 from datamint_like.api._segmentation_files import MaskUploads, SegmentationFiles, masks_given
@@ -85,7 +99,8 @@ class ResourcesApi(Endpoint):
             link: Register the files where they are instead of copying them.
 
         Raises:
-            ValidationError: A path is missing, a folder is empty, or options contradict each other.
+            ValidationError: A path is missing, a folder is empty, options contradict each other, or the project is
+                archived.
             DecodeError: A file is no image or is damaged; the message names it.
             ItemNotFoundError: `publish_to` is unknown.
             StorageError: The disk is full.
@@ -112,15 +127,16 @@ class ResourcesApi(Endpoint):
             modality=modality,
             tags=tag_list(tags),
             channel=channel,
-            publish=publish or publish_to is not None,
+            publish=publish,
             link=link,
             assemble_dicoms=assemble_dicoms,
             on_error=on_error,
             progress_bar=progress_bar,
             metadata=metadata_list(metadata, len(files)),
         )
-        mask_options = MaskOptions(transpose=transpose_segmentation, model_id=ai_model or model_name)
-        masks = MaskUploads(self._backend, masks_given(segmentation_files, len(files)), mask_options)
+        origin = Origin(model_id=one_spelling(ai_model=ai_model, model_name=model_name))
+        mask_options = MaskOptions(transpose=transpose_segmentation, origin=origin)
+        masks = MaskUploads(masks_given(segmentation_files, len(files)), mask_options)
         return self._upload(files, options, masks, publish_to)
 
     def _upload(
@@ -131,13 +147,8 @@ class ResourcesApi(Endpoint):
         publish_to: ProjectRef | None,
         single: bool = False,
     ) -> UploadedIds:
-        project = None if publish_to is None else find_project(self._backend, publish_to)
-
-        def after(item: Any, resource: Resource) -> None:
-            masks.add(item, resource)
-            if project is not None:
-                self._backend.add_project_resources(project.id, [resource.id])
-
+        if publish_to is not None:
+            options = replace(options, project_id=open_project(self._backend, publish_to).id)
         with on_disk(files) as given:
             planned = plan(given, options)
             if single and len(planned.items) != 1:
@@ -145,9 +156,9 @@ class ResourcesApi(Endpoint):
                     f"upload_resource makes one resource, but {Path(files[0]).name} holds {len(planned.items)}. "
                     "Use upload_resources for it."
                 )
-            masks.check(planned.items)
-            made = store(self._backend, planned, options, after)
-        warn_of(made.skipped, stacklevel=3)
+            masks.prepare(planned.items)
+            made = store(self._backend, planned, options, masks.add)
+        warn_of(made.skipped)
         return made
 
     def upload_resource(
@@ -184,12 +195,11 @@ class ResourcesApi(Endpoint):
             modality=modality,
             tags=tag_list(tags),
             channel=channel,
-            publish=publish or publish_to is not None,
+            publish=publish,
             link=link,
             metadata=metadata_list([metadata], 1),
         )
         masks = MaskUploads(
-            self._backend,
             masks_given([segmentation_files], 1),
             MaskOptions(transpose=transpose_segmentation),
         )
@@ -221,6 +231,7 @@ class ResourcesApi(Endpoint):
 
         Raises:
             ItemNotFoundError: A project named is unknown.
+            ValidationError: There is no such status, or another condition cannot be understood.
             NotImplementedError: `source_filepath` is given: folders of the uploader are not recorded.
         """
         if source_filepath is not None:
@@ -229,9 +240,9 @@ class ResourcesApi(Endpoint):
                 "Use filename=."
             )
         query = ResourceQuery(
-            status=status or None,
-            from_date=_iso(from_date),
-            to_date=_iso(to_date),
+            status=resource_status(status),
+            from_date=iso(from_date),
+            to_date=iso(to_date),
             tags=tag_list(tags),
             modality=modality,
             mimetype=mimetype,
@@ -241,7 +252,7 @@ class ResourcesApi(Endpoint):
             deleted=deleted or "exclude",
             order_field=order_field,
             order_ascending=True if order_ascending is None else order_ascending,
-            limit=limit,
+            limit=limit_of(limit),
         )
         return self._backend.list_resources(query)
 
@@ -249,7 +260,7 @@ class ResourcesApi(Endpoint):
         if projects is None:
             return []
         many = projects if isinstance(projects, Iterable) and not isinstance(projects, str) else [projects]
-        return [find_project(self._backend, project).name for project in many]
+        return [project_of(self._backend, project).name for project in many]
 
     def get_all(self, limit: int | None = None) -> list[Resource]:
         """Every resource that is not deleted, or the first `limit`."""
@@ -300,7 +311,7 @@ class ResourcesApi(Endpoint):
         found = self._backend.get_resource(id_of(resource, Resource))
         with self._backend.open_resource_file(found.id) as file:
             data = file.read()
-        path = None if save_path is None else Path(save_path)
+        path = None if save_path is None else target_of(save_path, "save_path")
         if add_extension:
             if path is None:
                 raise ValidationError("add_extension needs save_path: there is no file to name.")
@@ -355,7 +366,3 @@ class ResourcesApi(Endpoint):
             else:
                 skipped.append({"id": resource_id, "reason": reason})
         return {"restored": restored, "skipped": skipped}
-
-
-def _iso(moment: date | str | None) -> str | None:
-    return moment.isoformat() if isinstance(moment, date) else moment

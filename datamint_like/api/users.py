@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, overload
 
-from datamint_like.api._endpoint import Endpoint, id_of
+from datamint_like.api._choices import email_of
+from datamint_like.api._endpoint import Endpoint, first, id_of, several
 from datamint_like.entities import User
-from datamint_like.exceptions import EntityAlreadyExistsError, ItemNotFoundError
+from datamint_like.exceptions import EntityAlreadyExistsError, ItemNotFoundError, ValidationError
 
 
 class UsersApi(Endpoint):
@@ -15,7 +16,7 @@ class UsersApi(Endpoint):
 
     def get_list(self, limit: int | None = None) -> list[User]:
         """All users, or the first `limit`."""
-        return self._backend.list_users()[:limit]
+        return first(self._backend.list_users(), limit)
 
     def get_all(self, limit: int | None = None) -> list[User]:
         """All users, or the first `limit`."""
@@ -58,9 +59,9 @@ class UsersApi(Endpoint):
         lastname: str | None = ...,
         roles: Sequence[str] | None = ...,
         *,
-        return_entity: bool,
+        return_entity: Literal[False],
         exists_ok: bool = ...,
-    ) -> User | str: ...
+    ) -> str: ...
     def create(
         self,
         email: str,
@@ -76,24 +77,27 @@ class UsersApi(Endpoint):
 
         Raises:
             EntityAlreadyExistsError: The address is taken and `exists_ok` is False.
+            ValidationError: It is no e-mail address.
             NotImplementedError: `password` is given: an embedded store has no sign-in.
         """
         if password is not None:
             raise NotImplementedError("This store has no sign-in, so a user cannot have a password. Leave it out.")
-        user = self._existing(email)
+        user = self._existing(email_of(email, "A user"))
         if user is not None and not exists_ok:
             raise EntityAlreadyExistsError(
                 f"There is a user {email!r} already. Use another address, or exists_ok=True to take this one."
             )
         if user is None:
             user = self._backend.create_user(
-                User(
-                    email=email,
-                    created_at="",
-                    customer_id="",
-                    firstname=firstname,
-                    lastname=lastname,
-                    roles=tuple(roles or ()),
+                User.from_dict(
+                    {
+                        "email": email,
+                        "created_at": "",
+                        "customer_id": "",
+                        "firstname": firstname,
+                        "lastname": lastname,
+                        "roles": _roles(roles),
+                    }
                 )
             )
         return user if return_entity else user.email
@@ -106,6 +110,8 @@ class UsersApi(Endpoint):
 
     def update_user(self, email: str | User, **changes: Any) -> User:
         """The user after `firstname=`, `lastname=` or `roles=` were changed."""
+        if "roles" in changes:
+            changes["roles"] = _roles(changes["roles"])
         return self._backend.update_user(id_of(email, User), changes)
 
     def delete_user(self, email: str | User) -> None:
@@ -114,3 +120,10 @@ class UsersApi(Endpoint):
 
     update = update_user
     delete = delete_user
+
+
+def _roles(given: Sequence[str] | None) -> tuple[str, ...]:
+    roles = several(given, "roles", '["PROJECT_ANNOTATOR"]')
+    if not all(isinstance(role, str) and role.strip() for role in roles):
+        raise ValidationError(f"roles is a list of texts that are not empty, not {given!r:.80}.")
+    return tuple(roles)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from datamint_like.api import Api
+from datamint_like.backends import store_url
 
 EXIT_CODES = """exit codes:
   0  all done
@@ -29,9 +29,8 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
 
 def open_api(args: argparse.Namespace) -> Api:
     """A handle on the store that the options name."""
-    if args.home:
-        return Api(server_url=Path(args.home).expanduser().absolute().as_uri())
-    return Api(server_url=args.server_url)
+    given = args.server_url if args.home is None else args.home
+    return Api(server_url=None if given is None else store_url(given))
 
 
 def command(

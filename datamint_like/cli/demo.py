@@ -16,7 +16,9 @@ _EXAMPLE = "  datamint-like demo --home demo-home"
 def add_parser(commands: Any) -> None:
     """Register the command."""
     parser = command(commands, "demo", "make shipped real images a project and train a small network on it", _EXAMPLE)
-    parser.add_argument("--home", type=Path, required=True, metavar="DIR", help="folder of the demo's store; may exist")
+    parser.add_argument(
+        "--home", type=_folder, required=True, metavar="DIR", help="folder of the demo's store; may exist"
+    )
     parser.add_argument("--epochs", type=_count, default=30, metavar="N", help="passes over the data (default: 30)")
     parser.add_argument("--seed", type=int, default=42, metavar="S", help="of split, weights and order (default: 42)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
@@ -35,6 +37,13 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(f"\n{table(result)}\n\n{what_next(result)}")
     return 0
+
+
+def _folder(text: str) -> Path:
+    """A folder; an empty text would be the current one."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a folder, found an empty text (a variable that is not set?)")
+    return Path(text)
 
 
 def _count(text: str) -> int:

@@ -15,6 +15,7 @@ from datamint_like.imaging.types import Skipped
 _EXAMPLE = """  datamint-like import scans/ --project liver-ct
   datamint-like import 'study/*.nii.gz' extra.png --project liver-ct --tag batch-1 --link"""
 SOME_SKIPPED = 3
+_REASONS = 10  # told in words; --json tells all
 
 
 def add_parser(commands: Any) -> None:
@@ -88,7 +89,11 @@ def _as_text(report: ImportReport, store: str) -> list[str]:
         lines.append(f"Left out: {counted(len(report.skipped), 'file')}.")
         reasons = Counter(_reason(item) for item in report.skipped)
         first = {_reason(item): item.path.name for item in reversed(report.skipped)}
-        lines += [f"  {count:>5}  {reason} (such as {first[reason]})" for reason, count in reasons.most_common()]
+        told = reasons.most_common(_REASONS)
+        lines += [f"  {count:>5}  {reason} (such as {first[reason]})" for reason, count in told]
+        others = sum(reasons.values()) - sum(count for _, count in told)
+        if others:
+            lines.append(f"  {others:>5}  for other reasons, which --json lists")
     lines.append(f"{name!r} now holds {counted(report.project.resource_count, 'resource')}.")
     return lines
 

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from datamint_like import __version__
 from datamint_like.cli._options import EXIT_CODES
@@ -28,25 +29,41 @@ def main(argv: Sequence[str] | None = None) -> int:
         0
     """
     try:
+        code = _run(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
+        _drop_output()
+        return FAILED
+    except OSError as error:  # what the store raises is ours and was told; this is standard output
+        _drop_output()
+        with suppress(OSError):  # standard error may be as full
+            say(f"datamint-like: the output cannot be written: {error.strerror or error}.", sys.stderr)
+        return FAILED
+    return code
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    """The exit code of one command, after its errors were told."""
+    try:
         args = _parser().parse_args(argv)
     except SystemExit as leaving:  # argparse leaves after --help, --version (0) and wrong usage (2)
         return int(leaving.code or 0)
     try:
-        code: int = args.run(args)
-        sys.stdout.flush()
+        return int(args.run(args))
     except KeyboardInterrupt:
         say("datamint-like: interrupted. What was stored stays; run the command again to go on.", sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
     except (DatamintException, NotImplementedError) as error:
         message = " ".join(str(error).split())
         say(f"datamint-like: {message}", sys.stderr)
         if getattr(args, "json", False):
             print_json({"error": {"type": type(error).__name__, "message": message}})
         return FAILED
-    return code
+
+
+def _drop_output() -> None:
+    """Lead what is still to be written nowhere, so that Python's own last flush does not fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

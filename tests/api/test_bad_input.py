@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import datamint_like
 from datamint_like import Api
+from datamint_like.entities import Project
 from datamint_like.exceptions import DatamintException, DecodeError, GeometryError, ItemNotFoundError, ValidationError
 
 
@@ -60,6 +63,20 @@ def one_bad_among_good(folder: Path, images: Path) -> list[Path]:
 
 
 Make = Callable[[Path, Path], Any]
+XRAY = Path(datamint_like.__file__).parent / "demo" / "images" / "xray" / "cr_16bit.png"
+MASK = np.ones((512, 512))
+
+
+def closed() -> io.BytesIO:
+    stream = io.BytesIO(b"")
+    stream.close()
+    return stream
+
+
+def classes(**more: Any) -> dict[str, Any]:
+    return {"definitions": [{"identifier": "liver", **more}]}
+
+
 FILES: dict[str, tuple[Make, type[DatamintException], str]] = {
     "a truncated DICOM": (truncated, DecodeError, r"short\.dcm"),
     "a truncated PNG": (cut_png, DecodeError, r"short\.png"),
@@ -92,7 +109,7 @@ def test_skipping_still_raises_when_no_file_at_all_is_an_image(api: Api, tmp_pat
 
 
 ARGUMENTS: dict[str, tuple[dict[str, Any], str]] = {
-    "tags as one text": ({"tags": "ct"}, r'Tags are a list of texts, such as \["ct", "train"\]'),
+    "tags as one text": ({"tags": "ct"}, r'tags is a list, such as \["ct", "train"\], not .ct.'),
     "an unknown on_error": ({"on_error": "ignore"}, '"raise" or "skip"'),
     "too little metadata": ({"metadata": [{}, {}]}, "2 entries for 1 files_path"),
     "metadata that is no JSON": ({"metadata": "{broken"}, "metadata cannot be read as a JSON object"),
@@ -113,6 +130,190 @@ def test_a_bad_argument_is_named_and_nothing_is_stored(api: Api, demo_images: Pa
     with pytest.raises(ValidationError, match=message):
         api.resources.upload_resources([demo_images / "xray" / "cr_16bit.png"], **arguments)
     assert api.resources.get_list(deleted="include") == []
+
+
+def loop() -> list[Any]:
+    itself: list[Any] = []
+    itself.append(itself)
+    return itself
+
+
+CALLS: dict[str, tuple[Callable[[Api, str, str], Any], str]] = {
+    # files
+    "a path that is too long": (lambda api, xray, p: api.resources.upload_resources("a" * 5000), "File name too long"),
+    "a home of nobody": (lambda api, xray, p: api.resources.upload_resources("~nosuchuser/x"), "~nosuchuser/x cannot"),
+    "a mask in a home of nobody": (
+        lambda api, xray, p: api.annotations.upload_segmentations(xray, "~nosuchuser/x.png", "a"),
+        r"The mask x\.png cannot be read",
+    ),
+    "a closed file": (
+        lambda api, xray, p: api.resources.upload_resources(closed()),
+        "An open file cannot be read: I/O operation on closed file",
+    ),
+    "metadata that are numbers": (
+        lambda api, xray, p: api.resources.upload_resources(XRAY, metadata=[5]),
+        "Each metadata is a dict, JSON text or the path of a JSON file, not 5",
+    ),
+    "metadata that is a number": (
+        lambda api, xray, p: api.resources.upload_resources(XRAY, metadata=5),
+        "metadata is a list, .* not 5",
+    ),
+    "masks that are a number": (
+        lambda api, xray, p: api.resources.upload_resources(XRAY, segmentation_files=5),
+        "segmentation_files needs one entry for each of the 1",
+    ),
+    "masks of numbers": (
+        lambda api, xray, p: api.resources.upload_resources(XRAY, segmentation_files=[5]),
+        "A mask is a file, its bytes or a numpy array, not a int",
+    ),
+    "tags that are a number": (lambda api, xray, p: api.resources.get_list(tags=5), "tags is a list, .* not 5"),
+    "an empty tag": (lambda api, xray, p: api.resources.upload_resources("lost", tags=["a", " "]), "are not empty"),
+    "a download to a number": (
+        lambda api, xray, p: api.resources.download_resource_file(xray, 5),
+        "save_path is the path",
+    ),
+    "a download to no path": (
+        lambda api, xray, p: api.resources.download_resource_file(xray, "\0"),
+        "cannot be written",
+    ),
+    # worklists
+    "definitions that are numbers": (
+        lambda api, xray, p: api.annotationsets.update_segmentation_group("w", [5]),
+        "A segmentation class is a dict of fields, .* not 5",
+    ),
+    "definitions that are a number": (
+        lambda api, xray, p: api.annotationsets.create("w", segmentation_data={"definitions": 5}),
+        "definitions is a list, .* not 5",
+    ),
+    "an index that is a text": (
+        lambda api, xray, p: api.annotationsets.create("w", segmentation_data=classes(index="x")),
+        "index of segmentation class 'liver' is a whole number from 1 to 65535 .*, not 'x'",
+    ),
+    "an index of 0": (lambda api, xray, p: api.annotationsets.create("w", segmentation_data=classes(index=0)), "not 0"),
+    "a colour that is a text": (
+        lambda api, xray, p: api.annotationsets.create("w", segmentation_data=classes(color="red")),
+        "This is not a SegmentationClass: .*color",
+    ),
+    "classes that are a list": (
+        lambda api, xray, p: api.annotationsets.create("w", segmentation_data=[5]),
+        r"segmentation_data is a dict of fields, .* not \[5\]",
+    ),
+    "labels that are one text": (
+        lambda api, xray, p: api.annotationsets.create("w", frame_labels="normal"),
+        "frame_labels is a list, .* not 'normal'",
+    ),
+    "annotators that are a number": (
+        lambda api, xray, p: api.annotationsets.create("w", annotators=5),
+        "annotators is a list, .* not 5",
+    ),
+    "specs that are a number": (
+        lambda api, xray, p: api.annotationsets.create("w", annotations=5),
+        "annotations is a list, .* not 5",
+    ),
+    "changes of a worklist that are a number": (
+        lambda api, xray, p: api.annotationsets.patch("w", 5),
+        "entity_data is a dict of fields, .* not 5",
+    ),
+    # annotations
+    "a range that is a number": (
+        lambda api, xray, p: api.annotations.add_label_annotation(xray, "a", frame_range=5),
+        r"frame_range is \(start, end\) .* not 5",
+    ),
+    "a range without an end": (
+        lambda api, xray, p: api.annotations.add_label_annotation(xray, "a", frame_range=(0, 10**12)),
+        r"frame_range \(0, 1000000000000\) goes beyond the last frame of nih_.* is at most 1",
+    ),
+    "a range without an end in a dict": (
+        lambda api, xray, p: api.annotations.create(
+            xray, {"type": "label", "identifier": "a", "frame_range": [0, 10**12]}
+        ),
+        "goes beyond the last frame of nih_",
+    ),
+    "a polygon that is open": (
+        lambda api, xray, p: api.annotations.add_polygon_annotation([(1, 2), (3, 4), (5, 1)], xray, "a", closed=False),
+        "A polygon is closed. Use add_polyline_annotation",
+    ),
+    "a description that is a number": (lambda api, xray, p: api.projects.create("x", 5), "is a text, not 5"),
+    "annotations that are a number": (lambda api, xray, p: api.annotations.create(xray, 5), "annotation_dto is a list"),
+    "no annotation": (lambda api, xray, p: api.annotations.create(xray, None), "not a NoneType"),
+    "a value that JSON cannot hold": (
+        lambda api, xray, p: api.annotations.add_point_annotation((1, 2), xray, "a", value={"a": {1}}),
+        "value is kept as JSON, which cannot hold this: Object of type set",
+    ),
+    "a value that is not finite": (
+        lambda api, xray, p: api.annotations.add_point_annotation((1, 2), xray, "a", value={"a": float("nan")}),
+        "value is kept as JSON, which cannot hold this: Out of range float",
+    ),
+    "a value without an end": (
+        lambda api, xray, p: api.annotations.add_point_annotation((1, 2), xray, "a", value={"a": loop()}),
+        "value is kept as JSON, which cannot hold this",
+    ),
+    "points that are a number": (
+        lambda api, xray, p: api.annotations.add_polyline_annotation(5, xray, "a"),
+        "points is a list, .* not 5",
+    ),
+    "a point that is a number": (
+        lambda api, xray, p: api.annotations.add_point_annotation(np.int64(3), xray, "a"),
+        "A point is a sequence of numbers, not a int64",
+    ),
+    "a point of arrays": (
+        lambda api, xray, p: api.annotations.add_point_annotation([np.ones(2), 1], xray, "a"),
+        "A coordinate must be a finite number",
+    ),
+    "a number that is an array": (
+        lambda api, xray, p: api.annotations.create_numeric_annotation(xray, "a", np.ones(2)),
+        "A numeric annotation needs a number",
+    ),
+    # masks
+    "a frame that is a text": (
+        lambda api, xray, p: api.annotations.upload_segmentations(xray, MASK, "a", frame_index="a"),
+        "frame_index is a whole number, or one for each frame of The mask array .* not 'a'",
+    ),
+    "a frame that is a fraction": (
+        lambda api, xray, p: api.annotations.upload_segmentations(xray, MASK, "a", frame_index=0.5),
+        "frame_index is a whole number, .* not 0.5",
+    ),
+    "frames that are fractions": (
+        lambda api, xray, p: api.annotations.upload_segmentations(xray, MASK, "a", frame_index=[0.5]),
+        "frame_index is a whole number, .* not 0.5",
+    ),
+    "a colour with a text in it": (
+        lambda api, xray, p: api.annotations.upload_segmentations(xray, MASK, {("a", 1, 2): "a"}),
+        r"a grey value \(1\) or a colour \(255, 0, 0\), not \('a', 1, 2\)",
+    ),
+    "a colour without an end": (
+        lambda api, xray, p: api.annotations.upload_segmentations(xray, MASK, {(float("inf"), 1, 2): "a"}),
+        "grey value",
+    ),
+    # users and projects
+    "roles that are a number": (lambda api, xray, p: api.users.create("a@b", roles=5), "roles is a list, .* not 5"),
+    "roles that are one text": (lambda api, xray, p: api.users.create("a@b", roles="x"), "roles is a list, .* not 'x'"),
+    "roles that are numbers": (lambda api, xray, p: api.users.create("a@b", roles=[5]), r"texts .* not \[5\]"),
+    "new roles that are a number": (
+        lambda api, xray, p: api.users.update_user(api.users.get_current(), roles=5),
+        "roles is a list, .* not 5",
+    ),
+    "an address that is a number": (lambda api, xray, p: api.users.create(5), "A user is named by an e-mail address"),
+    "changes of a project that are a number": (
+        lambda api, xray, p: api.projects.patch(p, 5),
+        "entity_data is a dict of fields, .* not 5",
+    ),
+    "an id that is a number": (lambda api, xray, p: api.projects.get_by_id(5), r"not a int \(5\)"),
+    "a project without a name": (lambda api, xray, p: api.projects.restore(" "), "an empty text"),
+}
+
+
+@pytest.mark.parametrize("case", CALLS)
+def test_a_value_of_another_kind_is_refused_by_name_and_nothing_is_stored(
+    api: Api, xray: str, project: Project, case: str
+) -> None:
+    call, message = CALLS[case]
+    before = api.projects.get_all(), api.users.get_all(), api.backend.list_worklists(project.id)
+    with pytest.raises(ValidationError, match=message):
+        call(api, xray, project.id)
+    assert [each.id for each in api.resources.get_list(deleted="include")] == [xray]
+    assert api.annotations.get_all() == []
+    assert (api.projects.get_all(), api.users.get_all(), api.backend.list_worklists(project.id)) == before
 
 
 MASKS: dict[str, tuple[Any, dict[str, Any], type[DatamintException], str]] = {

@@ -55,3 +55,17 @@ def test_importing_the_handle_loads_no_heavy_library() -> None:
     code = f"import sys, datamint_like.api; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("url", [5, True, 0, "", " ", b"file:///x", ["a"]])
+def test_a_store_is_named_by_a_text_or_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: object) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValidationError, match="names no store"):
+        Api(url)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_names_a_store_and_can_be_shown(tmp_path: Path) -> None:
+    with Api(tmp_path / "store") as api:  # type: ignore[arg-type]
+        assert api.backend.url == (tmp_path / "store").as_uri()
+        assert repr(api) == f"Api({str(tmp_path / 'store')!r})"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from datamint_like import Api
 from datamint_like.entities import Project
-from datamint_like.exceptions import EntityAlreadyExistsError, ItemNotFoundError, ValidationError
+from datamint_like.exceptions import DatamintWarning, EntityAlreadyExistsError, ItemNotFoundError, ValidationError
 
 
 def test_a_new_project_is_found_by_id_and_by_name(api: Api) -> None:
@@ -35,7 +37,50 @@ def test_create_takes_resources_under_both_published_names(api: Api, two_xrays: 
 def test_a_name_that_is_taken_is_refused_unless_it_may_exist(api: Api, project: Project) -> None:
     with pytest.raises(EntityAlreadyExistsError, match=r"'chest' already .*exists_ok=True"):
         api.projects.create("chest", "again")
-    assert api.projects.create("chest", "again", exists_ok=True) == project
+    assert api.projects.create("chest", "pilot", exists_ok=True) == project
+    assert api.projects.create("chest", exists_ok=True) == project
+
+
+def test_a_project_that_may_exist_gets_the_resources_that_it_lacks(
+    api: Api, project: Project, two_xrays: list[str]
+) -> None:
+    api.projects.add_resources(two_xrays[1], project)
+    found = api.projects.create("chest", exists_ok=True, resource_ids=two_xrays)
+    assert (found.id, found.resource_count) == (project.id, 2)
+    assert [each.id for each in api.projects.get_project_resources("chest")] == two_xrays[::-1]
+    with pytest.raises(ItemNotFoundError, match="11111111"):
+        api.projects.create("chest", exists_ok=True, resource_ids=["11111111-1111-1111-1111-111111111111"])
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"description": "other"}, "description"),
+        ({"segmentation_spec": "multi_label"}, "segmentation_spec"),
+        ({"description": "other", "segmentation_spec": "multi_label"}, "description and segmentation_spec"),
+    ],
+)
+def test_a_project_that_may_exist_keeps_what_it_says_of_itself_with_a_warning(
+    api: Api, project: Project, given: dict[str, Any], kept: str
+) -> None:
+    with pytest.warns(DatamintWarning, match=f"'chest' exists already and keeps its own {kept}. Use projects.patch"):
+        assert api.projects.create("chest", exists_ok=True, **given) == project
+
+
+def test_an_archived_project_is_not_one_that_may_exist(api: Api, project: Project, xray: str) -> None:
+    api.projects.delete(project)
+    with pytest.raises(EntityAlreadyExistsError, match=r"archived project .*projects\.restore"):
+        api.projects.create("chest", exists_ok=True, resource_ids=[xray])
+    assert api.projects.get_project_resources("chest") == []
+
+
+@pytest.mark.parametrize("form", ["entity", "name"])
+def test_an_upload_to_an_archived_project_is_refused(api: Api, project: Project, demo_images: Path, form: str) -> None:
+    api.projects.delete(project)
+    given = {"entity": project, "name": project.name}[form]  # the entity is as it was before
+    with pytest.raises(ValidationError, match=r"'chest' is archived. Bring it back with Api\(\).projects.restore"):
+        api.resources.upload_resource(demo_images / "xray" / "cr_16bit.png", publish_to=given)
+    assert api.resources.get_list(deleted="include") == []
 
 
 def test_an_archived_project_comes_back(api: Api, project: Project) -> None:
@@ -95,6 +140,15 @@ def test_fields_of_a_project_change(api: Api, project: Project) -> None:
 def test_a_multi_label_project_has_a_multi_label_worklist(api: Api) -> None:
     project = api.projects.create("multi", segmentation_spec="multi_label")
     assert [each.segmentation_type for each in api.projects.get_worklists(project)] == ["multi_label"]
+
+
+def test_a_new_project_is_whole_and_current_or_not_there_at_all(api: Api, two_xrays: list[str]) -> None:
+    made = api.projects.create("multi", "", two_xrays, segmentation_spec="multi_label")
+    assert made == api.projects.get_by_id(made.id)
+    assert made.resource_count == 2
+    with pytest.raises(ValidationError, match=r"segmentation_type must be one of .*'bogus' is not"):
+        api.projects.create("half", segmentation_spec="bogus")  # type: ignore[call-overload]
+    assert [each.name for each in api.projects.get_all()] == ["multi"]
 
 
 def test_options_of_an_annotation_front_end_are_refused(api: Api) -> None:

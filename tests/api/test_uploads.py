@@ -155,6 +155,26 @@ def test_masks_come_with_their_images(api: Api, demo_images: Path) -> None:
     assert np.array_equal(stored != 0, mask != 0)
 
 
+def test_masks_are_read_once_before_anything_is_stored(
+    api: Api, demo_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mask = tmp_path / "mask.png"
+    mask.write_bytes((demo_images / "xray" / "nih_00000001_000_mask.png").read_bytes())
+    create = api.backend.create_resource
+    monkeypatch.setattr(api.backend, "create_resource", lambda new: (mask.unlink(), create(new))[1])
+    made = api.resources.upload_resource(
+        demo_images / "xray" / "nih_00000001_000.png", segmentation_files={"files": [mask], "names": ["lung"]}
+    )
+    assert [each.identifier for each in api.annotations.get_list(made)] == ["lung"]
+
+
+def test_a_mask_of_background_only_warns_once_at_the_line_of_the_caller(api: Api, demo_images: Path) -> None:
+    image, mask = demo_images / "xray" / "cr_16bit.png", np.zeros((440, 440), np.uint8)
+    with pytest.warns(DatamintWarning, match="background only") as caught:
+        api.resources.upload_resource(image, segmentation_files=[mask])
+    assert [Path(each.filename).name for each in caught] == [Path(__file__).name]
+
+
 def test_a_mask_of_another_size_stops_the_upload_before_anything_is_stored(api: Api, demo_images: Path) -> None:
     folder = demo_images / "xray"
     with pytest.raises(Exception, match=r"nih_00000001_000_mask.png has frames of 512 rows.*cr_16bit.png has 440"):

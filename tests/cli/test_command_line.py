@@ -57,10 +57,42 @@ def test_an_unknown_project_is_one_line_that_names_it_and_the_store(run: Run, is
     assert "'chest'" in done.err
 
 
+@pytest.fixture
+def empty() -> None:
+    with Api() as api:
+        api.check_connection()
+
+
+@pytest.mark.usefixtures("empty")
 def test_an_empty_store_says_what_to_do(run: Run) -> None:
     assert "datamint-like import PATH --project NAME" in run("ls").out
 
 
+@pytest.mark.parametrize("project", [(), ("chest",)])
+def test_ls_makes_no_store_where_there_is_none_and_says_so(run: Run, tmp_path: Path, project: tuple[str, ...]) -> None:
+    done = run("ls", *project, "--home", tmp_path / "typo" / "x")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.count("\n") == 1
+    assert f"There is no store in {(tmp_path / 'typo' / 'x').as_uri()}. Check --home" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("import", "", "--project", "a"), ("import", ".", "--project", "a", "--home", ""), ("ls", "--server-url", " ")],
+)
+def test_a_variable_that_was_not_set_names_no_folder(
+    run: Run, tmp_path: Path, isolated_home: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run(*arguments)
+    assert (done.code, done.out) == (1, "")
+    assert "empty" in done.err or "names no store" in done.err
+    assert list(tmp_path.iterdir()) == []
+    assert not (isolated_home / "store" / "blobs" / "sha256").exists()
+
+
+@pytest.mark.usefixtures("empty")
 def test_home_and_server_url_name_the_store(run: Run, tmp_path: Path, demo_images: Path) -> None:
     picture = demo_images / "xray" / "cr_16bit.png"
     assert run("import", picture, "--project", "here", "--home", tmp_path / "a").code == 0
@@ -74,6 +106,14 @@ def test_a_server_is_not_supported_yet_and_the_command_says_so(run: Run) -> None
     done = run("ls", "--server-url", "https://somewhere")
     assert done.code == 1
     assert "not supported yet" in done.err
+
+
+@pytest.mark.parametrize("option", ["--home", "--server-url"])
+def test_a_store_in_a_home_of_nobody_is_one_line_and_exit_code_1(run: Run, option: str) -> None:
+    done = run("ls", option, "~nosuchuser/store")
+    assert (done.code, done.out) == (1, "")
+    assert "~nosuchuser/store" in done.err
+    assert done.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -133,6 +173,19 @@ def test_the_command_line_starts_without_heavy_libraries() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize("arguments", [["ls"], ["ls", "chest", "--json"], ["ls", "nothing", "--json"]])
+def test_an_output_that_is_full_is_one_line_and_exit_code_1(arguments: list[str]) -> None:
+    code = f"import sys; from datamint_like.cli.main import main; sys.exit(main({arguments!r}))"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "datamint-like: the output cannot be written: No space left on device."
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.usefixtures("empty")
 def test_a_reader_that_leaves_early_causes_no_traceback(tmp_path: Path) -> None:
     code = "import sys; from datamint_like.cli.main import main; sys.exit(main(['ls']))"
     done = subprocess.run(

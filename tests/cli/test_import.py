@@ -181,3 +181,26 @@ def test_a_file_name_that_is_no_text_stops_nothing(run: Run, scans: Path, demo_i
     assert "Imported 3 resources (30 files)" in done.out
     assert len(run("ls", "chest", "--json").json["resources"]) == 3
     assert len(run("import", scans, "--project", "chest", "--json").json["already_there"]) == 3
+
+
+def test_copies_of_a_series_are_left_out_with_their_reason(run: Run, scans: Path, demo_images: Path) -> None:
+    (scans / "notes.txt").unlink()
+    shutil.copytree(demo_images / "ct_ge", scans / "ct again")
+    done = run("import", scans, "--project", "chest")
+    assert done.code == 3
+    assert "Imported 2 resources (29 files) into 'chest'." in done.out
+    assert "Left out: 28 files." in done.out
+    assert "it is the same image (SOP Instance UID) as another file" in done.out
+    assert "18  for other reasons, which --json lists" in done.out
+    again = run("import", scans, "--project", "chest", "--json").json
+    assert (len(again["already_there"]), len(again["skipped"]), again["imported"]) == (2, 28, [])
+
+
+def test_an_archived_project_takes_no_images_and_says_how_to_bring_it_back(run: Run, scans: Path) -> None:
+    with Api() as api:
+        api.projects.delete(api.projects.create("chest"))
+    done = run("import", scans, "--project", "chest")
+    assert done.code == 1
+    assert "is archived. Bring it back with Api().projects.restore('chest')" in done.err
+    with Api() as api:
+        assert api.resources.get_list() == []

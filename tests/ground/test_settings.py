@@ -11,10 +11,14 @@ from datamint_like.config import load_settings
 from datamint_like.exceptions import ValidationError
 
 
-def write_config(text: str) -> None:
+def config_file() -> Path:
     folder = Path(platformdirs.user_config_dir("datamint-like", appauthor=False))
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text(text)
+    return folder / "config.json"
+
+
+def write_config(text: str) -> None:
+    config_file().write_text(text)
 
 
 def test_without_settings_the_store_is_the_embedded_one(tmp_path: Path) -> None:
@@ -43,6 +47,57 @@ def test_a_broken_config_file_is_named_with_what_is_wrong() -> None:
         load_settings({})
 
 
-def test_a_limit_that_is_no_number_names_its_variable() -> None:
+BROKEN: dict[str, tuple[bytes, str]] = {
+    "no JSON": (b'{"api_key": "sesame"', r"is not a JSON object of the texts server_url and api_key"),
+    "a list": (b'["sesame"]', r"Expected `object`, got `array`"),
+    "nothing": (b"", r"is not a JSON object"),
+    "a store that is a number": (b'{"server_url": 5, "api_key": "sesame"}', r"got `int` - at `\$\.server_url`"),
+    "a key that is a number": (b'{"api_key": 12345}', r"got `int` - at `\$\.api_key`"),
+    "no UTF-8": (b'{"api_key": "sesame\xff"}', r"is not a JSON object"),
+    "UTF-16": ('{"api_key": "sesame"}'.encode("utf-16"), r"is not a JSON object"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_config_file_that_cannot_be_used_is_named_and_its_key_is_not(case: str) -> None:
+    content, message = BROKEN[case]
+    config_file().write_bytes(content)
+    with pytest.raises(ValidationError, match=message) as error:
+        load_settings({})
+    text = str(error.value)
+    assert "config.json" in text
+    assert "Mend it, or remove it" in text
+    assert "sesame" not in text
+    assert "12345" not in text
+
+
+def test_a_config_file_that_is_a_folder_cannot_be_read() -> None:
+    config_file().mkdir()
+    with pytest.raises(ValidationError, match=r"config\.json cannot be read: Is a directory\. Mend it"):
+        load_settings({})
+
+
+def test_a_config_file_that_is_closed_to_us_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))  # root, who may run this, is refused nothing
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(ValidationError, match=r"config\.json cannot be read: Permission denied\. Mend it"):
+        load_settings({})
+
+
+def test_keys_of_the_config_file_that_we_do_not_know_play_no_role() -> None:
+    write_config('{"theme": 3, "server_url": null, "api_key": "k"}')
+    assert load_settings({}).api_key == "k"
+
+
+def test_a_folder_of_a_user_who_is_not_there_names_its_variable() -> None:
+    for name in ("DATAMINT_LIKE_HOME", "DATAMINT_LIKE_CACHE"):
+        with pytest.raises(ValidationError, match=name):
+            load_settings({name: "~nosuchuser/x"})
+
+
+@pytest.mark.parametrize("text", ["many", "0", "-1", "1.5"])
+def test_a_limit_that_is_no_number_from_1_names_its_variable(text: str) -> None:
     with pytest.raises(ValidationError, match="DATAMINT_LIKE_MAX_VOXELS"):
-        load_settings({"DATAMINT_LIKE_MAX_VOXELS": "many"})
+        load_settings({"DATAMINT_LIKE_MAX_VOXELS": text})
