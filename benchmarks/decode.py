@@ -19,7 +19,7 @@ import numpy as np
 import pydicom
 from pydicom.pixels import apply_rescale
 
-from datamint_like.imaging import decode_stored, probe
+from datamint_like.imaging import ReadOptions, assemble, decode_stored, probe, read
 
 HERE = Path(__file__).resolve().parent.parent
 IMAGES = HERE / "datamint_like" / "demo" / "images"
@@ -50,6 +50,10 @@ def pydicom_values(paths: list[Path]) -> object:
     return np.stack([apply_rescale(dataset.pixel_array, dataset).astype(np.int16) for dataset in datasets])
 
 
+def headers(paths: list[Path]) -> object:
+    return [pydicom.dcmread(path, stop_before_pixels=True) for path in paths]
+
+
 def dicom_pairs(real: Path) -> dict[str, Pair]:
     series = sorted((IMAGES / "ct_philips").iterdir())
     pairs: dict[str, Pair] = {
@@ -58,6 +62,7 @@ def dicom_pairs(real: Path) -> dict[str, Pair]:
             lambda: probe(series[:1]),
             lambda: pydicom.dcmread(series[0], stop_before_pixels=True),
         ),
+        "assemble dicom series": (lambda: assemble(series), lambda: headers(series)),
     }
     large = sorted((real / "ct" / "philips_axial_phantom").glob("*"))
     if large:
@@ -67,6 +72,23 @@ def dicom_pairs(real: Path) -> dict[str, Pair]:
             lambda: pydicom.dcmread(large[0], stop_before_pixels=True),
         )
     return pairs
+
+
+def intensity_pairs(paths: list[Path]) -> dict[str, Pair]:
+    """What windows and conversions cost beside decoding."""
+    facts = probe(paths)
+    options = {
+        "window": ReadOptions(intensity=("window", 40, 400)),
+        "clip": ReadOptions(intensity=("clip", -200, 200)),
+        "float32": ReadOptions(dtype="float32"),
+    }
+    return {
+        f"read as {name} against native": (
+            lambda each=each: read(paths, facts, each),  # type: ignore[misc]
+            lambda: read(paths, facts),
+        )
+        for name, each in options.items()
+    }
 
 
 def nifti_pairs(folder: Path) -> dict[str, Pair]:
@@ -100,7 +122,8 @@ def main() -> int:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
-        pairs = {**dicom_pairs(options.data), **nifti_pairs(Path(folder)), **raster_pairs()}
+        ct = sorted((IMAGES / "ct_philips").iterdir())
+        pairs = {**dicom_pairs(options.data), **intensity_pairs(ct), **nifti_pairs(Path(folder)), **raster_pairs()}
         print(json.dumps({name: ratio(pair, options.runs) for name, pair in pairs.items()}, indent=2))
     return 0
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from datamint_like._files import make_dirs, write_bytes
+from datamint_like._files import make_dirs, sweep_partial, write_bytes
 from datamint_like.backends.base import Backend, ProjectContent
 from datamint_like.backends.finding import find_project
 from datamint_like.catalog.snapshot import FORMAT, Snapshot, write_snapshot
@@ -97,6 +97,7 @@ def _built(folder: Path, content: ProjectContent, store_url: str) -> Snapshot:
     target = folder / _file_name(content.revision)
     with _cache_errors(folder):
         make_dirs(folder)
+        sweep_partial(folder)
         write_snapshot(target, content, store_url)
     return Snapshot(target)
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from datamint_like.annotations import MergeStrategy, Selection
@@ -23,6 +24,7 @@ from datamint_like.dataset.options import (
     Output,
     Source,
     Worklists,
+    dtype_name,
     names_of,
     refuse_unbuilt,
     resource_ids_of,
@@ -33,7 +35,7 @@ from datamint_like.dataset.reader import Reader, ReaderOptions
 from datamint_like.dataset.rows import RowNumbers, as_array, take
 from datamint_like.entities import Annotation, Project, Resource
 from datamint_like.exceptions import DatamintDatasetException
-from datamint_like.imaging.types import Kind, ReadOptions
+from datamint_like.imaging.types import Intensity, Kind, ReadOptions
 from datamint_like.slices.lru import parse_size
 
 
@@ -67,6 +69,10 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
         return_objects: False leaves out `metainfo`, `annotations` and `resource`; with merged masks and labels
             an item is then tensors only, and torch's own collation works.
         irregular_spacing: `"keep"` reads series with missing or uneven planes as volumes; `"raise"` does not.
+        intensity: `"native"` (the values the file means), `("window", center, width)` or `"dicom-window"` (float32 in
+            [0, 1]), `("clip", low, high)`, or a function of the array (C, D, H, W).
+        dtype: Type of `image`, such as `"float32"` or `torch.float32`; None is what the header decides. Values that
+            do not fit are an error.
         memory_cache: How much decoded data a sliced dataset keeps in each process, in bytes or as `"256MB"`.
         **later: Keywords that are announced but not built yet raise NotImplementedError.
 
@@ -106,6 +112,8 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
         strict_kind: bool = False,
         return_objects: bool = True,
         irregular_spacing: Literal["raise", "keep"] = "raise",
+        intensity: Intensity = "native",
+        dtype: str | torch.dtype | None = None,
         memory_cache: int | str = "256MB",
         **later: Any,
     ) -> None:
@@ -149,11 +157,14 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
             image_labels_merge_strategy=image_labels_merge_strategy,
             image_categories_merge_strategy=image_categories_merge_strategy,
             return_objects=return_objects,
+        )
+        read = ReadOptions(
             irregular_spacing=irregular_spacing,
+            max_voxels=settings.max_voxels,
+            dtype=dtype_name(dtype),  # type: ignore[arg-type]  # ReadOptions says what is wrong with it
+            intensity=intensity,
         )
-        self._reading = ReaderOptions(
-            ReadOptions(irregular_spacing=irregular_spacing, max_voxels=settings.max_voxels), parse_size(memory_cache)
-        )
+        self._reading = ReaderOptions(read, parse_size(memory_cache))
         self._api_key = api_key if api_key is not None else settings.api_key
         self._state: tuple[Prepared, RowNumbers] | None = None
         self._reader: Reader | None = None
@@ -191,8 +202,11 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
     @property
     def _read(self) -> Reader:
         if self._reader is None:
-            self._reader = Reader(self._prepared, self._reading)
+            self._reader = Reader(self._prepared, self._reader_options())
         return self._reader
+
+    def _reader_options(self) -> ReaderOptions:
+        return self._reading
 
     def __getstate__(self) -> dict[str, Any]:
         """The prepared state without the key; open files and cached arrays stay behind."""

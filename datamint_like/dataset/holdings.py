@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -13,10 +14,11 @@ from datamint_like.annotations import Selection
 from datamint_like.dataset.fingerprint import fingerprint
 from datamint_like.dataset.options import Output
 from datamint_like.dataset.prepared import Prepared
-from datamint_like.dataset.reader import Reader
+from datamint_like.dataset.reader import Reader, ReaderOptions
 from datamint_like.dataset.rows import LazySequence, RowNumbers, as_array
 from datamint_like.dataset.splits import SplitOrigin
 from datamint_like.entities import Annotation, Project, Resource
+from datamint_like.imaging.types import ReadOptions
 
 
 class Holdings:
@@ -24,6 +26,7 @@ class Holdings:
 
     _selection: Selection
     _output: Output
+    _reading: ReaderOptions
     _split: SplitOrigin
 
     @property
@@ -125,7 +128,8 @@ class Holdings:
         return fingerprint(self._prepared, resource_rows, self._planes(resource_rows), self._fingerprint_options())
 
     def _fingerprint_options(self) -> tuple[object, ...]:
-        return type(self).__name__, self._selection, self._output
+        read = replace(self._reading.read, max_voxels=ReadOptions.max_voxels)  # a limit changes no value
+        return type(self).__name__, self._selection, self._output, read
 
     def _resource_rows(self) -> npt.NDArray[np.int64]:
         """The snapshot's row of each item."""

@@ -49,7 +49,7 @@ def whole_item(reader: Reader, row: int, output: Output) -> Item:
     item: Item = {"image": torch.from_numpy(own(image, shared=False))}
     item |= segmentation_targets(masks, image.shape[1:], reader.prepared.space, output)
     item |= label_targets(annotations, reader.prepared.space, output, num_frames=num_frames)
-    return item | _objects(output, metainfo_of(decoded), annotations, resource)
+    return item | _objects(output, metainfo_of(decoded, reader.units(decoded)), annotations, resource)
 
 
 def slice_item(reader: Reader, row: int, plane: Plane, output: Output) -> Item:
@@ -70,7 +70,7 @@ def slice_item(reader: Reader, row: int, plane: Plane, output: Output) -> Item:
         num_frames=decoded.facts.shape[0],
         frame=-1 if frame is None else frame,
     )
-    metainfo = slice_metainfo_of(decoded, plane.axis, plane.index)
+    metainfo = slice_metainfo_of(decoded, plane.axis, plane.index, reader.units(decoded))
     return item | _objects(output, metainfo, _applying(annotations, frame), sliced_resource(resource, plane))
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from datamint_like.annotations import MergeStrategy, check_strategy
 from datamint_like.entities import AnnotationWorklist, Project, Resource
-from datamint_like.exceptions import DatamintDatasetException, ValidationError
+from datamint_like.exceptions import DatamintDatasetException
 
 Worklists = Sequence[AnnotationWorklist] | Literal["all"] | None
 
@@ -50,7 +52,6 @@ class Output:
     image_labels_merge_strategy: MergeStrategy | None = None
     image_categories_merge_strategy: MergeStrategy | None = None
     return_objects: bool = True
-    irregular_spacing: Literal["raise", "keep"] = "raise"
 
     def __post_init__(self) -> None:
         for keyword in (
@@ -69,8 +70,6 @@ class Output:
             raise DatamintDatasetException(
                 "semantic_seg_merge_strategy merges semantic masks: pass return_as_semantic_segmentation=True as well."
             )
-        if self.irregular_spacing not in ("raise", "keep"):
-            raise ValidationError(f"irregular_spacing is 'raise' or 'keep', not {self.irregular_spacing!r}.")
 
 
 def resource_ids_of(resources: Sequence[Resource | str] | Resource | str) -> tuple[str, ...]:
@@ -105,6 +104,15 @@ def names_of(keyword: str, names: Sequence[str] | str | None) -> tuple[str, ...]
     return found
 
 
+def dtype_name(dtype: object) -> object:
+    """The name of a torch or numpy type; anything else as it is, for `ReadOptions` to judge."""
+    if dtype is None or isinstance(dtype, str):
+        return dtype
+    if isinstance(dtype, (type, np.dtype)):
+        return np.dtype(dtype).name
+    return str(dtype).removeprefix("torch.")
+
+
 def worklist_ids_of(worklists: Worklists) -> tuple[str, ...] | Literal["all"] | None:
     """The worklists by id; `"all"` and None as they are.
 
@@ -125,8 +133,6 @@ _LATER: Mapping[str, tuple[Any, str]] = {
     "alb_transform": (None, "transforming items; transform inside the training loop until then"),
     "return_boxes": (False, "boxes as tensors; they are in item['annotations'] with their geometry"),
     "orientation": ("canonical", "the file's own axis order; items come in canonical orientation"),
-    "intensity": ("native", "windowing and clipping; items hold the values the file means"),
-    "dtype": (None, "converting tensors; items hold the type the header decides"),
     "resample_masks": (False, "masks of another grid; masks must have the grid of their resource"),
     "seed": (None, "seeded transforms; there are no transforms yet"),
     "all_annotations": (True, "leaving out unpublished annotations; all are returned"),

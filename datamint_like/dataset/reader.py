@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from datamint_like.annotations import MaskPiece, is_of_one_frame, stack_instances
 from datamint_like.backends import open_blobs
+from datamint_like.backends.about import about
 from datamint_like.backends.base import Blobs
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.entities import Annotation, Resource
-from datamint_like.exceptions import DecodeError, GeometryError
 from datamint_like.imaging import read, required_facts, turn_of
 from datamint_like.imaging.masks import decode_frame_mask, decode_mask
 from datamint_like.imaging.types import Decoded, HeaderFacts, ReadOptions
@@ -62,10 +62,15 @@ class Reader:
         """The decoded resource of a row; (C, D, H, W)."""
         parts = self.prepared.snapshot.parts(row)
         paths = [self._blobs.part_path(part, resource.filename) for part in parts]
-        try:
-            return read(paths, required_facts(resource), self.options.read)
-        except (DecodeError, GeometryError) as error:
-            raise _about(error, resource) from error
+        with about(resource):
+            names = [part.filename for part in parts]
+            return read(paths, required_facts(resource), self.options.read, names=names)
+
+    def units(self, decoded: Decoded) -> str | None:
+        """The unit of the values: the header's, unless `intensity` made other values of them."""
+        intensity = self.options.read.intensity
+        keeps = intensity == "native" or (isinstance(intensity, tuple) and intensity[0] == "clip")
+        return decoded.facts.units if keeps else None
 
     def masks(self, row: int, resource: Resource) -> Masks:
         """The masks of a row by author, on the grid and in the orientation of its image."""
@@ -73,10 +78,8 @@ class Reader:
         pieces = []
         for annotation in self.annotations(row):
             if annotation.is_segmentation():
-                try:
+                with about(resource):
                     pieces.append(self._piece(annotation, facts))
-                except (DecodeError, GeometryError) as error:
-                    raise _about(error, resource) from error
         stacked = stack_instances(pieces, self.prepared.space, facts.shape, multi_frame=facts.kind != "image")
         turn = turn_of(facts)
         return {author: (turn.array(masks), codes) for author, (masks, codes) in stacked.items()}
@@ -93,16 +96,12 @@ class Reader:
 
     def _piece(self, annotation: Annotation, facts: HeaderFacts) -> MaskPiece:
         payload = self._blobs.annotation_bytes(annotation)
-        name = f"{annotation.identifier} ({annotation.id})"
+        name, limit = f"{annotation.identifier} ({annotation.id})", self.options.read.max_voxels
         if is_of_one_frame(annotation):
-            frame, array = annotation.frame_index, decode_frame_mask(payload, facts, name=name)
+            frame, array = annotation.frame_index, decode_frame_mask(payload, facts, name=name, max_voxels=limit)
         else:
-            frame, array = None, (decode_mask(payload, facts, name=name) != 0).astype(np.uint8)
+            frame, array = None, (decode_mask(payload, facts, name=name, max_voxels=limit) != 0).astype(np.uint8)
         return MaskPiece(annotation.author, annotation.identifier, frame, array)
-
-
-def _about(error: DecodeError | GeometryError, resource: Resource) -> DecodeError | GeometryError:
-    return type(error)(f"Resource {resource.id} ({resource.filename}): {error}")
 
 
 def _weight(value: Decoded | Masks) -> int:

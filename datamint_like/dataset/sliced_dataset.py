@@ -51,7 +51,6 @@ class SlicedVolumeDataset(DatamintBaseDataset):
         self._axis = axis_number(slice_axis)
         if parent_dataset is None:
             super().__init__(*args, **kwargs)
-            self._reading = _keeping_uneven(self._reading)
         elif args or kwargs:
             raise DatamintDatasetException("parent_dataset= brings all other options with it; give it alone.")
         else:
@@ -71,7 +70,6 @@ class SlicedVolumeDataset(DatamintBaseDataset):
         parent.prepare()
         self.__dict__.update(parent.__dict__)
         self.__dict__.pop("fingerprint", None)
-        self._reading = _keeping_uneven(parent._reading)
         self._reader = None
         self._state = parent._prepared, self._slices_of(parent._prepared, as_array(parent._rows))
 
@@ -79,9 +77,13 @@ class SlicedVolumeDataset(DatamintBaseDataset):
         return self._slices_of(prepared, as_array(super()._root_rows(prepared)))
 
     def _slices_of(self, prepared: Prepared, volumes: npt.NDArray[np.int64]) -> RowNumbers:
-        if self._output.irregular_spacing == "raise":
+        if self._reading.read.irregular_spacing == "raise":
             self._refuse_uneven(prepared, volumes)
         return as_row_numbers(expand(volumes, prepared.snapshot.slice_starts(self._axis)))
+
+    def _reader_options(self) -> ReaderOptions:
+        """Uneven series are read too: which cuts of them are allowed was settled with the rows."""
+        return replace(self._reading, read=replace(self._reading.read, irregular_spacing="keep"))
 
     def _refuse_uneven(self, prepared: Prepared, volumes: npt.NDArray[np.int64]) -> None:
         """Unevenly spaced series slice along their acquisition axis only: elsewhere the picture would lie."""
@@ -133,11 +135,6 @@ class SlicedVolumeDataset(DatamintBaseDataset):
 
     def _fingerprint_options(self) -> tuple[object, ...]:
         return (*super()._fingerprint_options(), self._axis)
-
-
-def _keeping_uneven(reading: ReaderOptions) -> ReaderOptions:
-    """The same options, reading uneven series too: which cuts of them are allowed was settled with the rows."""
-    return replace(reading, read=replace(reading.read, irregular_spacing="keep"))
 
 
 def axis_number(axis: object) -> int:

@@ -29,11 +29,13 @@ if TYPE_CHECKING:
     from datamint_like.imaging.reading import decode_stored as decode_stored
     from datamint_like.imaging.reading import probe as probe
     from datamint_like.imaging.reading import read as read
+    from datamint_like.imaging.types import DTYPES as DTYPES
     from datamint_like.imaging.types import Assembly as Assembly
     from datamint_like.imaging.types import Decoded as Decoded
     from datamint_like.imaging.types import Decoder as Decoder
     from datamint_like.imaging.types import Group as Group
     from datamint_like.imaging.types import HeaderFacts as HeaderFacts
+    from datamint_like.imaging.types import Intensity as Intensity
     from datamint_like.imaging.types import ReadOptions as ReadOptions
     from datamint_like.imaging.types import Skipped as Skipped
     from datamint_like.imaging.types import StoredImage as StoredImage
@@ -47,11 +49,13 @@ _MODULES = {
     "orientation": ("canonical_affine", "canonical_shape", "frame_axis_of", "turn_of"),
     "reading": ("decode_stored", "probe", "read"),
     "types": (
+        "DTYPES",
         "Assembly",
         "Decoded",
         "Decoder",
         "Group",
         "HeaderFacts",
+        "Intensity",
         "ReadOptions",
         "Skipped",
         "StoredImage",

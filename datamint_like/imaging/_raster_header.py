@@ -17,6 +17,10 @@ _PNG_START = 8
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SOS, _APP1 = 0xDA, 0xE1
 _BARE_MARKERS = frozenset({0x01, 0xFF, *range(0xD0, 0xD9)})
+#: What ends an image: the marker EOI, and the whole chunk IEND.
+_JPEG_END, _PNG_END = b"\xff\xd9", b"\0\0\0\0IEND\xae\x42\x60\x82"
+#: Bytes at the end of a file in which that is looked for first.
+_TAIL = 1 << 14
 _CUT = "it is cut short. Copy the file again."
 
 
@@ -67,6 +71,30 @@ def check_whole(data: bytes, header: RasterHeader) -> None:
         if zlib.crc32(memoryview(data)[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
             raise DecodeError(f"its chunk {kind!r} is damaged. Copy the file again.")
         at = end
+
+
+def check_end(file: IO[bytes], header: RasterHeader) -> None:
+    """Refuse an open file whose end is missing, by its last bytes; whatever follows the image does not matter.
+
+    Raises:
+        DecodeError: The file is cut short.
+    """
+    size = file.seek(0, io.SEEK_END)
+    end = _JPEG_END if header.mimetype == "image/jpeg" else _PNG_END
+    at = max(header.pixels_at, size - _TAIL)
+    file.seek(at)
+    if end in file.read(_TAIL):
+        return
+    file.seek(header.pixels_at)
+    before = b""
+    while piece := file.read(1 << 20):
+        if end in before + piece:
+            return
+        before = piece[-len(end) :]
+    raise DecodeError(
+        f"it is cut short: expected the end mark of its image, found the end of the file after {size:,} bytes. "
+        "Copy the file again."
+    )
 
 
 def _parse_png(file: IO[bytes]) -> RasterHeader:

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from datamint_like.exceptions import DatamintException, DecodeError, GeometryError
+from datamint_like.imaging.types import SourceFile
 
 
 class _Quiet:
     """Warnings ignored while at least one thread reads a file; filters restored when the last one leaves.
 
-    `warnings.catch_warnings` alone would restore the filters of another thread in the wrong order.
+    `warnings.catch_warnings` alone would restore the filters of another thread in the wrong order. A fork
+    waits for the lock, and the child counts only the thread that lives on in it.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._own = threading.local()
         self._readers = 0
         self._saved = warnings.catch_warnings()
+        os.register_at_fork(
+            before=self._lock.acquire, after_in_parent=self._lock.release, after_in_child=self._after_in_child
+        )
 
     def __enter__(self) -> None:
         with self._lock:
+            self._own.depth = self._depth() + 1
             self._readers += 1
             if self._readers == 1:
                 self._saved = warnings.catch_warnings()
@@ -32,42 +39,55 @@ class _Quiet:
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
-            self._readers -= 1
-            if self._readers == 0:
-                self._saved.__exit__(None, None, None)
+            self._own.depth = self._depth() - 1
+            self._leave(self._readers - 1)
+
+    def _after_in_child(self) -> None:
+        self._leave(self._depth())
+        self._lock.release()
+
+    def _leave(self, readers: int) -> None:
+        """Count this many readers from now on; the last one that leaves restores the filters."""
+        was_quiet, self._readers = self._readers > 0, readers
+        if was_quiet and not readers:
+            self._saved.__exit__(None, None, None)
+
+    def _depth(self) -> int:
+        """How many blocks this thread is in."""
+        return int(getattr(self._own, "depth", 0))
 
 
 _QUIET = _Quiet()
 
 
 @contextmanager
-def reading(name: str | Path) -> Iterator[None]:
+def reading(file: SourceFile | str) -> Iterator[None]:
     """A block in which whatever goes wrong with the file comes out as an error that names it.
 
     Raises:
         DecodeError: A library below failed, or the file cannot be opened.
-        GeometryError: The block raised one; the file's base name is put in front.
+        GeometryError: The block raised one; the file's name is put in front.
     """
-    base = name.name if isinstance(name, Path) else name
+    name = file if isinstance(file, str) else file.name
     try:
         with _QUIET:
             yield
     except (DecodeError, GeometryError) as error:
-        if str(error).startswith(base):
+        if str(error).startswith(f"{name}: "):
             raise
-        raise type(error)(f"{base}: {error}") from error
+        raise type(error)(f"{name}: {error}") from error
     except DatamintException:
         raise
     except OSError as error:
         reason = error.strerror or str(error) or type(error).__name__
-        raise DecodeError(f"{base}: it cannot be read ({reason}).") from error
+        raise DecodeError(f"{name}: it cannot be read ({reason}).") from error
     except MemoryError as error:
-        raise DecodeError(f"{base}: its pixels do not fit into memory.") from error
+        raise DecodeError(f"{name}: its pixels do not fit into memory.") from error
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # on damaged files readers raise any class; a panic of one in Rust is no Exception
         reason = str(error).replace("\n", " ")[:300] or "no reason given"
-        raise DecodeError(f"{base}: it is damaged or not supported ({type(error).__name__}: {reason}).") from error
+        raise DecodeError(f"{name}: it is damaged or not supported ({type(error).__name__}: {reason}).") from error
 
 
 def refuse_oversized(voxels: int, max_voxels: int) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from datamint_like.exceptions import DecodeError, GeometryError
 from datamint_like.imaging._reading_errors import reading
 from datamint_like.imaging.dicom.header import read_header
+from datamint_like.imaging.dicom.plan import plan_parts
 from datamint_like.imaging.dicom.series import Series, SliceFile, group_series, slice_file
-from datamint_like.imaging.registry import decoder_named, decoder_of
-from datamint_like.imaging.types import Assembly, Group, Skipped
+from datamint_like.imaging.registry import decoder_of
+from datamint_like.imaging.types import Assembly, Group, Skipped, SourceFile
 
 
 def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[int], None] | None = None) -> Assembly:
@@ -33,42 +34,65 @@ def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[
     """
     groups: list[Group] = []
     skipped: list[Skipped] = []
-    slices: dict[Path, SliceFile] = {}
+    slices: list[SliceFile] = []
     seen: dict[str, Path] = {}
     for path in sorted(set(paths)):
         try:
-            found = _look_at(path)
-            if isinstance(found, Group) or not series:
-                groups.append(found if isinstance(found, Group) else _group(Series((found,))))
-            elif (earlier := seen.setdefault(found.instance_uid or str(path), path)) != path:
+            found = _look_at(path, series=series)
+            uid = found.facts.instance_uid if isinstance(found, Group) else found.instance_uid
+            if series and uid and (earlier := seen.setdefault(uid, path)) != path:
                 same = f"{path.name}: it is the same image (SOP Instance UID) as another file, {earlier.name}."
                 skipped.append(Skipped(path, same))
+            elif isinstance(found, Group):
+                groups.append(found)
             else:
-                slices[path] = found
+                slices.append(found)
         except (DecodeError, GeometryError) as error:
             skipped.append(Skipped(path, str(error)))
         if progress is not None:
             progress(1)
-    for one in group_series(slices.values()):
-        try:
-            groups.append(_group(one))
-        except (DecodeError, GeometryError) as error:
-            skipped.extend(Skipped(file.path, str(error)) for file in one.files)
+    _add_series(slices, groups, skipped)
     return Assembly(
         groups=tuple(sorted(groups, key=lambda group: min(group.paths))),
         skipped=tuple(sorted(skipped, key=lambda skip: skip.path)),
     )
 
 
-def _look_at(path: Path) -> Group | SliceFile:
-    """The resource that a file makes alone, or what grouping needs of a DICOM file."""
+def _look_at(path: Path, *, series: bool) -> Group | SliceFile:
+    """The resource that a file makes alone, or what grouping needs of a DICOM file that may join a series."""
+    source = SourceFile(path, path.name)
     decoder = decoder_of(path)
     if decoder.format != "dicom":
-        return Group(paths=(path,), filename=path.name, facts=decoder.probe([path]))
-    with reading(path):
-        return slice_file(read_header(path))
+        return Group(paths=(path,), filename=path.name, facts=decoder.probe([source]))
+    with reading(source):
+        file = read_header(source)
+        found = slice_file(file)
+    if series and found.joins:
+        return found
+    return Group(paths=(path,), filename=path.name, facts=plan_parts(file, [found.header]).facts)
+
+
+def _add_series(slices: list[SliceFile], groups: list[Group], skipped: list[Skipped]) -> None:
+    """Add the series that the slices make, and the slices of those that make no resource."""
+    for series in group_series(slices):
+        try:
+            groups.append(_group(series))
+        except (DecodeError, GeometryError) as error:
+            skipped.extend(_skipped_series(series, str(error)))
+
+
+def _skipped_series(series: Series, reason: str) -> Iterator[Skipped]:
+    """Each file of a series that makes no resource, with the reason under its own name."""
+    of_all = f"{series.files[0].source.name} and "
+    for file in series.files:
+        own = f"{file.source.name} and {reason.removeprefix(of_all)}" if reason.startswith(of_all) else reason
+        yield Skipped(file.source.path, own)
 
 
 def _group(series: Series) -> Group:
-    paths = tuple(file.path for file in series.files)
-    return Group(paths=paths, filename=series.filename, facts=decoder_named("dicom").probe(paths))
+    """The resource of a series; the header of its first file is read again, for what only the first one tells."""
+    first = series.files[0].source
+    with reading(first):
+        file = read_header(first)
+    planned = plan_parts(file, [part.header for part in series.files])
+    return Group(paths=tuple(part.source.path for part in series.files), filename=series.filename, facts=planned.facts)

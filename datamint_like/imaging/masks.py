@@ -13,23 +13,26 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like.config import DEFAULT_MAX_VOXELS
 from datamint_like.exceptions import DecodeError, GeometryError
-from datamint_like.imaging._nifti_writer import label_type, nifti_gz
+from datamint_like.imaging._nifti_writer import nifti_gz
 from datamint_like.imaging._reading_errors import reading
 from datamint_like.imaging.affine import Affine, Turn
-from datamint_like.imaging.nifti import SWAP_XYZ, decode_bytes
+from datamint_like.imaging.nifti import SWAP_XYZ, decode_labels
 from datamint_like.imaging.orientation import canonical_shape, turn_of
 from datamint_like.imaging.raster import decode_gray
 from datamint_like.imaging.types import Array, HeaderFacts
+from datamint_like.imaging.values import integer_type, stored_range
 
 Axes = Literal["xyz", "dhw"]
 
 #: Corners of equal grids agree within this many voxels.
 SAME_GRID = 0.05
-_MAX_MASK_VOXELS = 8 * 1024**3
 
 
-def decode_mask(payload: bytes, facts: HeaderFacts, *, name: str, axes: Axes = "xyz") -> Array:
+def decode_mask(
+    payload: bytes, facts: HeaderFacts, *, name: str, axes: Axes = "xyz", max_voxels: int = DEFAULT_MAX_VOXELS
+) -> Array:
     """The integer label map (K, J, I) of a NIfTI payload, in the resource's stored orientation.
 
     Args:
@@ -38,13 +41,14 @@ def decode_mask(payload: bytes, facts: HeaderFacts, *, name: str, axes: Axes = "
         name: What the mask is called in errors.
         axes: What the axes are when the mask carries no geometry (an identity affine on a resource that has
             another): `"xyz"` the stored volume as nibabel shows it, `"dhw"` the item.
+        max_voxels: Refuse a header that claims more.
 
     Raises:
-        DecodeError: It is not NIfTI, is damaged, or its labels are not integers.
+        DecodeError: It is not NIfTI, is damaged, too large, or its labels are not integers of 32 bits.
         GeometryError: It lies on another grid; the message names both.
     """
     with reading(name):
-        stored = decode_bytes(payload, max_voxels=_MAX_MASK_VOXELS)
+        stored = decode_labels(payload, max_voxels=max_voxels)
         if stored.array.shape[0] != 1:
             raise GeometryError(f"it has {stored.array.shape[0]} channels, expected a 3-D label map.")
         labels, affine = _integers(stored.array[0]), stored.facts.affine
@@ -60,15 +64,17 @@ def decode_mask(payload: bytes, facts: HeaderFacts, *, name: str, axes: Axes = "
         return np.ascontiguousarray(turn.array(labels))
 
 
-def decode_frame_mask(payload: bytes, facts: HeaderFacts, *, name: str) -> npt.NDArray[np.uint8]:
-    """The mask (J, I) of one frame from a PNG: uint8, 1 where the PNG is not zero.
+def decode_frame_mask(
+    payload: bytes, facts: HeaderFacts, *, name: str, max_voxels: int = DEFAULT_MAX_VOXELS
+) -> npt.NDArray[np.uint8]:
+    """The mask (J, I) of one frame from a PNG or JPEG: uint8, 1 where a gray value or colour is not zero.
 
     Raises:
-        DecodeError: The payload is no readable image.
+        DecodeError: The payload is no readable image, or claims more than `max_voxels`.
         GeometryError: Its size is not that of the resource's frames.
     """
     with reading(name):
-        gray = decode_gray(payload)
+        gray = decode_gray(payload, max_voxels=max_voxels)
         if gray.shape != facts.shape[1:]:
             raise GeometryError(
                 f"the mask is {gray.shape[0]} x {gray.shape[1]} pixels (rows x columns), "
@@ -85,7 +91,7 @@ def encode_volume_mask(array: Array, facts: HeaderFacts) -> bytes:
 
     Raises:
         GeometryError: The shape is not the resource's stored shape.
-        DecodeError: The labels are not integers.
+        DecodeError: The labels are not integers of 32 bits.
     """
     if array.shape != facts.shape:
         raise GeometryError(f"The mask has shape {array.shape}, the image (k, j, i) {facts.shape}.")
@@ -117,7 +123,7 @@ def array_to_stored(array: Array, facts: HeaderFacts, *, axes: Axes = "xyz") -> 
 
     Raises:
         GeometryError: The shape is not the resource's.
-        DecodeError: The labels are not integers.
+        DecodeError: The labels are not integers of 32 bits.
     """
     expected = facts.shape[::-1] if axes == "xyz" else canonical_shape(facts)[1:]
     if array.shape != expected:
@@ -141,7 +147,7 @@ def _integers(array: Array) -> Array:
     """The labels in the smallest integer type that holds them.
 
     Raises:
-        DecodeError: A label is not an integer.
+        DecodeError: A label is not an integer, or int32 does not hold it.
     """
     if array.dtype.kind not in "biuf":
         raise DecodeError(f"Labels are integers, got values of type {array.dtype}.")
@@ -150,7 +156,11 @@ def _integers(array: Array) -> Array:
             raise DecodeError("Labels are integers, got fractions. Threshold the mask first.")
     elif array.dtype == np.bool_:
         return array.astype(np.uint8)
-    return array.astype(label_type(array), copy=False)
+    span = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    limits = stored_range(32, signed=True)
+    if span[0] < limits[0] or span[1] > limits[1]:
+        raise DecodeError(f"Labels from {span[0]} to {span[1]} do not fit int32. Number the labels from 1.")
+    return array.astype(integer_type(span, keep_uint8=True), copy=False)
 
 
 def _is_identity(affine: Affine) -> bool:

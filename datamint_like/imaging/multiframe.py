@@ -16,19 +16,21 @@ import numpy as np
 
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging._reading_errors import reading
-from datamint_like.imaging.dicom.decoder import plan_of
+from datamint_like.imaging._sources import sources_of
 from datamint_like.imaging.dicom.enhanced import StoredPixels, multiframe_header
-from datamint_like.imaging.dicom.facts import Plan
 from datamint_like.imaging.dicom.header import DicomFile, read_header, read_whole
 from datamint_like.imaging.dicom.pixels import iter_frames
-from datamint_like.imaging.types import Array, HeaderFacts
+from datamint_like.imaging.dicom.plan import Plan, plan_of
+from datamint_like.imaging.types import Array, HeaderFacts, SourceFile
 from datamint_like.imaging.values import stored_range
 
 _LONGEST_VALUE = 0xFFFFFFFE
 _PIXEL_DATA = b"\xe0\x7f\x10\x00"
 
 
-def derive_multiframe(paths: Sequence[Path], facts: HeaderFacts, target: BinaryIO) -> None:
+def derive_multiframe(
+    paths: Sequence[Path], facts: HeaderFacts, target: BinaryIO, *, names: Sequence[str] | None = None
+) -> None:
     """Write one multi-frame DICOM of a series' parts to an open binary file.
 
     Stored values are kept, uncompressed, with their rescale; frames come in the order of `paths`' planes,
@@ -38,34 +40,41 @@ def derive_multiframe(paths: Sequence[Path], facts: HeaderFacts, target: BinaryI
         paths: The parts in order.
         facts: Header facts of the resource.
         target: Where the bytes go; needs `write` only.
+        names: The parts' file names, which messages use where files are stored under other names.
 
     Raises:
         DecodeError: A part is damaged, or the frames are too many for one uncompressed DICOM (4 GiB).
         GeometryError: The parts do not make one volume.
     """
-    if len(paths) == 1 or facts.format != "dicom":
-        with reading(paths[0]), open(paths[0], "rb") as source:
-            shutil.copyfileobj(source, target)
+    sources = sources_of(paths, names)
+    if len(sources) == 1 or facts.format != "dicom":
+        with reading(sources[0]), open(sources[0].path, "rb") as file:
+            shutil.copyfileobj(file, target)
         return
-    files = []
-    for path in paths:
-        with reading(path):
-            files.append(read_header(path))
+    files = _headers(sources)
     planned = plan_of(files)
-    with reading(paths[0]):
+    with reading(sources[0]):
         pixels = _storage(files, planned)
         frame_size = files[0].pixels.rows * files[0].pixels.columns * pixels.samples * pixels.bits_allocated // 8
         length = frame_size * len(planned.frames)
         if length > _LONGEST_VALUE:
-            raise DecodeError(f"its {len(paths)} files have {length:,} bytes of pixels, more than one DICOM holds.")
+            raise DecodeError(f"its {len(sources)} files have {length:,} bytes of pixels, more than one DICOM holds.")
         multiframe_header(files, planned, pixels).save_as(target, enforce_file_format=True)
     kind = b"OB" if pixels.bits_allocated == 8 else b"OW"
     target.write(_PIXEL_DATA + kind + b"\0\0" + struct.pack("<I", length + length % 2))
     for index in (index for planes in planned.stack.grid for index in planes):
-        path = paths[planned.frames[index].part]
-        with reading(path):
-            target.write(_stored_frame(path, planned, index, pixels).tobytes())
+        source = sources[planned.frames[index].part]
+        with reading(source):
+            target.write(_stored_frame(source, planned, index, pixels).tobytes())
     target.write(b"\0" * (length % 2))
+
+
+def _headers(sources: Sequence[SourceFile]) -> list[DicomFile]:
+    headers = []
+    for source in sources:
+        with reading(source):
+            headers.append(read_header(source))
+    return headers
 
 
 def _storage(files: Sequence[DicomFile], planned: Plan) -> StoredPixels:
@@ -90,10 +99,10 @@ def _storage(files: Sequence[DicomFile], planned: Plan) -> StoredPixels:
     return StoredPixels(f"{'i' if signed else 'u'}{allocated // 8}", files[0].pixels.photometric, 1, bits, signed)
 
 
-def _stored_frame(path: Path, planned: Plan, index: int, pixels: StoredPixels) -> Array:
+def _stored_frame(source: SourceFile, planned: Plan, index: int, pixels: StoredPixels) -> Array:
     """One frame's values as the multi-frame file stores them."""
     frame = planned.frames[index]
-    raw = next(iter(iter_frames(read_whole(path))))
+    raw = next(iter(iter_frames(read_whole(source))))
     if pixels.samples == 3:
         colour = np.empty((3, *raw.shape[:2]), dtype=planned.facts.dtype)
         planned.rules[frame.part].write(colour, raw, frame)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
@@ -15,11 +15,13 @@ from isal import igzip
 from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 
-from datamint_like.exceptions import DecodeError, GeometryError
+from datamint_like.exceptions import DecodeError
+from datamint_like.imaging._nifti_length import refuse_cut
 from datamint_like.imaging._reading_errors import reading, refuse_oversized
+from datamint_like.imaging._sources import only_one
 from datamint_like.imaging.affine import Affine
-from datamint_like.imaging.sniff import HEAD_SIZE, inflate_head, is_gzip, is_nifti
-from datamint_like.imaging.types import Array, HeaderFacts, StoredImage
+from datamint_like.imaging.sniff import HEAD_SIZE, inflate_head, is_gzip, is_nifti, is_nifti2
+from datamint_like.imaging.types import Array, HeaderFacts, SourceFile, StoredImage
 from datamint_like.imaging.values import (
     integer_type,
     is_identity,
@@ -32,6 +34,8 @@ from datamint_like.imaging.values import (
 #: nibabel's (x, y, z) index to our (k, j, i) index; its own inverse.
 SWAP_XYZ = np.array([[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]], dtype=np.float64)
 _GZIP: Any = igzip.GzipFile
+#: Bytes that a header with its extensions has at most.
+_LONGEST_HEADER = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,23 @@ class NiftiHeader:
         return integer_type(scaled_range(span, self.slope, self.intercept), keep_uint8=identity)
 
     @property
+    def exact_type(self) -> str:
+        """Type in which no value is rounded or too large (integers beyond 64 bits aside)."""
+        if self.dtype == "float32":
+            plain = self.stored.itemsize <= 4 and is_identity(self.slope, self.intercept)
+            return "float32" if plain else "float64"
+        if self.dtype != "int32":
+            return self.dtype
+        span = scaled_range(stored_range(self.stored.itemsize * 8, self.stored.kind == "i"), self.slope, self.intercept)
+        low, high = stored_range(32, signed=True)
+        return "int32" if low <= span[0] and span[1] <= high else "int64"
+
+    @property
+    def length(self) -> int:
+        """Bytes of the voxels on disk, once inflated."""
+        return math.prod(self.shape) * self.stored.itemsize
+
+    @property
     def kji_affine(self) -> Affine:
         """Array index (k, j, i) to RAS+ mm."""
         return Affine(self.xyz_affine @ SWAP_XYZ)
@@ -86,7 +107,7 @@ def parse_header(head: bytes) -> NiftiHeader:
     """
     if not is_nifti(head):
         raise DecodeError("it is not a NIfTI file, or its header is cut short.")
-    two = head[:4] in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")
+    two = is_nifti2(head)
     kind, size = (Nifti2Header, 540) if two else (Nifti1Header, 348)
     header: Any = cast("Any", kind)(head[:size], check=False)
     shape = _four_axes([int(extent) for extent in header.get_data_shape()])
@@ -94,6 +115,9 @@ def parse_header(head: bytes) -> NiftiHeader:
     if stored.kind not in "iuf" and not stored.fields:
         raise DecodeError(f"its voxels are of type {stored}, which is no image type; integers, floats and RGB are.")
     slope, intercept = header.get_slope_inter()
+    start = header["vox_offset"].item()
+    if not (start == 0 or size <= start <= _LONGEST_HEADER):
+        raise DecodeError(f"its header is damaged: its voxels cannot start at byte {start:g}.")
     return NiftiHeader(
         shape=shape,
         dimensions=int(header["dim"][0]),
@@ -101,7 +125,7 @@ def parse_header(head: bytes) -> NiftiHeader:
         slope=1.0 if slope is None else float(slope),
         intercept=0.0 if intercept is None else float(intercept),
         xyz_affine=np.asarray(header.get_best_affine(), dtype=np.float64),
-        offset=int(header["vox_offset"]) or size + 4,
+        offset=int(start) or size + 4,
         details=_details(header, two),
     )
 
@@ -153,18 +177,21 @@ class NiftiDecoder:
         """Whether the (inflated) head is a NIfTI header."""
         return is_nifti(head)
 
-    def probe(self, paths: Sequence[Path]) -> HeaderFacts:
-        """The facts by the first 2 KB."""
-        path = _only(paths)
-        with reading(path), open(path, "rb") as file:
+    def probe(self, files: Sequence[SourceFile]) -> HeaderFacts:
+        """The facts by the first 2 KB; a file that is too short for its voxels is refused."""
+        source = only_one(files, "a NIfTI resource")
+        with reading(source), open(source.path, "rb") as file:
             head = file.read(HEAD_SIZE)
-            return facts_of(parse_header(inflate_head(head) if is_gzip(head) else head))
+            header = parse_header(inflate_head(head) if is_gzip(head) else head)
+            facts = facts_of(header)
+            refuse_cut(file, expected=header.length, start=header.offset, gzipped=is_gzip(head))
+            return facts
 
-    def decode(self, paths: Sequence[Path], *, max_voxels: int) -> StoredImage:
+    def decode(self, files: Sequence[SourceFile], *, max_voxels: int, dtype: str | None = None) -> StoredImage:
         """The array (C, K, J, I)."""
-        path = _only(paths)
-        with reading(path), open(path, "rb") as file:
-            return decode_stream(file, max_voxels=max_voxels)
+        source = only_one(files, "a NIfTI resource")
+        with reading(source), open(source.path, "rb") as file:
+            return decode_stream(file, max_voxels=max_voxels, dtype=dtype)
 
 
 def decode_bytes(payload: bytes, *, max_voxels: int) -> StoredImage:
@@ -172,8 +199,15 @@ def decode_bytes(payload: bytes, *, max_voxels: int) -> StoredImage:
     return decode_stream(io.BytesIO(payload), max_voxels=max_voxels)
 
 
-def decode_stream(file: IO[bytes], *, max_voxels: int) -> StoredImage:
-    """The NIfTI in an open file at its start, gzip-compressed or not.
+def decode_labels(payload: bytes, *, max_voxels: int) -> StoredImage:
+    """The NIfTI in memory, in a type that holds every value as it is meant: no label is rounded or refused."""
+    head = payload[:HEAD_SIZE]
+    header = parse_header(inflate_head(head) if is_gzip(head) else head)
+    return decode_stream(io.BytesIO(payload), max_voxels=max_voxels, dtype=header.exact_type)
+
+
+def decode_stream(file: IO[bytes], *, max_voxels: int, dtype: str | None = None) -> StoredImage:
+    """The NIfTI in an open file at its start, gzip-compressed or not, computed in `dtype` or the header's type.
 
     Only as many bytes as the header claims are inflated, so a gzip bomb stays closed.
 
@@ -189,7 +223,7 @@ def decode_stream(file: IO[bytes], *, max_voxels: int) -> StoredImage:
         facts = facts_of(header)
         refuse_oversized(facts.channels * int(np.prod(facts.shape)), max_voxels)
         raw = _voxels(stream, header, head)
-        return StoredImage(array=_scaled(raw, header, facts), facts=facts)
+        return StoredImage(array=_scaled(raw, header, dtype or facts.dtype), facts=facts)
 
 
 def _voxels(stream: Any, header: NiftiHeader, head: bytes) -> Array:
@@ -221,22 +255,16 @@ def _skip(stream: Any, count: int) -> None:
         count -= got
 
 
-def _scaled(raw: Array, header: NiftiHeader, facts: HeaderFacts) -> Array:
+def _scaled(raw: Array, header: NiftiHeader, dtype: str) -> Array:
     """The values that the file means, (C, K, J, I)."""
     if header.samples > 1:
         colour = raw[0].view(np.uint8).reshape(*raw.shape[1:], header.samples)
-        return np.ascontiguousarray(np.moveaxis(colour, -1, 0))
-    if is_identity(header.slope, header.intercept) and raw.dtype == facts.dtype:
+        return np.ascontiguousarray(np.moveaxis(colour, -1, 0), dtype=dtype)
+    if is_identity(header.slope, header.intercept) and raw.dtype == dtype:
         return raw
-    out = np.empty(raw.shape, dtype=facts.dtype)
+    out = np.empty(raw.shape, dtype=dtype)
     with np.errstate(over="ignore", invalid="ignore"):  # float64 beyond float32 becomes inf, as any reader gives
         for channel in range(raw.shape[0]):
             for plane in range(raw.shape[1]):
                 scale_into(out[channel, plane], raw[channel, plane], header.slope, header.intercept)
     return out
-
-
-def _only(paths: Sequence[Path]) -> Path:
-    if len(paths) != 1:
-        raise GeometryError(f"{paths[0].name}: a NIfTI resource is one file, got {len(paths)}.")
-    return paths[0]

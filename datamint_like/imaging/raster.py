@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
 
-from datamint_like.exceptions import DecodeError, GeometryError
-from datamint_like.imaging._raster_header import RasterHeader, check_whole, parse_header
+from datamint_like.exceptions import DecodeError
+from datamint_like.imaging._raster_header import RasterHeader, check_end, check_whole, parse_header
 from datamint_like.imaging._reading_errors import reading, refuse_oversized
-from datamint_like.imaging.sniff import is_jpeg, is_png
-from datamint_like.imaging.types import Array, HeaderFacts, StoredImage
+from datamint_like.imaging._sources import only_one
+from datamint_like.imaging.sniff import is_picture
+from datamint_like.imaging.types import Array, HeaderFacts, SourceFile, StoredImage
 
 #: How an upright array is made from a stored one, by the EXIF tag Orientation: transposed, flipped rows, columns.
 _EXIF = {
@@ -35,25 +36,21 @@ class RasterDecoder:
 
     def accepts(self, head: bytes, filename: str) -> bool:
         """Whether the file starts as a PNG or a JPEG."""
-        return is_png(head) or is_jpeg(head)
+        return is_picture(head)
 
-    def probe(self, paths: Sequence[Path]) -> HeaderFacts:
-        """The facts by the header chunks."""
-        path = _only(paths)
-        with reading(path), open(path, "rb") as file:
-            return facts_of(parse_header(file))
-
-    def decode(self, paths: Sequence[Path], *, max_voxels: int) -> StoredImage:
-        """The array (C, 1, J, I)."""
-        path = _only(paths)
-        with reading(path), open(path, "rb") as file:
+    def probe(self, files: Sequence[SourceFile]) -> HeaderFacts:
+        """The facts by the header; a file whose end is missing is refused."""
+        source = only_one(files, "an image resource")
+        with reading(source), open(source.path, "rb") as file:
             header = parse_header(file)
-            facts = facts_of(header)
-            refuse_oversized(facts.channels * facts.shape[1] * facts.shape[2], max_voxels)
-            file.seek(0)
-            data = file.read()
-            check_whole(data, header)
-            return StoredImage(array=_pixels(data, header, facts), facts=facts)
+            check_end(file, header)
+            return facts_of(header)
+
+    def decode(self, files: Sequence[SourceFile], *, max_voxels: int, dtype: str | None = None) -> StoredImage:
+        """The array (C, 1, J, I)."""
+        source = only_one(files, "an image resource")
+        with reading(source), open(source.path, "rb") as file:
+            return decode_bytes(file.read(), max_voxels=max_voxels, dtype=dtype)
 
 
 def facts_of(header: RasterHeader) -> HeaderFacts:
@@ -71,14 +68,29 @@ def facts_of(header: RasterHeader) -> HeaderFacts:
     )
 
 
-def decode_gray(data: bytes) -> Array:
-    """The (J, I) gray values of a PNG or JPEG in memory; the mean of the colours of a colour image.
+def decode_bytes(data: bytes, *, max_voxels: int, dtype: str | None = None) -> StoredImage:
+    """The image (C, 1, J, I) in memory, in `dtype` where one is given, else in the header's type.
 
     Raises:
-        DecodeError: OpenCV cannot read it.
+        DecodeError: It is neither PNG nor JPEG, is damaged, or claims more than `max_voxels`.
     """
-    image = _imdecode(data)
-    return image if image.ndim == 2 else image[..., :3].max(axis=-1)
+    header = parse_header(io.BytesIO(data))
+    facts = facts_of(header)
+    refuse_oversized(facts.channels * facts.shape[1] * facts.shape[2], max_voxels)
+    check_whole(data, header)
+    return StoredImage(array=_pixels(data, header, facts.shape, dtype or facts.dtype), facts=facts)
+
+
+def decode_gray(data: bytes, *, max_voxels: int) -> Array:
+    """The (J, I) gray values of a PNG or JPEG in memory; of a colour image the largest of R, G and B.
+
+    Raises:
+        DecodeError: It is neither PNG nor JPEG, is damaged, or claims more than `max_voxels`.
+    """
+    array = decode_bytes(data, max_voxels=max_voxels).array[:, 0]
+    has_alpha = array.shape[0] in (2, 4)
+    gray: Array = array[: array.shape[0] - has_alpha].max(axis=0)
+    return gray
 
 
 def _imdecode(data: bytes) -> Array:
@@ -88,7 +100,7 @@ def _imdecode(data: bytes) -> Array:
     return np.asarray(image)
 
 
-def _pixels(data: bytes, header: RasterHeader, facts: HeaderFacts) -> Array:
+def _pixels(data: bytes, header: RasterHeader, shape: tuple[int, int, int], dtype: str) -> Array:
     """The upright array (C, 1, J, I), colours in the order R, G, B, A."""
     image = _imdecode(data)
     image = image[..., None] if image.ndim == 2 else image
@@ -100,13 +112,7 @@ def _pixels(data: bytes, header: RasterHeader, facts: HeaderFacts) -> Array:
     transpose, flip_rows, flip_columns = _EXIF[header.orientation]
     planes = image.transpose(2, 1, 0) if transpose else image.transpose(2, 0, 1)
     upright = planes[:, :: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
-    array = np.empty((header.channels, *facts.shape), dtype=facts.dtype)
+    array = np.empty((header.channels, *shape), dtype=dtype)
     for channel, source in enumerate(picks):
         array[channel, 0] = upright[source]
     return array
-
-
-def _only(paths: Sequence[Path]) -> Path:
-    if len(paths) != 1:
-        raise GeometryError(f"{paths[0].name}: an image resource is one file, got {len(paths)}.")
-    return paths[0]

@@ -6,25 +6,35 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from datamint_like.exceptions import DecodeError, GeometryError
+from datamint_like.imaging._reading_errors import reading
+from datamint_like.imaging._sources import sources_of
+from datamint_like.imaging.intensity import called, converted, type_to_decode, windowed_or_clipped
 from datamint_like.imaging.orientation import canonical_affine, canonical_plane_origins, frame_axis_of, turn_of
 from datamint_like.imaging.registry import decoder_named, decoder_of
-from datamint_like.imaging.types import Decoded, HeaderFacts, ReadOptions, StoredImage
+from datamint_like.imaging.types import Decoded, HeaderFacts, ReadOptions, SourceFile, StoredImage
 
 
-def probe(paths: Sequence[Path]) -> HeaderFacts:
+def probe(paths: Sequence[Path], *, names: Sequence[str] | None = None) -> HeaderFacts:
     """The header facts of the resource whose parts, in order, these files are; no pixel is read.
+
+    Args:
+        paths: The parts in order.
+        names: The parts' file names, which messages use where files are stored under other names.
 
     Raises:
         DecodeError: No decoder takes the files, or a header is damaged.
         GeometryError: The files do not make one volume.
     """
-    if not paths:
-        raise DecodeError("A resource needs at least one file.")
-    return decoder_of(paths[0]).probe(paths)
+    files = sources_of(paths, names)
+    return decoder_of(files[0].path, files[0].name).probe(files)
 
 
 def decode_stored(
-    paths: Sequence[Path], facts: HeaderFacts, *, max_voxels: int = ReadOptions.max_voxels
+    paths: Sequence[Path],
+    facts: HeaderFacts,
+    *,
+    max_voxels: int = ReadOptions.max_voxels,
+    names: Sequence[str] | None = None,
 ) -> StoredImage:
     """The resource as stored, (C, K, J, I), with the values that the file means.
 
@@ -32,23 +42,33 @@ def decode_stored(
         DecodeError: A file is damaged, claims more than `max_voxels`, or is not the one that was probed.
         GeometryError: The files do not make one volume.
     """
-    if not paths:
-        raise DecodeError("A resource needs at least one file.")
-    stored = decoder_named(facts.format).decode(paths, max_voxels=max_voxels)
-    found, expected = (stored.array.shape, str(stored.array.dtype)), ((facts.channels, *facts.shape), facts.dtype)
+    return _decoded(sources_of(paths, names), facts, max_voxels, facts.dtype)
+
+
+def _decoded(files: Sequence[SourceFile], facts: HeaderFacts, max_voxels: int, dtype: str) -> StoredImage:
+    """The resource as stored, with values computed in this type."""
+    wide = None if dtype == facts.dtype else dtype
+    stored = decoder_named(facts.format).decode(files, max_voxels=max_voxels, dtype=wide)
+    found, expected = (stored.array.shape, str(stored.array.dtype)), ((facts.channels, *facts.shape), dtype)
     if found != expected:
         raise DecodeError(
-            f"{paths[0].name}: expected an array {expected[0]} {expected[1]} by the facts of the upload, "
+            f"{files[0].name}: expected an array {expected[0]} {expected[1]} by the facts of the upload, "
             f"found {found[0]} {found[1]}. The file was changed since; import it again."
         )
     return stored
 
 
-def read(paths: Sequence[Path], facts: HeaderFacts, options: ReadOptions | None = None) -> Decoded:
+def read(
+    paths: Sequence[Path],
+    facts: HeaderFacts,
+    options: ReadOptions | None = None,
+    *,
+    names: Sequence[str] | None = None,
+) -> Decoded:
     """The resource as an item has it: (C, D, H, W), volumes turned to canonical orientation as views.
 
     Raises:
-        DecodeError: A file is damaged or too large.
+        DecodeError: A file is damaged or too large, has no window where one is asked for, or values do not fit.
         GeometryError: Planes are missing or unevenly spaced and `options.irregular_spacing` is not `"keep"`.
 
     Example:
@@ -58,19 +78,29 @@ def read(paths: Sequence[Path], facts: HeaderFacts, options: ReadOptions | None 
         >>> read(group.paths, group.facts).array.shape  # doctest: +SKIP
         (1, 32, 128, 128)
     """
-    options = options or ReadOptions()
-    if facts.kind == "volume" and facts.irregularity and options.irregular_spacing != "keep":
-        raise GeometryError(
-            f"{paths[0].name} ({len(paths)} files): {facts.irregularity} Slice it along its acquisition axis, "
-            'where every slice has its place, or pass irregular_spacing="keep".'
-        )
-    stored = decode_stored(paths, facts, max_voxels=options.max_voxels)
+    options, files = options or ReadOptions(), sources_of(paths, names)
+    _refuse_irregular(files, facts, options)
+    stored = _decoded(files, facts, options.max_voxels, type_to_decode(facts, options))
+    with reading(files[0]):
+        array = turn_of(facts).array(windowed_or_clipped(stored.array, files[0], facts, options))
+    array = called(array, files[0], options)
+    with reading(files[0]):
+        array = converted(array, options.dtype)
     axis, flipped = frame_axis_of(facts)
     return Decoded(
-        array=turn_of(facts).array(stored.array),
+        array=array,
         affine=canonical_affine(facts),
         plane_origins=canonical_plane_origins(facts),
         frame_axis=axis,
         frame_flipped=flipped,
         facts=facts,
     )
+
+
+def _refuse_irregular(files: Sequence[SourceFile], facts: HeaderFacts, options: ReadOptions) -> None:
+    if facts.kind == "volume" and facts.irregularity and options.irregular_spacing != "keep":
+        raise GeometryError(
+            f"{files[0].name} ({len(files)} files): {facts.irregularity} "
+            "Slice it along its acquisition axis, "
+            'where every slice has its place, or pass irregular_spacing="keep".'
+        )

@@ -16,16 +16,17 @@ from datamint_like.imaging.types import Decoder
 DECODERS: tuple[Decoder, ...] = (DicomDecoder(), NiftiDecoder(), RasterDecoder())
 
 
-def decoder_of(path: Path) -> Decoder:
-    """The decoder that takes this file, by its content.
+def decoder_of(path: Path, name: str | None = None) -> Decoder:
+    """The decoder that takes this file, by its content; `name` is what messages call it, else its own name.
 
     Raises:
         DecodeError: The file is empty, cannot be read, or no decoder takes it.
     """
-    with reading(path):
+    name = name or path.name
+    with reading(name):
         head = read_head(path)
         for decoder in DECODERS:
-            if decoder.accepts(head, path.name):
+            if decoder.accepts(head, name):
                 return decoder
         raise DecodeError(f"it is {describe(head)}; {supported()} can be read.")
 

@@ -71,10 +71,14 @@ def is_nifti(head: bytes) -> bool:
     """Whether this is a single-file NIfTI-1 or NIfTI-2, of any byte order."""
     if len(head) < 352:
         return False
-    size = head[:4]
-    if size in (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c"):
+    if head[:4] in (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c"):
         return head[344:348] == b"n+1\x00"
-    return size in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c") and head[4:12] == b"n+2\x00\r\n\x1a\n"
+    return is_nifti2(head)
+
+
+def is_nifti2(head: bytes) -> bool:
+    """Whether this starts a NIfTI-2, of any byte order."""
+    return head[:4] in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c") and head[4:12] == b"n+2\x00\r\n\x1a\n"
 
 
 def is_png(head: bytes) -> bool:
@@ -85,6 +89,11 @@ def is_png(head: bytes) -> bool:
 def is_jpeg(head: bytes) -> bool:
     """Whether this starts a JPEG image."""
     return head.startswith(_JPEG)
+
+
+def is_picture(head: bytes) -> bool:
+    """Whether this starts a PNG or a JPEG image."""
+    return is_png(head) or is_jpeg(head)
 
 
 def describe(head: bytes) -> str:

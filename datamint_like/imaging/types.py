@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like.config import DEFAULT_MAX_VOXELS
+from datamint_like.exceptions import ValidationError
+from datamint_like.imaging._option_forms import DTYPES as DTYPES
+from datamint_like.imaging._option_forms import Intensity as Intensity
+from datamint_like.imaging._option_forms import checked_dtype, checked_intensity, stable_repr
 from datamint_like.imaging.affine import Affine
 
 Kind = Literal["image", "volume", "video"]
@@ -63,14 +68,23 @@ class StoredImage:
     facts: HeaderFacts
 
 
+@dataclass(frozen=True)
+class SourceFile:
+    """One part of a resource: where its bytes lie, and what messages call it (its file name)."""
+
+    path: Path
+    name: str
+
+
 class Decoder(Protocol):
     """One file format. Bytes in, facts or a `StoredImage` out.
 
     Promises:
         * `accepts` looks at the first bytes and the name only.
-        * `probe` never touches pixels; `decode` returns exactly the shape and dtype that `probe` said.
-        * Whatever is wrong with a file comes out as `DecodeError` or `GeometryError` with its base name.
-        * `paths` are the resource's parts in order; nothing but these files is read, nothing is written.
+        * `probe` decodes no pixel, and refuses a file whose length or end mark shows that it was cut.
+        * `decode` returns exactly the shape and dtype that `probe` said, or the dtype that was asked for.
+        * Whatever is wrong with a file comes out as `DecodeError` or `GeometryError` with its name.
+        * `files` are the resource's parts in order; nothing but these files is read, nothing is written.
 
     Attributes:
         format: The name that `HeaderFacts.format` carries.
@@ -83,11 +97,14 @@ class Decoder(Protocol):
     def accepts(self, head: bytes, filename: str) -> bool:
         """Whether a file that starts with `head` (at least 512 bytes where it has them) is of this format."""
 
-    def probe(self, paths: Sequence[Path]) -> HeaderFacts:
+    def probe(self, files: Sequence[SourceFile]) -> HeaderFacts:
         """The facts of the resource whose parts these are."""
 
-    def decode(self, paths: Sequence[Path], *, max_voxels: int) -> StoredImage:
-        """The decoded resource; refused before allocation when it claims more than `max_voxels`."""
+    def decode(self, files: Sequence[SourceFile], *, max_voxels: int, dtype: str | None = None) -> StoredImage:
+        """The decoded resource; refused before allocation when it claims more than `max_voxels`.
+
+        `dtype` is the type to compute in, at least as wide as the header's (`values.computed_type`).
+        """
 
 
 @dataclass(frozen=True)
@@ -115,17 +132,50 @@ class Assembly:
     skipped: tuple[Skipped, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ReadOptions:
     """How a resource is read into an item.
+
+    Values are computed in the header's type (wider where `dtype` holds more), changed by `intensity`, then
+    converted to `dtype`. Nothing depends on a single slice: a volume and its slices carry equal values.
 
     Attributes:
         irregular_spacing: `"raise"` or `"keep"`: what a volume with missing or uneven planes gives.
         max_voxels: Refuse headers that claim more.
+        dtype: Type of the array, one of `DTYPES`; None keeps what the header decides. Fractions are rounded
+            to the nearest integer; values that do not fit are an error, never wrapped.
+        intensity: What the values become:
+
+            * `"native"`: what the file means.
+            * `("window", center, width)`: float32 in [0, 1] by the linear function of PS3.3 C.11.2.1.2.1, the
+              center and width (at least 1) in the units of the values (HU for a CT).
+            * `"dicom-window"`: float32 in [0, 1] by the VOI LUT or the first window of the (first) file.
+            * `("clip", low, high)`: values below and above are set to the limits; the type stays.
+            * a callable: gets the array (C, D, H, W) of the item and returns one of the same shape.
+
+    Raises:
+        ValidationError: An option has none of its forms.
+
+    Example:
+        >>> ReadOptions(dtype="float16", intensity=("window", 40, 400))
+        ReadOptions(dtype='float16', intensity=('window', 40.0, 400.0))
     """
 
     irregular_spacing: Literal["raise", "keep"] = "raise"
-    max_voxels: int = 8 * 1024**3
+    max_voxels: int = DEFAULT_MAX_VOXELS
+    dtype: str | None = None
+    intensity: Intensity = "native"
+
+    def __post_init__(self) -> None:
+        if self.irregular_spacing not in ("raise", "keep"):
+            raise ValidationError(f"irregular_spacing is 'raise' or 'keep', not {self.irregular_spacing!r}.")
+        checked_dtype(self.dtype)
+        object.__setattr__(self, "intensity", checked_intensity(self.intensity))
+
+    def __repr__(self) -> str:
+        """The options that are not at their default; equal in every process for equal options."""
+        given = ((f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) != f.default)
+        return f"ReadOptions({', '.join(f'{name}={stable_repr(value)}' for name, value in given)})"
 
 
 @dataclass(frozen=True)

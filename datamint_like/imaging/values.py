@@ -8,6 +8,7 @@ from datamint_like.exceptions import DecodeError
 from datamint_like.imaging.types import Array
 
 Range = tuple[int, int]
+_INTEGERS = ("uint8", "int16", "int32", "int64")
 
 
 def stored_range(bits: int, signed: bool) -> Range:
@@ -23,6 +24,21 @@ def integer_type(span: Range, *, keep_uint8: bool) -> str:
     if keep_uint8 and span[0] >= 0 and span[1] <= 255:
         return "uint8"
     return "int16" if span[0] >= -(1 << 15) and span[1] < (1 << 15) else "int32"
+
+
+def computed_type(native: str, asked: str | None) -> str:
+    """The type to compute in when the header decides `native` and `asked` is wanted: no narrower than either.
+
+    What is asked for is reached by a conversion that checks every value, so narrowing comes last; float16 is
+    computed in float32.
+    """
+    if asked is None:
+        return native
+    if native in _INTEGERS and asked in _INTEGERS:
+        return max(native, asked, key=_INTEGERS.index)
+    if native in _INTEGERS:
+        return "float64" if asked == "float64" else "float32"
+    return "float64" if asked == "float64" else native
 
 
 def scaled_range(span: Range, slope: float, intercept: float) -> Range:
@@ -41,6 +57,13 @@ def is_integer_scaling(slope: float, intercept: float) -> bool:
     return float(slope).is_integer() and float(intercept).is_integer()
 
 
+def misfit(span: Range, dtype: str) -> str:
+    """The sentence for values that the type of the array does not hold, and the type that may."""
+    position = _INTEGERS.index(dtype) + 1
+    wider = f' Read it with dtype="{_INTEGERS[position]}".' if position < len(_INTEGERS) else ""
+    return f"values from {span[0]} to {span[1]} do not fit {dtype}.{wider}"
+
+
 def scale_into(out: Array, raw: Array, slope: float, intercept: float) -> None:
     """Write `raw * slope + intercept` to `out`: exact for integers, else computed in float64 and rounded once.
 
@@ -57,7 +80,7 @@ def scale_into(out: Array, raw: Array, slope: float, intercept: float) -> None:
     low, high = scaled_range((int(raw.min()), int(raw.max())), slope, intercept)
     limits = np.iinfo(out.dtype)
     if low < limits.min or high > limits.max:
-        raise DecodeError(f"values from {low} to {high} do not fit {out.dtype}.")
+        raise DecodeError(misfit((low, high), str(out.dtype)))
     if identity:
         out[...] = raw.astype(out.dtype, copy=False)
     elif slope == 1.0 and raw.dtype.itemsize <= 2 and abs(intercept) < 1 << 30:

@@ -149,7 +149,7 @@ def test_a_volume_is_decoded_once_while_its_slices_are_read(
 
     calls = []
     real = reader.read
-    monkeypatch.setattr(reader, "read", lambda *args: calls.append(1) or real(*args))
+    monkeypatch.setattr(reader, "read", lambda *args, **named: calls.append(1) or real(*args, **named))
     slices = volumes.slice("axial")
     for item in slices:
         assert item["image"].shape == (1, 128, 128)

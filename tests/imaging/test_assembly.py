@@ -59,6 +59,7 @@ def test_planes_that_nothing_tells_apart_are_left_out_with_the_reason(tmp_path: 
     assert not assembly.groups
     assert {skip.path.name for skip in assembly.skipped} == {"s000.dcm", "s001.dcm", "s002.dcm"}
     assert all("3 planes lie at one position" in skip.reason for skip in assembly.skipped)
+    assert all(skip.reason.startswith(f"{skip.path.name} and 2 more files: ") for skip in assembly.skipped)
 
 
 def test_a_copy_of_a_slice_is_left_out_once(tmp_path: Path):

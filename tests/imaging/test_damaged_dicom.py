@@ -37,6 +37,21 @@ def test_a_compressed_dicom_cut_in_its_pixels_is_a_decode_error(name: str, real_
         decode_stored([path], probe([path]))
 
 
+@pytest.mark.parametrize("damage", ["a run too many", "offsets", "segments"])
+def test_damaged_rle_is_a_decode_error_and_prints_nothing(
+    damage: str, real_data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    data = bytearray((real_data / "compressed/mr_rle/IM-0001-0001-0001.dcm").read_bytes())
+    frame = data.index(b"\x02\0\0\0\x40\0\0\0")
+    at = {"a run too many": frame + 64, "offsets": frame + 9, "segments": frame}[damage]
+    data[at : at + 2] = b"\x90\x90"
+    path = tmp_path / "rle.dcm"
+    path.write_bytes(data)
+    with pytest.raises(DecodeError, match=r"^rle\.dcm: a frame of its pixels \(RLE Lossless\) is damaged\. Copy"):
+        decode_stored([path], probe([path]))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_header_that_claims_too_many_pixels_is_refused(tmp_path: Path):
     path = write_slice(tmp_path / "huge.dcm", np.zeros((2, 2), np.int16), Rows=60_000, Columns=60_000, NumberOfFrames=9)
     with pytest.raises(DecodeError, match=r"huge\.dcm: it is cut short: expected 64,800,000,000 bytes"):

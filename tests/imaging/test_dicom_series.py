@@ -170,3 +170,18 @@ def test_acquisitions_at_one_place_are_resources_of_their_own(tmp_path: Path):
 def test_several_acquisitions_along_one_stack_stay_together(tmp_path: Path):
     (group,) = assemble(write_stack(tmp_path, UP, AcquisitionNumber=[1, 1, 1, 2, 2, 2])).groups
     assert group.facts.shape == (6, 4, 5)
+
+
+def test_planes_of_different_frames_of_reference_come_apart(tmp_path: Path):
+    places = [(0.0, 0.0, float(z)) for z in range(6)]
+    paths = write_stack(tmp_path, places, FrameOfReferenceUID=["1.2.3", "1.2.4"] * 3)
+    groups = assemble(paths).groups
+    assert [group.paths for group in groups] == [tuple(paths[0::2]), tuple(paths[1::2])]
+    assert {group.facts.shape for group in groups} == {(3, 4, 5)}
+
+
+def test_planes_of_one_frame_of_reference_that_some_do_not_name_stay_together(tmp_path: Path):
+    places = [(0.0, 0.0, float(z)) for z in range(4)]
+    paths = write_stack(tmp_path, places, FrameOfReferenceUID=["1.2.3", None, "1.2.3", None])
+    (group,) = assemble(paths).groups
+    assert group.paths == tuple(paths)

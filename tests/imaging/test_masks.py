@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 from itertools import permutations, product
 
 import nibabel as nib
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from datamint_like.exceptions import DecodeError, GeometryError
 from datamint_like.imaging import (
@@ -126,6 +128,56 @@ def test_fractions_are_no_labels():
     with pytest.raises(DecodeError, match="m: Labels are integers"):
         decode_mask(payload(soft, OBLIQUE), facts(), name="m")
     assert decode_mask(payload(LABELS.astype(np.float32), OBLIQUE), facts(), name="m").dtype == np.uint8
+
+
+@pytest.mark.parametrize("label", [2**40 + 3, -(2**40), 2**31])
+@pytest.mark.parametrize("dtype", [np.int64, np.float64])
+def test_labels_that_32_bits_do_not_hold_are_refused_not_wrapped(label: int, dtype: type):
+    labels = LABELS.astype(dtype)
+    labels[0, 0, 0] = label
+    stored = nib.Nifti1Image(labels.T, OBLIQUE.matrix[:, [2, 1, 0, 3]], dtype=dtype).to_bytes()
+    for work in (
+        lambda: encode_volume_mask(labels, facts()),
+        lambda: array_to_stored(labels.T, facts()),
+        lambda: decode_mask(stored, facts(), name="m"),
+    ):
+        with pytest.raises(DecodeError, match=f"Labels from .*{label}.* do not fit int32"):
+            work()
+
+
+@pytest.mark.parametrize("dtype", [np.uint32, np.int64, np.float64])
+def test_large_labels_come_back_exactly_from_any_type(dtype: type):
+    labels = LABELS.astype(dtype)
+    labels[0, 0, 0] = 2**24 + 1  # float32 rounds it
+    stored = nib.Nifti1Image(labels.T, OBLIQUE.matrix[:, [2, 1, 0, 3]], dtype=dtype).to_bytes()
+    found = decode_mask(stored, facts(), name="m")
+    assert found.dtype == np.int32
+    assert np.array_equal(found, labels)
+
+
+def test_a_mask_above_the_limit_is_refused_before_decoding():
+    with pytest.raises(DecodeError, match="m: its header claims 60 voxels, more than the limit of 50"):
+        decode_mask(payload(LABELS, OBLIQUE), facts(), name="m", max_voxels=50)
+    with pytest.raises(DecodeError, match="m: its header claims 20 voxels, more than the limit of 19"):
+        decode_frame_mask(encode_frame_mask(LABELS[0]), facts(), name="m", max_voxels=19)
+
+
+def test_a_frame_mask_whose_end_is_missing_is_a_decode_error():
+    data = encode_frame_mask(np.random.default_rng(0).integers(0, 2, (40, 50)))
+    with pytest.raises(DecodeError, match="m: it is cut short"):
+        decode_frame_mask(data[: len(data) * 2 // 3], facts(), name="m")
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "I;16"])
+def test_a_frame_mask_is_what_is_not_black_whatever_the_mode(mode: str):
+    drawn = LABELS[0] != 0
+    if mode == "I;16":
+        image = Image.fromarray(drawn.astype(np.uint16) * 300)
+    else:
+        image = Image.fromarray(drawn.astype(np.uint8) * 7).convert(mode)
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    assert np.array_equal(decode_frame_mask(buffer.getvalue(), facts(), name="m"), drawn)
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", payload(LABELS, OBLIQUE)[:380]], ids=["empty", "text", "cut"])

@@ -11,6 +11,7 @@ import pytest
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging import assemble, probe
 from datamint_like.imaging.registry import decoder_of
+from datamint_like.imaging.sniff import is_dicom, is_gzip, is_jpeg, is_nifti, is_nifti2, is_picture, is_png, read_head
 
 
 def test_a_file_is_what_its_content_says_whatever_its_name(demo_images: Path, tmp_path: Path):
@@ -36,6 +37,32 @@ def test_a_dicom_without_preamble_and_meta_header_is_read(real_data: Path, tmp_p
     (tmp_path / "bare").write_bytes(source[144 + length :])
     facts = probe([tmp_path / "bare"])
     assert (facts.format, facts.shape) == ("dicom", (1, 64, 64))
+
+
+def test_each_kind_of_bytes_is_told_from_the_others(demo_images: Path, tmp_path: Path):
+    one, two = (
+        kind(np.zeros((3, 4, 5), np.int16), np.eye(4)).to_bytes() for kind in (nib.Nifti1Image, nib.Nifti2Image)
+    )
+    heads = {
+        "dicom": read_head(next((demo_images / "ct_ge").iterdir())),
+        "png": read_head(next((demo_images / "xray").glob("*.png"))),
+        "jpeg": read_head(next((demo_images / "xray").glob("*.jpg"))),
+        "nifti": one,
+        "nifti2": two,
+        "gzip": gzip.compress(one),
+    }
+    says = {
+        is_dicom: {"dicom"},
+        is_png: {"png"},
+        is_jpeg: {"jpeg"},
+        is_picture: {"png", "jpeg"},
+        is_nifti: {"nifti", "nifti2"},
+        is_nifti2: {"nifti2"},
+        is_gzip: {"gzip"},
+    }
+    for question, names in says.items():
+        assert {name for name, head in heads.items() if question(head)} == names
+        assert not question(b"")
 
 
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.bin"])

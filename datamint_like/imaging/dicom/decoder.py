@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from datamint_like.exceptions import DecodeError, GeometryError
+from datamint_like.exceptions import DecodeError
 from datamint_like.imaging._reading_errors import reading, refuse_oversized
-from datamint_like.imaging.dicom.facts import Plan, plan
 from datamint_like.imaging.dicom.header import DicomFile, read_header, read_whole
+from datamint_like.imaging.dicom.parts import part_header
 from datamint_like.imaging.dicom.pixels import iter_frames
+from datamint_like.imaging.dicom.plan import Plan, plan_of, plan_parts
 from datamint_like.imaging.sniff import is_dicom
-from datamint_like.imaging.types import Array, HeaderFacts, StoredImage
+from datamint_like.imaging.types import Array, HeaderFacts, SourceFile, StoredImage
 
 
 class DicomDecoder:
@@ -26,45 +27,34 @@ class DicomDecoder:
         """Whether the content is DICOM, with or without preamble."""
         return is_dicom(head)
 
-    def probe(self, paths: Sequence[Path]) -> HeaderFacts:
-        """The facts by the headers of all parts."""
-        files = []
-        for path in paths:
-            with reading(path):
-                files.append(read_header(path))
-        return plan_of(files).facts
+    def probe(self, files: Sequence[SourceFile]) -> HeaderFacts:
+        """The facts by the headers of all parts, of which only the first is kept."""
+        first, parts = None, []
+        for source in files:
+            with reading(source):
+                file = read_header(source)
+                parts.append(part_header(file))
+            first = first or file
+        if first is None:
+            raise DecodeError("A resource needs at least one file.")
+        return plan_parts(first, parts).facts
 
-    def decode(self, paths: Sequence[Path], *, max_voxels: int) -> StoredImage:
+    def decode(self, files: Sequence[SourceFile], *, max_voxels: int, dtype: str | None = None) -> StoredImage:
         """The array (C, K, J, I); the bytes of a part are let go once its planes are in it."""
-        files: list[DicomFile | None] = []
-        for path in paths:
-            with reading(path):
-                files.append(read_whole(path))
-        planned = plan_of([file for file in files if file is not None])
+        parts: deque[DicomFile] = deque()
+        for source in files:
+            with reading(source):
+                parts.append(read_whole(source, max_voxels=max_voxels))
+        planned = plan_of(parts)
         facts = planned.facts
-        with reading(paths[0]):
+        with reading(files[0]):
             refuse_oversized(facts.channels * int(np.prod(facts.shape, dtype=object)), max_voxels)
-            array = np.empty((facts.channels, *facts.shape), dtype=facts.dtype)
+            array = np.empty((facts.channels, *facts.shape), dtype=dtype or facts.dtype)
         places = _places(planned)
-        for part, path in enumerate(paths):
-            file, files[part] = files[part], None
-            if file is None:
-                raise DecodeError(f"{path.name}: it stands twice in one resource.")
-            with reading(path):
-                _fill(array, file, part, planned, places)
+        for part, source in enumerate(files):
+            with reading(source):
+                _fill(array, parts.popleft(), part, planned, places)
         return StoredImage(array=array, facts=facts)
-
-
-def plan_of(files: Sequence[DicomFile]) -> Plan:
-    """The plan of a resource; errors name its first file and how many there are."""
-    try:
-        with reading(files[0].path):
-            return plan(files)
-    except (DecodeError, GeometryError) as error:
-        if len(files) == 1:
-            raise
-        name = files[0].path.name
-        raise type(error)(str(error).replace(f"{name}:", f"{name} and {len(files) - 1} more files:", 1)) from error
 
 
 def _places(planned: Plan) -> dict[tuple[int, int], tuple[int, int, int]]:

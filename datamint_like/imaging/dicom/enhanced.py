@@ -18,8 +18,8 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_data_element
 from pydicom.uid import UID
 
-from datamint_like.imaging.dicom.facts import Plan
 from datamint_like.imaging.dicom.header import DicomFile
+from datamint_like.imaging.dicom.plan import Plan
 
 _CONVERTED = {
     "1.2.840.10008.5.1.4.1.1.2": "1.2.840.10008.5.1.4.1.1.2.2",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from pydicom.dataset import Dataset
-
 from datamint_like.exceptions import DecodeError
+from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.header import DicomFile, number, numbers
 
 #: SOP classes whose frames are time: ultrasound, XA, RF, and visible-light video.
@@ -32,7 +31,7 @@ class Frame:
     """One plane of pixels.
 
     Attributes:
-        part: Index of its file in the resource.
+        part: Index of its file in the resource; 0 until the plan of the resource says it.
         number: Index of the frame in the file.
         position: Patient LPS mm of the centre of its first pixel (Image Position Patient), or None.
         orientation: Direction of rows, then of columns, in LPS (Image Orientation Patient), or None.
@@ -55,73 +54,73 @@ class Frame:
     instance: int
 
 
-def frames_of(file: DicomFile, part: int) -> list[Frame]:
+def frames_of(file: DicomFile) -> list[Frame]:
     """The frames of a file in the order of its pixels.
 
     Raises:
         DecodeError: A geometry or rescale element is malformed, or functional groups are too few.
     """
-    dataset, count = file.dataset, file.pixels.frames
-    groups = _sequence(dataset, "PerFrameFunctionalGroupsSequence")
-    shared = _first(dataset, "SharedFunctionalGroupsSequence")
+    elements, count = file.elements, file.pixels.frames
+    groups = elements.items("PerFrameFunctionalGroupsSequence")
+    shared = elements.first("SharedFunctionalGroupsSequence")
     if groups and len(groups) < count:
         raise DecodeError(f"its header claims {count} frames but describes {len(groups)}.")
     if groups or shared is not None:
-        return [_enhanced(file, part, n, groups[n] if groups else None, shared) for n in range(count)]
-    frame = _classic(dataset, part)
+        return [_enhanced(file, n, groups[n] if groups else None, shared) for n in range(count)]
+    frame = _classic(elements)
     if count == 1:
         return [frame]
-    return list(_repeated(frame, dataset, count))
+    return list(_repeated(frame, elements, count))
 
 
 def is_video(file: DicomFile) -> bool:
     """Whether the frames of this file are moments, not places."""
     if file.pixels.frames < 2:
         return False
-    sop_class = str(file.dataset.get("SOPClassUID") or "")
+    sop_class = str(file.elements.get("SOPClassUID") or "")
     if sop_class in _NO_VIDEO_CLASSES:
         return False
     if any(sop_class == known or sop_class.startswith(f"{known}.") for known in _VIDEO_CLASSES):
         return True
-    pointer = file.dataset.get("FrameIncrementPointer")
+    pointer = file.elements.get("FrameIncrementPointer")
     pointers = pointer if isinstance(pointer, Sequence) and not isinstance(pointer, str) else [pointer]
     return any(tag in _FRAME_TIME_TAGS for tag in pointers if tag is not None)
 
 
-def _classic(dataset: Dataset, part: int) -> Frame:
+def _classic(elements: Elements) -> Frame:
     """The frame of a file that describes it in its root."""
-    position, orientation = numbers(dataset, "ImagePositionPatient", 3), _orientation(dataset)
-    slope, intercept = _rescale(dataset)
-    echo = number(dataset, "EchoTime")
+    position, orientation = numbers(elements, "ImagePositionPatient", 3), _orientation(elements)
+    slope, intercept = _rescale(elements)
+    echo = number(elements, "EchoTime")
     return Frame(
-        part=part,
+        part=0,
         number=0,
         position=position if orientation else None,
         orientation=orientation if position else None,
-        spacing=_spacing(dataset),
+        spacing=_spacing(elements),
         slope=slope,
         intercept=intercept,
-        scale=_scale(dataset),
+        scale=_scale(elements),
         order=(
-            number(dataset, "TemporalPositionIdentifier") or 0.0,
-            str(dataset.get("AcquisitionTime") or ""),
+            number(elements, "TemporalPositionIdentifier") or 0.0,
+            str(elements.get("AcquisitionTime") or ""),
             echo or 0.0,
-            number(dataset, "DiffusionBValue") or 0.0,
+            number(elements, "DiffusionBValue") or 0.0,
         ),
-        instance=int(number(dataset, "InstanceNumber") or 0),
+        instance=int(number(elements, "InstanceNumber") or 0),
     )
 
 
-def _repeated(frame: Frame, dataset: Dataset, count: int) -> Iterator[Frame]:
+def _repeated(frame: Frame, elements: Elements, count: int) -> Iterator[Frame]:
     """Frames of a multi-frame file without functional groups: placed only by RT Dose's frame offsets."""
-    offsets = numbers(dataset, "GridFrameOffsetVector", count)
+    offsets = numbers(elements, "GridFrameOffsetVector", count)
     placed = frame.position is not None and frame.orientation is not None and offsets is not None
     for index in range(count):
         position = None
         if placed and frame.position and frame.orientation and offsets:
-            row, column = np.array(frame.orientation[:3]), np.array(frame.orientation[3:])
+            normal = cross(frame.orientation[:3], frame.orientation[3:])
             relative = offsets[index] - offsets[0] if offsets[0] == 0 else offsets[index] - frame.position[2]
-            position = tuple(float(v) for v in np.array(frame.position) + np.cross(row, column) * relative)
+            position = tuple(at + along * relative for at, along in zip(frame.position, normal, strict=True))
         yield Frame(
             part=frame.part,
             number=index,
@@ -136,29 +135,29 @@ def _repeated(frame: Frame, dataset: Dataset, count: int) -> Iterator[Frame]:
         )
 
 
-def _enhanced(file: DicomFile, part: int, index: int, own: Dataset | None, shared: Dataset | None) -> Frame:
+def _enhanced(file: DicomFile, index: int, own: Elements | None, shared: Elements | None) -> Frame:
     """A frame that functional groups describe: its own, then the shared ones (PS3.3 C.7.6.16)."""
 
-    def group(name: str) -> Dataset | None:
-        found = _first(own, name)
-        return _first(shared, name) if found is None else found
+    def group(name: str) -> Elements | None:
+        found = None if own is None else own.first(name)
+        return shared.first(name) if found is None and shared is not None else found
 
     position = numbers(group("PlanePositionSequence"), "ImagePositionPatient", 3)
     orientation = _orientation(group("PlaneOrientationSequence"))
     transform = group("PixelValueTransformationSequence")
-    slope, intercept = _rescale(file.dataset if transform is None else transform)
+    slope, intercept = _rescale(file.elements if transform is None else transform)
     content, diffusion = group("FrameContentSequence"), group("MRDiffusionSequence")
     dimensions = () if content is None else content.get("DimensionIndexValues") or ()
     dimensions = (dimensions,) if isinstance(dimensions, int) else tuple(dimensions)
     return Frame(
-        part=part,
+        part=0,
         number=index,
         position=position if orientation else None,
         orientation=orientation if position else None,
-        spacing=_spacing(group("PixelMeasuresSequence") or file.dataset),
+        spacing=_spacing(group("PixelMeasuresSequence") or file.elements),
         slope=slope,
         intercept=intercept,
-        scale=_scale(file.dataset if transform is None else transform),
+        scale=_scale(file.elements if transform is None else transform),
         order=(
             number(content, "TemporalPositionIndex") or 0.0,
             str("" if content is None else content.get("FrameAcquisitionDateTime") or ""),
@@ -170,14 +169,14 @@ def _enhanced(file: DicomFile, part: int, index: int, own: Dataset | None, share
     )
 
 
-def _rescale(dataset: Dataset) -> tuple[float, float]:
+def _rescale(elements: Elements) -> tuple[float, float]:
     """Slope and intercept; RT Dose has a scaling of its own.
 
     Raises:
         DecodeError: The slope is zero, which would erase the image.
     """
-    slope, intercept = number(dataset, "RescaleSlope"), number(dataset, "RescaleIntercept")
-    dose = number(dataset, "DoseGridScaling")
+    slope, intercept = number(elements, "RescaleSlope"), number(elements, "RescaleIntercept")
+    dose = number(elements, "DoseGridScaling")
     if dose is not None and slope is None:
         slope = dose
     if slope == 0:
@@ -185,31 +184,24 @@ def _rescale(dataset: Dataset) -> tuple[float, float]:
     return 1.0 if slope is None else slope, 0.0 if intercept is None else intercept
 
 
-def _orientation(dataset: Dataset | None) -> tuple[float, ...] | None:
+def _orientation(elements: Elements | None) -> tuple[float, ...] | None:
     """Image Orientation (Patient), or None where rows and columns span no plane (some writers put zeros)."""
-    found = numbers(dataset, "ImageOrientationPatient", 6)
-    return found if found and float(np.linalg.norm(np.cross(found[:3], found[3:]))) > _SPANS_A_PLANE else None
+    found = numbers(elements, "ImageOrientationPatient", 6)
+    return found if found and math.hypot(*cross(found[:3], found[3:])) > _SPANS_A_PLANE else None
 
 
-def _scale(dataset: Dataset) -> str | None:
+def _scale(elements: Elements) -> str | None:
     """The Rescale Type where there is a rescale: empty where it has no name, None where there is no rescale."""
-    return str(dataset.get("RescaleType") or "") if "RescaleSlope" in dataset else None
+    return str(elements.get("RescaleType") or "") if "RescaleSlope" in elements else None
 
 
-def _spacing(dataset: Dataset) -> tuple[float, ...] | None:
-    spacing = numbers(dataset, "PixelSpacing", 2)
+def _spacing(elements: Elements) -> tuple[float, ...] | None:
+    spacing = numbers(elements, "PixelSpacing", 2)
     if spacing is not None and min(spacing) <= 0:
         return None
     return spacing
 
 
-def _sequence(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
-    value = dataset.get(keyword)
-    return value if value is not None else ()
-
-
-def _first(dataset: Dataset | None, keyword: str) -> Dataset | None:
-    if dataset is None:
-        return None
-    value = dataset.get(keyword)
-    return value[0] if value else None
+def cross(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float]:
+    """The cross product of two vectors of three numbers."""
+    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]

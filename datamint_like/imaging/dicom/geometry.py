@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from datamint_like.exceptions import GeometryError
 from datamint_like.imaging.affine import Affine
-from datamint_like.imaging.dicom.frames import Frame
+from datamint_like.imaging.dicom.frames import Frame, cross
 
 Vector = npt.NDArray[np.float64]
 
@@ -42,8 +43,8 @@ class Stack:
 
 def normal_of(orientation: Sequence[float]) -> Vector:
     """The unit normal, rows x columns, of an Image Orientation (Patient)."""
-    normal = np.cross(np.array(orientation[:3]), np.array(orientation[3:]))
-    result: Vector = normal / np.linalg.norm(normal)
+    normal = np.array(cross(orientation[:3], orientation[3:]))
+    result: Vector = normal / math.hypot(*normal)
     return result
 
 

@@ -6,17 +6,25 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO
 
 import pydicom
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import UID
 
+from datamint_like.config import DEFAULT_MAX_VOXELS
 from datamint_like.exceptions import DecodeError
+from datamint_like.imaging._reading_errors import refuse_oversized
+from datamint_like.imaging.dicom.deflated import LONGEST_HEADER, deflated_from, inflated, inflated_length
+from datamint_like.imaging.dicom.elements import Elements
+from datamint_like.imaging.dicom.encapsulated import refuse_cut as refuse_cut_items
+from datamint_like.imaging.dicom.scan import scan
 from datamint_like.imaging.sniff import is_dicom
+from datamint_like.imaging.types import SourceFile
 
 _PIXEL_TAGS = {0x7FE00010: "PixelData", 0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData"}
+#: Bytes of a file in which its header is looked for before the file is parsed.
+_HEAD = 1 << 16
 _NO_IMAGE = {
     "SEG": "a segmentation (SEG), not an image",
     "RTSTRUCT": "a structure set (RTSTRUCT), not an image",
@@ -64,11 +72,17 @@ class PixelFormat:
 
 @dataclass(frozen=True)
 class DicomFile:
-    """One file's header: the data set (without pixels after a probe) and where it came from."""
+    """One file: its elements (without pixels after `read_header`), and which of them holds the pixels."""
 
-    path: Path
-    dataset: FileDataset
+    source: SourceFile
+    elements: Elements
     element: str
+    syntax: UID
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data set as pydicom parses it."""
+        return self.elements.dataset
 
     @cached_property
     def pixels(self) -> PixelFormat:
@@ -77,64 +91,106 @@ class DicomFile:
         Raises:
             DecodeError: A required element is missing or impossible.
         """
-        return _pixel_format(self.dataset, self.element)
+        return _pixel_format(self.elements, self.element, self.syntax)
 
 
-def read_header(path: Path) -> DicomFile:
+def read_header(source: SourceFile) -> DicomFile:
     """The header of an image file, nothing of its pixels.
 
     Raises:
-        DecodeError: It is not DICOM, holds no image, or its header or native pixels are cut short.
+        DecodeError: It is not DICOM, holds no image, or its header or pixels are cut short.
     """
-    with open(path, "rb") as file:
-        _check_start(file.read(132))
-        file.seek(0)
-        dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True)
-        deflated = _syntax(dataset) == pydicom.uid.DeflatedExplicitVRLittleEndian
-        if deflated:
-            element, left = "PixelData", None
+    with open(source.path, "rb") as file:
+        head = file.read(_HEAD)
+        _check_start(head)
+        found = scan(head)
+        if found is None or found.pixels not in _PIXEL_TAGS:
+            result, pixels_at, deflated_at = _parsed_header(source, file)
         else:
-            element, left = _pixel_element(file, dataset)
-            left = None if left is None else os.fstat(file.fileno()).st_size - file.tell()
-    refuse_no_image(dataset, element)
-    result = DicomFile(path, dataset, element)
-    if left is not None and not result.pixels.compressed and left < result.pixels.native_length:
-        raise DecodeError(
-            f"it is cut short: expected {result.pixels.native_length:,} bytes of pixels, found {left:,}. "
-            "Copy the file again."
-        )
+            elements = Elements(found.elements, lambda: _load(source))
+            result = DicomFile(source, elements, _PIXEL_TAGS[found.pixels], UID(found.syntax))
+            pixels_at, deflated_at = found.pixels_at, None
+        refuse_no_image(result)
+        _refuse_cut(file, result.pixels, pixels_at, deflated_at)
     return result
 
 
-def read_whole(path: Path) -> DicomFile:
+def _refuse_cut(file: BinaryIO, pixels: PixelFormat, pixels_at: int, deflated_at: int | None) -> None:
+    """Stop at a file whose pixels, which start at `pixels_at` (once inflated), are not all there.
+
+    Raises:
+        DecodeError: They are not.
+    """
+    size = os.fstat(file.fileno()).st_size
+    if pixels.compressed:
+        refuse_cut_items(file, pixels_at, size)
+        return
+    if deflated_at is None:
+        left = size - pixels_at
+    elif pixels.frames * pixels.rows * pixels.columns * pixels.samples > DEFAULT_MAX_VOXELS:
+        return  # too long to count, and no decoding allows it
+    else:
+        left = inflated_length(file, deflated_at, pixels_at - deflated_at + pixels.native_length)
+        left -= pixels_at - deflated_at
+    if left < pixels.native_length:
+        raise DecodeError(
+            f"it is cut short: expected {pixels.native_length:,} bytes of pixels, found {left:,}. Copy the file again."
+        )
+
+
+def read_whole(source: SourceFile, *, max_voxels: int = DEFAULT_MAX_VOXELS) -> DicomFile:
     """The header and the encoded pixels of an image file.
 
     Raises:
-        DecodeError: It is not DICOM or holds no image.
+        DecodeError: It is not DICOM or holds no image, or it is deflated and claims more than `max_voxels`.
     """
-    with open(path, "rb") as file:
+    with open(source.path, "rb") as file:
         _check_start(file.read(132))
-        file.seek(0)
-        dataset = pydicom.dcmread(file, force=True)
+        start = deflated_from(file)
+        stream: IO[bytes] = file
+        if start is not None:
+            pixels = read_header(source).pixels
+            refuse_oversized(pixels.frames * pixels.rows * pixels.columns * pixels.samples, max_voxels)
+            stream = inflated(file, start, LONGEST_HEADER + pixels.native_length)
+        stream.seek(0)
+        dataset = pydicom.dcmread(stream, force=True)
     element = next((name for name in _PIXEL_TAGS.values() if name in dataset), "")
-    refuse_no_image(dataset, element)
-    return DicomFile(path, dataset, element)
+    result = DicomFile(source, Elements.of(dataset), element, _syntax(dataset))
+    refuse_no_image(result)
+    return result
 
 
-def refuse_no_image(dataset: Dataset, element: str) -> None:
+def _parsed_header(source: SourceFile, file: BinaryIO) -> tuple[DicomFile, int, int | None]:
+    """The header by the full parser, where its pixels start (once inflated), and where a deflated part does."""
+    start = deflated_from(file)
+    stream: IO[bytes] = file if start is None else inflated(file, start, LONGEST_HEADER)
+    stream.seek(0)
+    dataset = pydicom.dcmread(stream, stop_before_pixels=True, force=True)
+    element = _pixel_element(stream, dataset)
+    syntax = _syntax(dataset) if start is None else pydicom.uid.DeflatedExplicitVRLittleEndian
+    return DicomFile(source, Elements.of(dataset), element, syntax), stream.tell(), start
+
+
+def _load(source: SourceFile) -> Dataset:
+    with open(source.path, "rb") as file:
+        return _parsed_header(source, file)[0].dataset
+
+
+def refuse_no_image(file: DicomFile) -> None:
     """Stop at a data set that is no image.
 
     Raises:
         DecodeError: It is of another kind (SEG, RTSTRUCT, SR, ECG, ...) or holds no pixels.
     """
-    modality, sop_class = str(dataset.get("Modality") or ""), str(dataset.get("SOPClassUID") or "")
+    elements, element = file.elements, file.element
+    modality, sop_class = str(elements.get("Modality") or ""), str(elements.get("SOPClassUID") or "")
     if sop_class in _SEGMENTATION_CLASSES:
         modality = "SEG"
     if modality in _NO_IMAGE and (not element or modality == "SEG"):
         raise DecodeError(f"it is {_NO_IMAGE[modality]}.")
     if not element:
-        name = getattr(dataset.get("SOPClassUID"), "name", None)
-        if name and "Image" not in name and "Rows" not in dataset:
+        name = UID(sop_class).name
+        if name and "Image" not in name and "Rows" not in elements:
             raise DecodeError(f"it is of the class {name}, not an image.")
         raise DecodeError("it holds no (whole) pixels: it is no image, or it is cut short. Copy the file again.")
     if modality == "SM" or sop_class in _TILED_CLASSES:
@@ -146,8 +202,11 @@ def _check_start(start: bytes) -> None:
         raise DecodeError("it is not a DICOM file.")
 
 
-def _pixel_element(file: Any, dataset: Dataset) -> tuple[str, int | None]:
-    """The name of the pixel element the reader stopped at, and 0; no name where the file ends before one."""
+def _pixel_element(file: Any, dataset: Dataset) -> str:
+    """The name of the pixel element the reader stopped at, empty where the file ends before one.
+
+    The file is left at the start of the pixels.
+    """
     little = getattr(dataset, "original_encoding", (None, True))[1] is not False
     start = file.tell()
     head = file.read(12)
@@ -155,7 +214,7 @@ def _pixel_element(file: Any, dataset: Dataset) -> tuple[str, int | None]:
     tag = int.from_bytes(head[0:2], order) << 16 | int.from_bytes(head[2:4], order)  # type: ignore[arg-type]
     explicit = head[4:6] in (b"OB", b"OW", b"OF", b"OD", b"UN")
     file.seek(start + (12 if explicit else 8))
-    return _PIXEL_TAGS.get(tag, ""), 0
+    return _PIXEL_TAGS.get(tag, "")
 
 
 def _syntax(dataset: FileDataset) -> UID:
@@ -169,23 +228,23 @@ def _syntax(dataset: FileDataset) -> UID:
     return pydicom.uid.ImplicitVRLittleEndian if implicit else pydicom.uid.ExplicitVRLittleEndian
 
 
-def _pixel_format(dataset: FileDataset, element: str) -> PixelFormat:
-    allocated = _integer(dataset, "BitsAllocated")
-    stored = _integer(dataset, "BitsStored", allocated)
-    samples = _integer(dataset, "SamplesPerPixel", 1)
+def _pixel_format(elements: Elements, element: str, syntax: UID) -> PixelFormat:
+    allocated = _integer(elements, "BitsAllocated")
+    stored = _integer(elements, "BitsStored", allocated)
+    samples = _integer(elements, "SamplesPerPixel", 1)
     result = PixelFormat(
         element=element,
-        rows=_integer(dataset, "Rows"),
-        columns=_integer(dataset, "Columns"),
-        frames=max(1, _integer(dataset, "NumberOfFrames", 1)),
+        rows=_integer(elements, "Rows"),
+        columns=_integer(elements, "Columns"),
+        frames=max(1, _integer(elements, "NumberOfFrames", 1)),
         samples=samples,
-        photometric=str(dataset.get("PhotometricInterpretation") or ("RGB" if samples == 3 else "MONOCHROME2")),
-        planar=_integer(dataset, "PlanarConfiguration", 0),
+        photometric=str(elements.get("PhotometricInterpretation") or ("RGB" if samples == 3 else "MONOCHROME2")),
+        planar=_integer(elements, "PlanarConfiguration", 0),
         bits_allocated=allocated,
         bits_stored=stored,
-        high_bit=_integer(dataset, "HighBit", stored - 1),
-        signed=_integer(dataset, "PixelRepresentation", 0) == 1,
-        syntax=_syntax(dataset),
+        high_bit=_integer(elements, "HighBit", stored - 1),
+        signed=_integer(elements, "PixelRepresentation", 0) == 1,
+        syntax=syntax,
     )
     if result.rows < 1 or result.columns < 1 or not 1 <= stored <= allocated or samples not in (1, 3):
         raise DecodeError(
@@ -197,23 +256,23 @@ def _pixel_format(dataset: FileDataset, element: str) -> PixelFormat:
     return result
 
 
-def _integer(dataset: Dataset, keyword: str, default: int | None = None) -> int:
-    value = dataset.get(keyword)
-    if value is None or value == "":
+def _integer(elements: Elements, keyword: str, default: int | None = None) -> int:
+    value = elements.get(keyword)
+    if value is None:
         if default is None:
             raise DecodeError(f"its header has no {keyword}.")
         return default
     return int(value)
 
 
-def numbers(dataset: Dataset | None, keyword: str, count: int) -> tuple[float, ...] | None:
+def numbers(elements: Elements | None, keyword: str, count: int) -> tuple[float, ...] | None:
     """`count` numbers of an element, or None where it is absent or empty.
 
     Raises:
         DecodeError: The element has another number of values, or they are not finite numbers.
     """
-    value = None if dataset is None else dataset.get(keyword)
-    if value is None or value == "":
+    value = None if elements is None else elements.get(keyword)
+    if value is None:
         return None
     values: Sequence[Any] = value if count > 1 else (value,)
     if len(values) == 0:
@@ -224,7 +283,7 @@ def numbers(dataset: Dataset | None, keyword: str, count: int) -> tuple[float, .
     return result
 
 
-def number(dataset: Dataset | None, keyword: str) -> float | None:
+def number(elements: Elements | None, keyword: str) -> float | None:
     """One number of an element, or None where it is absent."""
-    found = numbers(dataset, keyword, 1)
+    found = numbers(elements, keyword, 1)
     return None if found is None else found[0]

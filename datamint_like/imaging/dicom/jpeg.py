@@ -20,6 +20,7 @@ from pydicom.pixels.processing import convert_color_space
 
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging.dicom._gdcm_process import ANSWER, REQUEST
+from datamint_like.imaging.dicom.codestreams import refuse_larger
 from datamint_like.imaging.dicom.header import DicomFile, PixelFormat
 from datamint_like.imaging.types import Array
 
@@ -111,6 +112,7 @@ def jpeg_frames(file: DicomFile) -> Iterator[Array]:
     """
     pixels = file.pixels
     for encoded in generate_frames(file.dataset.PixelData, number_of_frames=pixels.frames):
+        refuse_larger(file, encoded)
         frame = _decoded(pixels, encoded)
         if pixels.samples == 3 and pixels.photometric in ("YBR_FULL", "YBR_FULL_422"):
             frame = convert_color_space(frame, pixels.photometric, "RGB")

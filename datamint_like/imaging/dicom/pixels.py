@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from pydicom.encaps import generate_frames
 from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import (
     HTJ2K,
@@ -23,6 +24,7 @@ from pydicom.uid import (
 )
 
 from datamint_like.exceptions import DecodeError
+from datamint_like.imaging.dicom.codestreams import refuse_damaged_rle, refuse_larger
 from datamint_like.imaging.dicom.header import DicomFile, PixelFormat
 from datamint_like.imaging.dicom.jpeg import jpeg_frames
 from datamint_like.imaging.types import Array
@@ -120,6 +122,11 @@ def _through_pydicom(file: DicomFile) -> Iterator[Array]:
     if not getattr(file.dataset.file_meta, "TransferSyntaxUID", None):
         file.dataset.file_meta.TransferSyntaxUID = syntax
     plugin = _PLUGINS.get(syntax, "")
+    if file.pixels.compressed:
+        for encoded in generate_frames(file.dataset.PixelData, number_of_frames=file.pixels.frames):
+            refuse_larger(file, encoded)
+            if syntax == RLELossless:
+                refuse_damaged_rle(file, encoded)
     try:
         yield from iter_pixels(file.dataset, decoding_plugin=plugin)
     except Exception as error:  # the codecs raise any class there is

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from datamint_like.imaging.dicom.frames import frames_of
 from datamint_like.imaging.dicom.geometry import SAME_ORIENTATION, normal_of, position_ranks
 from datamint_like.imaging.dicom.header import DicomFile
+from datamint_like.imaging.dicom.parts import PartHeader, part_header
+from datamint_like.imaging.types import SourceFile
 
 #: Modalities whose files are pictures of their own even when they share a series.
 _PROJECTIONS = frozenset({"US", "CR", "DX", "MG", "IO", "PX", "XC", "ES", "OP", "XA", "RF", "GM", "DG"})
@@ -23,14 +24,18 @@ class SliceFile:
     """What grouping needs of one file's header; the header itself is let go.
 
     Attributes:
+        header: What the plan of its resource needs.
         key: Files of different keys never join: patient, series, kind of image, size, spacing.
         joins: Whether the file can be a slice of a series at all.
+        reference: Its Frame of Reference UID, empty where it has none.
         traits: What may tell planes at one position apart, by name.
     """
 
-    path: Path
+    source: SourceFile
+    header: PartHeader
     key: Hashable
     joins: bool
+    reference: str
     instance_uid: str
     series_number: str
     orientation: tuple[float, ...] | None
@@ -48,11 +53,11 @@ class Series:
 
     @property
     def filename(self) -> str:
-        """The file's own name, or a short name for a series that tells nothing of the patient."""
+        """The file's own name, or a short name for a series: by its number, else by its first file's name."""
         first = self.files[0]
         if len(self.files) == 1:
-            return first.path.name
-        return f"series_{first.series_number or first.path.stem}_{len(self.files)}files.dcm"
+            return first.source.name
+        return f"series_{first.series_number or Path(first.source.name).stem}_{len(self.files)}files.dcm"
 
 
 def slice_file(file: DicomFile) -> SliceFile:
@@ -61,45 +66,52 @@ def slice_file(file: DicomFile) -> SliceFile:
     Raises:
         DecodeError: Its geometry is malformed.
     """
-    dataset, pixels = file.dataset, file.pixels
-    frame = frames_of(file, 0)[0]
-    identity = tuple(str(dataset.get(k) or "") for k in ("PatientID", "PatientName"))
-    series_uid, modality = str(dataset.get("SeriesInstanceUID") or ""), str(dataset.get("Modality") or "")
+    elements, pixels = file.elements, file.pixels
+    header = part_header(file)
+    frame = header.frames[0]
+    identity = tuple(str(elements.get(k) or "") for k in ("PatientID", "PatientName"))
+    series_uid, modality = str(elements.get("SeriesInstanceUID") or ""), header.modality
     spacing = tuple(round(value, 3) for value in frame.spacing or ())
-    look = (str(dataset.get("SOPClassUID")), pixels.rows, pixels.columns, pixels.samples, spacing)
+    look = (str(elements.get("SOPClassUID")), pixels.rows, pixels.columns, pixels.samples, spacing)
     placed = frame.position is not None and frame.orientation is not None and frame.spacing is not None
     return SliceFile(
-        path=file.path,
+        source=file.source,
+        header=header,
         key=(*identity, series_uid, *look),
         joins=pixels.frames == 1 and placed and bool(series_uid) and modality not in _PROJECTIONS,
-        instance_uid=str(dataset.get("SOPInstanceUID") or ""),
-        series_number=_digits(dataset.get("SeriesNumber")),
+        reference=str(elements.get("FrameOfReferenceUID") or ""),
+        instance_uid=str(elements.get("SOPInstanceUID") or ""),
+        series_number=_digits(elements.get("SeriesNumber")),
         orientation=frame.orientation,
         position=frame.position,
         order=frame.order,
         instance=frame.instance,
         traits={
-            "image type": tuple(str(v) for v in dataset.get("ImageType") or ()),
-            "acquisition": str(dataset.get("AcquisitionNumber") or ""),
-            "time point": str(dataset.get("TemporalPositionIdentifier") or ""),
-            "echo": (str(dataset.get("EchoNumbers") or ""), str(dataset.get("EchoTime") or "")),
+            "image type": tuple(str(v) for v in elements.get("ImageType") or ()),
+            "acquisition": str(elements.get("AcquisitionNumber") or ""),
+            "time point": str(elements.get("TemporalPositionIdentifier") or ""),
+            "echo": (str(elements.get("EchoNumbers") or ""), str(elements.get("EchoTime") or "")),
         },
     )
 
 
 def group_series(slices: Iterable[SliceFile]) -> list[Series]:
-    """The files as series, each ordered along its normal; files that cannot join stay alone."""
+    """The files, which can all be slices of a series, as series, each ordered along its normal."""
     result: list[Series] = []
     joining: dict[Hashable, list[SliceFile]] = defaultdict(list)
     for file in slices:
-        if file.joins:
-            joining[file.key].append(file)
-        else:
-            result.append(Series((file,)))
+        joining[file.key].append(file)
     for members in joining.values():
-        for one_way in _by_orientation(members):
-            result.extend(Series(tuple(part)) for part in _split_repeats(one_way))
+        for comparable in _by_reference(members):
+            for one_way in _by_orientation(comparable):
+                result.extend(Series(tuple(part)) for part in _split_repeats(one_way))
     return result
+
+
+def _by_reference(files: Sequence[SliceFile]) -> list[list[SliceFile]]:
+    """The files by frame of reference where they name several: positions in two of them cannot be compared."""
+    several = len({file.reference for file in files if file.reference}) > 1
+    return _partition(files, lambda file: file.reference) if several else [list(files)]
 
 
 def _by_orientation(files: Sequence[SliceFile]) -> list[list[SliceFile]]:
@@ -139,7 +151,7 @@ def _ordered(files: Sequence[SliceFile]) -> tuple[list[SliceFile], list[int]]:
     normal = normal_of(files[0].orientation or ())
     distances = np.array([file.position for file in files], dtype=np.float64) @ normal
     ranks = position_ranks(distances)
-    order = sorted(range(len(files)), key=lambda n: (ranks[n], files[n].order, files[n].instance, files[n].path.name))
+    order = sorted(range(len(files)), key=lambda n: (ranks[n], files[n].order, files[n].instance, files[n].source.name))
     return [files[n] for n in order], [int(ranks[n]) for n in order]
 
 

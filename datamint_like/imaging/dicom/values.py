@@ -11,32 +11,22 @@ from pydicom.pixels.processing import apply_color_lut
 
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging.dicom.frames import Frame
-from datamint_like.imaging.dicom.header import DicomFile, PixelFormat
+from datamint_like.imaging.dicom.header import PixelFormat
+from datamint_like.imaging.dicom.luts import Lut
+from datamint_like.imaging.dicom.parts import PartHeader
 from datamint_like.imaging.types import Array
 from datamint_like.imaging.values import (
     Range,
     integer_type,
     is_identity,
     is_integer_scaling,
+    misfit,
     scale_into,
     scaled_range,
     stored_range,
 )
 
 _HOUNSFIELD_TYPES = ("", "HU", "HU_MOD")
-
-
-@dataclass(frozen=True)
-class Lut:
-    """A modality lookup table: `table[v - first]`, the ends repeated."""
-
-    first: int
-    table: Array
-
-    def apply(self, raw: Array) -> Array:
-        """The looked-up values."""
-        result: Array = self.table[np.clip(raw.astype(np.int64) - self.first, 0, len(self.table) - 1)]
-        return result
 
 
 @dataclass(frozen=True)
@@ -82,39 +72,35 @@ class ValueRule:
     def _write_saturated(self, out: Array, raw: Array, frame: Frame, error: DecodeError) -> None:
         """Values where only padding leaves the type: padding goes to its nearest end."""
         if self.padding is None or frame.slope == 0:
-            raise DecodeError(f'{error} Read it with dtype="int32".') from error
+            raise error
         wide = raw.astype(np.int64) * int(frame.slope) + int(frame.intercept)
         limits = np.iinfo(out.dtype)
         stored = raw if not self.inverted else sum(stored_range(self.pixels.bits_stored, self.pixels.signed)) - raw
         is_padding = (stored >= self.padding[0]) & (stored <= self.padding[1])
         kept = wide[~is_padding]
         if kept.size and (int(kept.min()) < limits.min or int(kept.max()) > limits.max):
-            raise DecodeError(
-                f"values from {int(kept.min())} to {int(kept.max())} do not fit {out.dtype}. "
-                'Read it with dtype="int32".'
-            ) from error
+            raise DecodeError(misfit((int(kept.min()), int(kept.max())), str(out.dtype))) from error
         out[...] = np.clip(wide, limits.min, limits.max)
 
 
-def rules_of(files: Sequence[DicomFile], frames: Sequence[Frame]) -> list[ValueRule]:
-    """One rule for each file, all with one dtype, by headers alone.
+def rules_of(parts: Sequence[PartHeader], frames: Sequence[Frame]) -> list[ValueRule]:
+    """One rule for each part, all with one dtype, by headers alone.
 
     Raises:
-        DecodeError: Colour and gray files are mixed, or a lookup table is malformed.
+        DecodeError: Colour and gray files are mixed.
     """
-    luts = [_modality_lut(file) for file in files]
-    types = [_dtype(files[frame.part], frame, luts[frame.part]) for frame in frames]
-    dtype = max(set(types), key=_WIDTHS.index)
+    types = {_dtype(parts[frame.part], frame) for frame in frames}
+    dtype = max(types, key=_WIDTHS.index)
     rules = [
         ValueRule(
-            pixels=file.pixels,
+            pixels=part.pixels,
             dtype=dtype,
-            inverted=file.pixels.photometric == "MONOCHROME1",
-            lut=lut,
-            padding=_padding(file),
-            palette=file.dataset if file.pixels.photometric == "PALETTE COLOR" else None,
+            inverted=part.pixels.photometric == "MONOCHROME1",
+            lut=part.lut,
+            padding=part.padding,
+            palette=part.palette,
         )
-        for file, lut in zip(files, luts, strict=True)
+        for part in parts
     ]
     if len({rule.channels for rule in rules}) > 1:
         raise DecodeError("its files mix gray and colour.")
@@ -124,15 +110,15 @@ def rules_of(files: Sequence[DicomFile], frames: Sequence[Frame]) -> list[ValueR
 _WIDTHS = ["uint8", "int16", "int32", "float32", "float64"]
 
 
-def units_of(file: DicomFile, frames: Sequence[Frame]) -> str | None:
+def units_of(part: PartHeader, frames: Sequence[Frame]) -> str | None:
     """`"HU"` for a CT whose header rescales to Hounsfield units."""
-    if file.dataset.get("Modality") != "CT" or file.pixels.samples != 1:
+    if part.modality != "CT" or part.pixels.samples != 1:
         return None
     return "HU" if all(frame.scale in _HOUNSFIELD_TYPES for frame in frames) else None
 
 
-def _dtype(file: DicomFile, frame: Frame, lut: Lut | None) -> str:
-    pixels = file.pixels
+def _dtype(part: PartHeader, frame: Frame) -> str:
+    pixels, lut = part.pixels, part.lut
     if pixels.element == "DoubleFloatPixelData":
         return "float64"
     if pixels.element == "FloatPixelData":
@@ -146,45 +132,9 @@ def _dtype(file: DicomFile, frame: Frame, lut: Lut | None) -> str:
         return integer_type((0, int(lut.table.max(initial=0))), keep_uint8=lut.table.dtype == np.uint8)
     if not is_integer_scaling(frame.slope, frame.intercept):
         return "float32"
-    if file.dataset.get("Modality") == "CT":
+    if part.modality == "CT":
         return "int16"
     identity = is_identity(frame.slope, frame.intercept)
     return integer_type(
         scaled_range(span, frame.slope, frame.intercept), keep_uint8=identity and pixels.bits_allocated <= 8
     )
-
-
-def _padding(file: DicomFile) -> Range | None:
-    """Stored values that mean "no pixel" (PS3.3 C.7.5.1.1.2)."""
-    value, limit = file.dataset.get("PixelPaddingValue"), file.dataset.get("PixelPaddingRangeLimit")
-    if value is None:
-        return None
-    bits = file.pixels.bits_allocated
-    ends = [_as_stored(int(v), bits, file.pixels.signed) for v in (value, value if limit is None else limit)]
-    return min(ends), max(ends)
-
-
-def _as_stored(value: int, bits: int, signed: bool) -> int:
-    """A padding value, whose VR may have lost its sign, in the representation of the pixels."""
-    value &= (1 << bits) - 1
-    return value - (1 << bits) if signed and value >= 1 << (bits - 1) else value
-
-
-def _modality_lut(file: DicomFile) -> Lut | None:
-    sequence = file.dataset.get("ModalityLUTSequence")
-    if not sequence:
-        return None
-    item = sequence[0]
-    count, first, bits = (int(v) for v in item.LUTDescriptor)
-    count = (count & 0xFFFF) or 1 << 16
-    if file.pixels.signed and first > 0x7FFF:
-        first -= 1 << 16
-    data = item.LUTData
-    if isinstance(data, bytes):
-        wide = np.uint16 if len(data) >= 2 * count else np.uint8
-        table = np.frombuffer(data, dtype=wide)
-    else:
-        table = np.array(data, dtype=np.int64) & 0xFFFF
-    if len(table) < count:
-        raise DecodeError(f"its Modality LUT claims {count} entries, found {len(table)}.")
-    return Lut(first, table[:count].astype(np.uint8 if bits <= 8 else np.int32))

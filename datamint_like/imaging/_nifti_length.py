@@ -1,0 +1,81 @@
+"""Whether a NIfTI file holds all the voxels that its header claims, without keeping any."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from typing import IO, Any
+
+from isal import igzip, isal_zlib
+
+from datamint_like.config import DEFAULT_MAX_VOXELS
+from datamint_like.exceptions import DecodeError
+
+_GZIP: Any = igzip.GzipFile
+_DAMAGED: Any = (zlib.error, isal_zlib.error, igzip.BadGzipFile)
+_PIECE = 1 << 20
+#: Header and trailer of a gzip member are this long at least (RFC 1952), and deflate saves this factor at most.
+_SHORTEST_GZIP, _DEFLATE_LIMIT = 18, 1032
+#: Bytes above which a damaged gzip file is not inflated to count them: no decoding allows that many voxels of 8 bytes.
+_LONGEST_COUNT = DEFAULT_MAX_VOXELS * 8
+
+
+def refuse_cut(file: IO[bytes], *, expected: int, start: int, gzipped: bool) -> None:
+    """Stop at a file that is too short for `expected` bytes of voxels from byte `start` (once inflated).
+
+    A gzip file is inflated only where the length in its trailer is another: it is cut, padded, or has several
+    members.
+
+    Raises:
+        DecodeError: The file is cut short.
+    """
+    size = os.fstat(file.fileno()).st_size
+    if not gzipped:
+        found = size - start
+    elif size * _DEFLATE_LIMIT < expected:
+        raise DecodeError(
+            f"it is cut short: expected {expected:,} bytes of voxels, found {size:,} bytes of gzip, which cannot hold "
+            "them. Copy the file again."
+        )
+    elif _trailer_length(file, size) == (start + expected) % (1 << 32) or expected > _LONGEST_COUNT:
+        return
+    else:
+        found = _inflated_length(file, start + expected) - start
+    if found < expected:
+        raise DecodeError(
+            f"it is cut short: expected {expected:,} bytes of voxels, found {max(0, found):,}. Copy the file again."
+        )
+
+
+def _trailer_length(file: IO[bytes], size: int) -> int | None:
+    """The length, modulo 4 GiB, that the last 4 bytes of a gzip file give, or None where it has no trailer."""
+    if size < _SHORTEST_GZIP:
+        return None
+    file.seek(-4, os.SEEK_END)
+    return int.from_bytes(file.read(4), "little")
+
+
+def _inflated_length(file: IO[bytes], enough: int) -> int:
+    """How many bytes a gzip file inflates to, counted no further than `enough`.
+
+    Raises:
+        DecodeError: Its end is missing, or its checksum is wrong.
+    """
+    file.seek(0)
+    count, buffer = 0, memoryview(bytearray(_PIECE))
+    try:
+        with _GZIP(fileobj=file, mode="rb") as stream:
+            while count < enough:
+                got = stream.readinto(buffer[: min(_PIECE, enough - count)])
+                if not got:
+                    return count
+                count += got
+            stream.read(1)  # where the gzip stream ends here, this checks its trailer, as decoding does
+    except EOFError as error:
+        raise DecodeError(
+            f"it is cut short: expected {enough:,} bytes inside its gzip stream and the stream's end, "
+            f"found the end of the file after {count:,}. Copy the file again."
+        ) from error
+    except _DAMAGED as error:
+        raise DecodeError("its gzip stream is damaged. Copy the file again.") from error
+    return count

@@ -1,0 +1,75 @@
+"""The forms that reading options take, checked when they are said, and their repr."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from functools import reduce
+from typing import Any, Literal
+
+import numpy.typing as npt
+
+from datamint_like.exceptions import ValidationError
+
+Change = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
+Intensity = Literal["native", "dicom-window"] | tuple[Literal["window", "clip"], float, float] | Change
+
+#: The types that items can have: those that every operation of torch supports, int64 and the other floats.
+DTYPES = ("uint8", "int16", "int32", "int64", "float16", "float32", "float64")
+
+
+def checked_dtype(dtype: Any) -> str | None:
+    """The name of the type, or None.
+
+    Raises:
+        ValidationError: It is neither.
+    """
+    if dtype is not None and (not isinstance(dtype, str) or dtype not in DTYPES):
+        raise ValidationError(f"dtype is None or one of {', '.join(map(repr, DTYPES))}, not {dtype!r}.")
+    return dtype
+
+
+def checked_intensity(intensity: Any) -> Intensity:
+    """The intensity in its canonical form.
+
+    Raises:
+        ValidationError: It has none of the forms.
+    """
+    if callable(intensity):
+        return intensity  # type: ignore[no-any-return]
+    if isinstance(intensity, str) and intensity in ("native", "dicom-window"):
+        return intensity  # type: ignore[return-value]
+    if isinstance(intensity, (tuple, list)) and len(intensity) == 3:
+        kind, *given = intensity
+        first, second = (_number(value) for value in given)
+        if isinstance(kind, str) and kind == "window" and math.isfinite(first) and 1 <= second < math.inf:
+            return "window", first, second
+        if isinstance(kind, str) and kind == "clip" and first <= second:
+            return "clip", first, second
+    raise ValidationError(
+        "intensity is 'native', 'dicom-window', ('window', center, width) with a width of at least 1, "
+        f"('clip', low, high) with low <= high, or a callable, not {intensity!r}."
+    )
+
+
+def _number(value: Any) -> float:
+    """The number, or NaN for what is none."""
+    if isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
+def stable_repr(value: Any) -> str:
+    """A repr without addresses: a function by its module and name, `unknown` where that does not lead to it."""
+    if not callable(value):
+        return repr(value)
+    module, name = getattr(value, "__module__", None), str(getattr(value, "__qualname__", ""))
+    try:
+        found = reduce(getattr, name.split("."), sys.modules[str(module)])
+    except (AttributeError, KeyError):
+        return "unknown"
+    return f"{module}.{name}" if found is value else "unknown"

@@ -1,0 +1,65 @@
+"""What a plan needs of the header of one part, in plain values, so that the header itself can go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydicom.dataset import Dataset
+
+from datamint_like.imaging.dicom.frames import Frame, frames_of
+from datamint_like.imaging.dicom.header import DicomFile, PixelFormat
+from datamint_like.imaging.dicom.luts import Lut, modality_lut
+from datamint_like.imaging.values import Range
+
+
+@dataclass(frozen=True, slots=True)
+class PartHeader:
+    """One part of a resource.
+
+    Attributes:
+        pixels: How its pixels are stored.
+        frames: Its planes in the order of its pixels.
+        modality: As the header has it, empty where it has none.
+        lut: Its modality LUT.
+        padding: Stored values that mean "no pixel".
+        palette: The data set with the palette of a PALETTE COLOR file.
+    """
+
+    pixels: PixelFormat
+    frames: tuple[Frame, ...]
+    modality: str
+    lut: Lut | None
+    padding: Range | None
+    palette: Dataset | None
+
+
+def part_header(file: DicomFile) -> PartHeader:
+    """The plain values of a file's header.
+
+    Raises:
+        DecodeError: Its geometry, rescale or a lookup table is malformed.
+    """
+    return PartHeader(
+        pixels=file.pixels,
+        frames=tuple(frames_of(file)),
+        modality=str(file.elements.get("Modality") or ""),
+        lut=modality_lut(file),
+        padding=_padding(file),
+        palette=file.dataset if file.pixels.photometric == "PALETTE COLOR" else None,
+    )
+
+
+def _padding(file: DicomFile) -> Range | None:
+    """Stored values that mean "no pixel" (PS3.3 C.7.5.1.1.2)."""
+    value, limit = file.elements.get("PixelPaddingValue"), file.elements.get("PixelPaddingRangeLimit")
+    if value is None:
+        return None
+    bits = file.pixels.bits_allocated
+    ends = [_as_stored(int(v), bits, file.pixels.signed) for v in (value, value if limit is None else limit)]
+    return min(ends), max(ends)
+
+
+def _as_stored(value: int, bits: int, signed: bool) -> int:
+    """A padding value, whose VR may have lost its sign, in the representation of the pixels."""
+    value &= (1 << bits) - 1
+    return value - (1 << bits) if signed and value >= 1 << (bits - 1) else value

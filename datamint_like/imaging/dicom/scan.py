@@ -1,0 +1,142 @@
+"""Where the top-level elements at the start of a file lie, with none interpreted: the fast way to a header.
+
+Takes what nearly all files are: a preamble, little endian, elements in ascending order. It says nothing of
+anything else, which a full parser then reads.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from pydicom.uid import (
+    AllTransferSyntaxes,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+)
+
+#: VRs whose length has 4 bytes after 2 reserved ones (PS3.5 7.1.2), and those whose length has 2.
+_LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+_SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+_EXPLICIT, _IMPLICIT = struct.Struct("<HH2sH").unpack_from, struct.Struct("<HHL").unpack_from
+_LENGTH = struct.Struct("<L").unpack_from
+_UNDEFINED = 0xFFFFFFFF
+_ITEM, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD
+_ITEM_END = b"\xfe\xff\x0d\xe0"
+_META_START, _META_END = 132, 0x00030000
+_PIXELS_FROM = 0x7FE00008
+_SYNTAX = 0x00020010
+#: Syntaxes whose header is in little endian and as it is.
+_PLAIN = frozenset(AllTransferSyntaxes) - {ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian}
+
+#: VR (None where it is implicit) and encoded value (None for a sequence of undefined length).
+Encoded = tuple[str | None, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The encoded elements before the pixels, and where those are.
+
+    Attributes:
+        syntax: The transfer syntax UID.
+        elements: By tag.
+        pixels: Tag of the element that holds the pixels.
+        pixels_at: Where its value starts in the file.
+    """
+
+    syntax: str
+    elements: dict[int, Encoded]
+    pixels: int
+    pixels_at: int
+
+
+def scan(head: bytes) -> Scan | None:
+    """The elements of a file that starts with `head`, or None where a full parser has to look."""
+    meta = _walk(head, _META_START, implicit=False, stop=_META_END) if head[128:132] == b"DICM" else None
+    if meta is None:
+        return None
+    elements, at = meta
+    syntax = (elements.get(_SYNTAX, (None, b""))[1] or b"").rstrip(b"\0 ").decode("latin-1")
+    if syntax not in _PLAIN:
+        return None
+    implicit = syntax == ImplicitVRLittleEndian
+    found = _walk(head, at, implicit=implicit, stop=_PIXELS_FROM)
+    if found is None:
+        return None
+    elements, at = found
+    group, element = struct.unpack_from("<HH", head, at)
+    long = not implicit and head[at + 4 : at + 6] in _LONG
+    return Scan(syntax, elements, group << 16 | element, at + (12 if long else 8))
+
+
+def _walk(data: bytes, at: int, *, implicit: bool, stop: int) -> tuple[dict[int, Encoded], int] | None:
+    """The elements from `at` to the first tag that is not below `stop`, and its place."""
+    found: dict[int, Encoded] = {}
+    last, size = 0, len(data)
+    while at + 12 <= size:
+        tag, vr, length, body = _header(data, at, implicit)
+        if tag >= stop:
+            return found, at
+        if tag <= last or (vr is not None and vr not in _SHORT and vr not in _LONG):
+            return None
+        if length == _UNDEFINED:
+            end = _after_sequence(data, body, implicit) if vr in (None, b"SQ") else None
+            if end is None:
+                return None
+            found[tag] = "SQ", None
+        else:
+            end = body + length
+            found[tag] = None if vr is None else vr.decode("ascii"), data[body:end]
+        at, last = end, tag
+    return None
+
+
+def _header(data: bytes, at: int, implicit: bool) -> tuple[int, bytes | None, int, int]:
+    """Tag, VR, length, and where the value starts."""
+    if implicit:
+        group, element, length = _IMPLICIT(data, at)
+        return group << 16 | element, None, length, at + 8
+    group, element, vr, length = _EXPLICIT(data, at)
+    if vr in _LONG:
+        return group << 16 | element, vr, _LENGTH(data, at + 8)[0], at + 12
+    return group << 16 | element, vr, length, at + 8
+
+
+def _after_sequence(data: bytes, at: int, implicit: bool) -> int | None:
+    """Where a sequence of undefined length ends, or None where that cannot be said."""
+    while at + 8 <= len(data):
+        group, element, length = _IMPLICIT(data, at)
+        tag, at = group << 16 | element, at + 8
+        if tag == _SEQUENCE_END:
+            return at
+        if tag != _ITEM:
+            return None
+        if length != _UNDEFINED:
+            at += length
+            continue
+        after = _after_item(data, at, implicit)
+        if after is None:
+            return None
+        at = after
+    return None
+
+
+def _after_item(data: bytes, at: int, implicit: bool) -> int | None:
+    """Where an item of undefined length ends, or None where that cannot be said."""
+    while at + 8 <= len(data):
+        if data[at : at + 4] == _ITEM_END:
+            return at + 8
+        if at + 12 > len(data):
+            return None
+        _, vr, length, body = _header(data, at, implicit)
+        if vr is not None and vr not in _SHORT and vr not in _LONG:
+            return None
+        if length != _UNDEFINED:
+            at = body + length
+            continue
+        after = _after_sequence(data, body, implicit) if vr in (None, b"SQ") else None
+        if after is None:
+            return None
+        at = after
+    return None
