@@ -15,7 +15,7 @@ from datamint_like.api._annotation_rows import Origin
 from datamint_like.api._mask_frames import bytes_of, frames_of, is_nifti_source, name_of
 from datamint_like.api._mask_names import ClassNames, Colour, NamesGiven, class_names
 from datamint_like.api._mask_sources import plain_source
-from datamint_like.backends.base import Backend, NewAnnotation
+from datamint_like.backends.base import Backend, NewAnnotation, NewVolumeMask
 from datamint_like.entities import Resource
 from datamint_like.exceptions import DatamintWarning, DecodeError, GeometryError, ValidationError
 from datamint_like.imaging.types import HeaderFacts
@@ -68,16 +68,7 @@ class FrameMasks:
     annotations: tuple[NewAnnotation, ...]
 
 
-@dataclass(frozen=True)
-class VolumeMask:
-    """A label map of the whole volume."""
-
-    payload: bytes
-    names: dict[int, str]
-    template: NewAnnotation
-
-
-def plan_masks(source: MaskSource, names: NamesGiven, grid: Grid, options: MaskOptions) -> FrameMasks | VolumeMask:
+def plan_masks(source: MaskSource, names: NamesGiven, grid: Grid, options: MaskOptions) -> FrameMasks | NewVolumeMask:
     """The masks that a file or array comes to; a NIfTI file is a label map of the volume.
 
     Raises:
@@ -109,7 +100,7 @@ def plan_frame_masks(source: MaskSource, names: NamesGiven, grid: Grid, options:
     return FrameMasks(tuple(made))
 
 
-def plan_volume_mask(source: MaskSource, names: NamesGiven, grid: Grid, options: MaskOptions) -> VolumeMask:
+def plan_volume_mask(source: MaskSource, names: NamesGiven, grid: Grid, options: MaskOptions) -> NewVolumeMask:
     """The label map on the volume's grid, with a name for every label it holds."""
     from datamint_like.imaging import encode_volume_mask
 
@@ -130,7 +121,7 @@ def plan_volume_mask(source: MaskSource, names: NamesGiven, grid: Grid, options:
         payload = None
     if payload is None:
         payload = encode_volume_mask(labels, grid.facts)
-    return VolumeMask(payload, named, options.template())
+    return NewVolumeMask(payload, named, options.template())
 
 
 def _labels_of(source: Any, grid: Grid, axes: Literal["xyz", "dhw"], mask: str) -> npt.NDArray[Any]:
@@ -162,9 +153,9 @@ def _other_axes(source: Any, facts: HeaderFacts, axes: Literal["xyz", "dhw"]) ->
     return f' If it lies {meaning}, pass axes="{other}".'
 
 
-def store_masks(backend: Backend, resource: Resource, planned: FrameMasks | VolumeMask) -> list[str]:
+def store_masks(backend: Backend, resource: Resource, planned: FrameMasks | NewVolumeMask) -> list[str]:
     """The ids of the new annotations, in order of frame, then class."""
-    if isinstance(planned, VolumeMask):
+    if isinstance(planned, NewVolumeMask):
         made = backend.upload_volume_mask(resource.id, planned.payload, planned.names, planned.template)
     else:
         made = backend.create_annotations(resource.id, planned.annotations) if planned.annotations else []

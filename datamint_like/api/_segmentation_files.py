@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from datamint_like.api._masks import FrameMasks, Grid, MaskOptions, MaskSource, VolumeMask, plan_masks
+from datamint_like.api._masks import FrameMasks, Grid, MaskOptions, MaskSource, plan_masks
 from datamint_like.api._uploads import Planned
 from datamint_like.backends.base import NewResource, NewVolumeMask
 from datamint_like.exceptions import ValidationError
@@ -68,7 +68,7 @@ class MaskUploads:
     def __init__(self, masks: Sequence[Sequence[MaskFile]], options: MaskOptions) -> None:
         self._masks = masks
         self._options = options
-        self._ready: dict[tuple[Path, ...], list[FrameMasks | VolumeMask]] = {}
+        self._ready: dict[tuple[Path, ...], list[FrameMasks | NewVolumeMask]] = {}
 
     def prepare(self, items: Sequence[Planned]) -> None:
         """Read every mask, hold it against the resource it is for, and keep it encoded until `add`.
@@ -88,7 +88,5 @@ class MaskUploads:
         """`new` with the masks that were prepared for it."""
         planned = self._ready.pop(item.group.paths)
         frames = [annotation for each in planned if isinstance(each, FrameMasks) for annotation in each.annotations]
-        volumes = [
-            NewVolumeMask(each.payload, each.names, each.template) for each in planned if isinstance(each, VolumeMask)
-        ]
+        volumes = [each for each in planned if isinstance(each, NewVolumeMask)]
         return replace(new, annotations=tuple(frames), volume_masks=tuple(volumes))

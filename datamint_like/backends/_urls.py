@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from datamint_like.exceptions import ValidationError
 
-_DATABASE = "store.sqlite"
+DATABASE = "store.sqlite"
 
 
 def store_url(text: str) -> str:
@@ -60,7 +60,7 @@ def has_store(text: str) -> bool:
         NotImplementedError: `text` names a server.
     """
     try:
-        return (store_folder(text) / _DATABASE).exists()
+        return (store_folder(text) / DATABASE).exists()
     except OSError:  # a folder that may not be looked into: whoever opens the store tells more
         return True
 

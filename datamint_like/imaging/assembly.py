@@ -17,8 +17,8 @@ from datamint_like.imaging.types import Assembly, Group, Skipped, SourceFile
 def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[int], None] | None = None) -> Assembly:
     """The resources that these files make, and the files left out, each with its reason.
 
-    DICOM files of one patient, series, size and orientation make one resource whose parts are ordered
-    along the normal. Multi-frame files and pictures without a place stay alone. Nothing is raised for a bad
+    DICOM files of one patient, series, frame of reference, size and orientation make one resource whose parts
+    are ordered along the normal. Multi-frame files and pictures without a place stay alone. Nothing is raised for a bad
     file: it is left out, and the rest goes on. The result does not depend on the order of `paths`.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
-from datamint_like.backends._urls import store_folder
+from datamint_like.backends._urls import DATABASE, store_folder
 from datamint_like.backends.base import (
     AnnotationQuery,
     NewAnnotation,
@@ -65,7 +65,7 @@ class LocalBackend:
         self.url = url
         folder = made_ready(store_folder(url))
         self._files = FileStore(folder)
-        self._database = Database(folder / "store.sqlite", url)
+        self._database = Database(folder / DATABASE, url)
         self._files.sweep()
 
     def __reduce__(self) -> tuple[type[LocalBackend], tuple[str]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from datamint_like._files import make_dirs
+from datamint_like.backends._urls import DATABASE
 from datamint_like.exceptions import StorageError, ValidationError
 
 _MODE = 0o700
-_DATABASE = "store.sqlite"
 
 
 def made_ready(folder: Path) -> Path:
@@ -21,7 +21,7 @@ def made_ready(folder: Path) -> Path:
     try:
         if folder.is_file():
             raise ValidationError(f"{folder} is a file; a store is a folder.")
-        if not (folder / _DATABASE).exists():
+        if not (folder / DATABASE).exists():
             _make(folder)
     except (FileExistsError, NotADirectoryError) as error:
         raise ValidationError(f"A store is a folder; {folder} lies inside a file.") from error
@@ -32,7 +32,7 @@ def made_ready(folder: Path) -> Path:
 
 def _make(folder: Path) -> None:
     make_dirs(folder, mode=_MODE)
-    others = [path.name for path in folder.iterdir() if not path.name.startswith((_DATABASE, "store.lock"))]
+    others = [path.name for path in folder.iterdir() if not path.name.startswith((DATABASE, "store.lock"))]
     if set(others) - {"blobs", "incoming"}:
         raise ValidationError(f"{folder} holds other files and no store. Name a new or empty folder for the store.")
     folder.chmod(_MODE)  # an empty folder that was there already may be open to others
