@@ -7,15 +7,12 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from datamint_like.backends.base import Backend
 from datamint_like.backends.finding import find_project
 from datamint_like.entities import Annotation, AnnotationWorklist, Project, Resource, User
 from datamint_like.exceptions import ValidationError
-
-if TYPE_CHECKING:
-    from datamint_like.api.client import Api
 
 ProjectRef: TypeAlias = Project | str
 ResourceRef: TypeAlias = Resource | str
@@ -27,10 +24,18 @@ Entity = TypeVar("Entity", Project, Resource, Annotation, AnnotationWorklist, Us
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
+class Handle(Protocol):
+    """What a group of calls needs of the handle that it belongs to."""
+
+    @property
+    def backend(self) -> Backend:
+        """The store, opened when it is first used."""
+
+
 class Endpoint:
     """One group of calls on the store of an `Api`."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Handle) -> None:
         self._api = api
 
     @property

@@ -28,6 +28,7 @@ from datamint_like.api._masks import MaskOptions
 from datamint_like.api._segmentation_files import MaskUploads, SegmentationFiles, masks_given
 from datamint_like.api._upload_arguments import MetadataGiven, metadata_list, refuse_what_is_missing, tag_list
 from datamint_like.api._uploads import OnError, UploadedIds, UploadOptions, plan, store, warn_of
+from datamint_like.api.annotations import AnnotationsApi
 from datamint_like.backends.base import DeletedRows, ResourceQuery
 from datamint_like.entities import Annotation, Resource
 from datamint_like.exceptions import ItemNotFoundError, ValidationError
@@ -280,7 +281,7 @@ class ResourcesApi(Endpoint):
 
     def get_annotations(self, resource: ResourceRef, annotation_type: str | None = None) -> list[Annotation]:
         """The annotations of one resource, in order."""
-        return self._api.annotations.get_list(resource, annotation_type)
+        return AnnotationsApi(self._api).get_list(resource, annotation_type)
 
     # -- bytes
 
