@@ -83,6 +83,7 @@ def test_nifti_is_found_inside_gzip_and_outside(name: str, tmp_path: Path):
         (b"hello", "no image format"),
         (gzip.compress(b"hello" * 1000), "no image format"),
     ],
+    ids=["empty", "TIFF", "PDF", "text", "text in gzip"],  # gzip bytes hold the time: no part of a test's name
 )
 def test_content_that_no_decoder_takes_is_an_error_that_says_what_it_is(content: bytes, says: str, tmp_path: Path):
     path = tmp_path / "thing.dcm"
