@@ -3,7 +3,7 @@
 Promises: a snapshot never changes once it has its name; any number of processes and threads read it at once,
 also from a network or read-only disk; it pickles as its path.
 
-Layout (version 1): `meta(key, value)`; `resource(row, ...)` with one row a resource, numbered from 0 in dataset
+Layout (version 2): `meta(key, value)`; `resource(row, ...)` with one row a resource, numbered from 0 in dataset
 order, its record as MessagePack and the columns that filters and label sets query; `part(row, position, record)`;
 `annotation(n, row, ...)` likewise, in order.
 """
@@ -17,7 +17,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -30,8 +30,10 @@ from datamint_like.entities import Annotation, AnnotationWorklist, Part, Project
 from datamint_like.exceptions import CacheError
 from datamint_like.imaging import canonical_shape, facts_of, frame_axis_of
 
-FORMAT = 1
+FORMAT = 2
 Rows = npt.NDArray[np.int64]
+#: The columns that hold the extents of a volume: canonical, then as stored.
+Axis = Literal["d", "h", "w", "k", "j", "i"]
 _REBUILD = "Build the dataset again with auto_update=True."
 
 _SCHEMA = """
@@ -40,6 +42,7 @@ CREATE TABLE resource (
     row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, digest TEXT NOT NULL, kind TEXT, patient TEXT,
     filename TEXT NOT NULL, tags TEXT NOT NULL,
     d INTEGER NOT NULL, h INTEGER NOT NULL, w INTEGER NOT NULL, uneven_axis INTEGER,
+    k INTEGER NOT NULL, j INTEGER NOT NULL, i INTEGER NOT NULL,
     record BLOB NOT NULL
 );
 CREATE TABLE part (row INTEGER NOT NULL, position INTEGER NOT NULL, record BLOB NOT NULL,
@@ -139,12 +142,13 @@ class Snapshot:
         """One column of `resource`, in row order."""
         return [value for (value,) in self._all(f"SELECT {name} FROM resource ORDER BY row")]
 
-    def slice_starts(self, axis: int) -> Rows:
-        """For each row the number of slices along canonical `axis` in all volumes before it, and the total last.
+    def slice_starts(self, axis: Axis) -> Rows:
+        """For each row the number of slices along an axis in all volumes before it, and the total last.
 
-        Rows that are no volumes have no slices; so slice k of row r is number `starts[r] + k`.
+        The axis is canonical (`"d"`, `"h"`, `"w"`) or the file's own (`"k"`, `"j"`, `"i"`). Rows that are no
+        volumes have no slices; so slice n of row r is number `starts[r] + n`.
         """
-        cut = self._all(f"SELECT CASE kind WHEN 'volume' THEN {'dhw'[axis]} ELSE 0 END FROM resource ORDER BY row")
+        cut = self._all(f"SELECT CASE kind WHEN 'volume' THEN {axis} ELSE 0 END FROM resource ORDER BY row")
         counts = np.fromiter((count for (count,) in cut), dtype=np.int64)
         return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
 
@@ -203,7 +207,9 @@ def write_snapshot(path: Path, content: ProjectContent, store_url: str) -> None:
 def _fill(connection: sqlite3.Connection, content: ProjectContent, store_url: str) -> None:
     meta = _Meta(FORMAT, content.revision, store_url, content.project, content.worklists)
     connection.execute("INSERT INTO meta VALUES ('snapshot', ?)", (msgspec.msgpack.encode(meta),))
-    connection.executemany("INSERT INTO resource VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _resource_rows(content))
+    connection.executemany(
+        "INSERT INTO resource VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _resource_rows(content)
+    )
     for row, resource in enumerate(content.resources):
         parts = enumerate(content.parts.get(resource.id, ()))
         connection.executemany(
@@ -227,7 +233,7 @@ def _resource_rows(content: ProjectContent) -> Iterator[tuple[Any, ...]]:
         uneven = frame_axis_of(facts)[0] if facts and facts.irregularity else None
         tags = json.dumps(resource.tags)
         found = (row, resource.id, digest.hexdigest(), kind, resource.patient_id, resource.filename, tags)
-        yield (*found, d, h, w, uneven, record)
+        yield (*found, d, h, w, uneven, *(facts.shape if facts else (0, 0, 0)), record)
 
 
 def _annotation_row(row: int, annotation: Annotation) -> Sequence[Any]:

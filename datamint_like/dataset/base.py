@@ -35,7 +35,7 @@ from datamint_like.dataset.reader import Reader, ReaderOptions
 from datamint_like.dataset.rows import RowNumbers, as_array, take
 from datamint_like.entities import Annotation, Project, Resource
 from datamint_like.exceptions import DatamintDatasetException
-from datamint_like.imaging.types import Intensity, Kind, ReadOptions
+from datamint_like.imaging.types import Intensity, Kind, Orientation, ReadOptions
 from datamint_like.slices.lru import parse_size
 
 
@@ -73,6 +73,9 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
             [0, 1]), `("clip", low, high)`, or a function of the array (C, D, H, W).
         dtype: Type of `image`, such as `"float32"` or `torch.float32`; None is what the header decides. Values that
             do not fit are an error.
+        orientation: `"canonical"` turns volumes to the patient's axes; `"native"` keeps the file's own (k, j, i).
+        resample_masks: Bring masks of another grid to that of their resource, by nearest neighbour; without it they
+            are an error.
         memory_cache: How much decoded data a sliced dataset keeps in each process, in bytes or as `"256MB"`.
         **later: Keywords that are announced but not built yet raise NotImplementedError.
 
@@ -114,6 +117,8 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
         irregular_spacing: Literal["raise", "keep"] = "raise",
         intensity: Intensity = "native",
         dtype: str | torch.dtype | None = None,
+        orientation: Orientation = "canonical",
+        resample_masks: bool = False,
         memory_cache: int | str = "256MB",
         **later: Any,
     ) -> None:
@@ -163,8 +168,9 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
             max_voxels=settings.max_voxels,
             dtype=dtype_name(dtype),  # type: ignore[arg-type]  # ReadOptions says what is wrong with it
             intensity=intensity,
+            orientation=orientation,
         )
-        self._reading = ReaderOptions(read, parse_size(memory_cache))
+        self._reading = ReaderOptions(read, parse_size(memory_cache), bool(resample_masks))
         self._api_key = api_key if api_key is not None else settings.api_key
         self._state: tuple[Prepared, RowNumbers] | None = None
         self._reader: Reader | None = None
@@ -384,11 +390,3 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
         raise NotImplementedError(
             "build_mlflow_dataset() is not available yet. dataset.fingerprint identifies the data."
         )
-
-    def __repr__(self) -> str:
-        what = self._source.project
-        name = what.name if isinstance(what, Project) else what
-        source = f"project={name!r}" if name else f"{len(self._source.resource_ids or ())} resources"
-        size = "not prepared" if self._state is None else f"{len(self)} items"
-        part = f", split={self.split_name!r}" if self.split_name else ""
-        return f"{type(self).__name__}({source}, {size}{part})"

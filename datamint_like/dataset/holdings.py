@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from datamint_like.annotations import Selection
 from datamint_like.dataset.fingerprint import fingerprint
-from datamint_like.dataset.options import Output
+from datamint_like.dataset.options import Output, Source
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.dataset.reader import Reader, ReaderOptions
 from datamint_like.dataset.rows import LazySequence, RowNumbers, as_array
@@ -24,10 +24,12 @@ from datamint_like.imaging.types import ReadOptions
 class Holdings:
     """The read-only half of a dataset; `DatamintBaseDataset` prepares it and makes items of it."""
 
+    _source: Source
     _selection: Selection
     _output: Output
     _reading: ReaderOptions
     _split: SplitOrigin
+    _state: tuple[Prepared, RowNumbers] | None
 
     @property
     @abstractmethod
@@ -129,7 +131,7 @@ class Holdings:
 
     def _fingerprint_options(self) -> tuple[object, ...]:
         read = replace(self._reading.read, max_voxels=ReadOptions.max_voxels)  # a limit changes no value
-        return type(self).__name__, self._selection, self._output, read
+        return type(self).__name__, self._selection, self._output, read, self._reading.resample_masks
 
     def _resource_rows(self) -> npt.NDArray[np.int64]:
         """The snapshot's row of each item."""
@@ -138,3 +140,11 @@ class Holdings:
     def _planes(self, resource_rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Which slice of its resource each item is; 0 for whole items."""
         return np.zeros_like(resource_rows)
+
+    def __repr__(self) -> str:
+        what = self._source.project
+        name = what.name if isinstance(what, Project) else what
+        source = f"project={name!r}" if name else f"{len(self._source.resource_ids or ())} resources"
+        size = "not prepared" if self._state is None else f"{len(self)} items"
+        part = f", split={self.split_name!r}" if self.split_name else ""
+        return f"{type(self).__name__}({source}, {size}{part})"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -11,28 +10,15 @@ import numpy.typing as npt
 import torch
 
 from datamint_like.annotations import is_of_one_frame
+from datamint_like.dataset.cut import Cut, Plane
 from datamint_like.dataset.metainfo import metainfo_of, slice_metainfo_of
 from datamint_like.dataset.options import Output
 from datamint_like.dataset.reader import Reader
 from datamint_like.dataset.targets import label_targets, segmentation_targets
 from datamint_like.entities import Annotation, Resource
-from datamint_like.imaging import frame_axis_of, required_facts
-from datamint_like.imaging.types import HeaderFacts
+from datamint_like.imaging import required_facts
 
 Item = dict[str, Any]
-AXIS_NAMES: tuple[Literal["axial", "coronal", "sagittal"], ...] = ("axial", "coronal", "sagittal")
-
-
-@dataclass(frozen=True)
-class Plane:
-    """One slice: `index` along canonical `axis` (0 D, 1 H, 2 W)."""
-
-    axis: int
-    index: int
-
-    def of(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The slice of an array (n, D, H, W), as a view (n, ...)."""
-        return array[(slice(None),) * (1 + self.axis) + (self.index,)]
 
 
 def whole_item(reader: Reader, row: int, output: Output) -> Item:
@@ -52,17 +38,18 @@ def whole_item(reader: Reader, row: int, output: Output) -> Item:
     return item | _objects(output, metainfo_of(decoded, reader.units(decoded)), annotations, resource)
 
 
-def slice_item(reader: Reader, row: int, plane: Plane, output: Output) -> Item:
-    """The item of one slice: exactly the cut of its volume's item."""
+def slice_item(reader: Reader, row: int, cut: Cut, index: int, output: Output) -> Item:
+    """The item of slice `index` of a volume: exactly the cut of the volume's item."""
     resource = reader.prepared.snapshot.resource(row)
     decoded = reader.kept_image(row, resource)
     masks = reader.kept_masks(row, resource) if output.return_segmentations else {}
+    plane = cut.plane(decoded.facts, index)
     image = plane.of(decoded.array)
-    frame = stored_frame(decoded.facts, plane)
+    frame = cut.stored_frame(decoded.facts, plane)
     annotations = reader.annotations(row)
-    cut = {author: (plane.of(stack), codes) for author, (stack, codes) in masks.items()}
+    targets = {author: (plane.of(stack), codes) for author, (stack, codes) in masks.items()}
     item: Item = {"image": torch.from_numpy(own(image, shared=True))}
-    item |= segmentation_targets(cut, image.shape[1:], reader.prepared.space, output)
+    item |= segmentation_targets(targets, image.shape[1:], reader.prepared.space, output)
     item |= label_targets(
         annotations,
         reader.prepared.space,
@@ -71,24 +58,17 @@ def slice_item(reader: Reader, row: int, plane: Plane, output: Output) -> Item:
         frame=-1 if frame is None else frame,
     )
     metainfo = slice_metainfo_of(decoded, plane.axis, plane.index, reader.units(decoded))
-    return item | _objects(output, metainfo, _applying(annotations, frame), sliced_resource(resource, plane))
+    return item | _objects(output, metainfo, _applying(annotations, frame), sliced_resource(resource, cut, plane))
 
 
-def stored_frame(facts: HeaderFacts, plane: Plane) -> int | None:
-    """The stored plane that a slice is, or None where slices run across the stored planes."""
-    axis, flipped = frame_axis_of(facts)
-    if plane.axis != axis:
-        return None
-    return facts.shape[0] - 1 - plane.index if flipped else plane.index
-
-
-def sliced_resource(resource: Resource, plane: Plane) -> Resource:
+def sliced_resource(resource: Resource, cut: Cut, plane: Plane) -> Resource:
     """The resource as its slice shows it: with the slice's axis and index, and the stored frame it is."""
+    facts = required_facts(resource)
     return msgspec.structs.replace(
         resource,
-        slice_axis=AXIS_NAMES[plane.axis],
+        slice_axis=cut.name(facts),
         slice_index=plane.index,
-        frame_index=stored_frame(required_facts(resource), plane),
+        frame_index=cut.stored_frame(facts, plane),
     )
 
 

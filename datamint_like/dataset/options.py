@@ -132,8 +132,6 @@ def worklist_ids_of(worklists: Worklists) -> tuple[str, ...] | Literal["all"] | 
 _LATER: Mapping[str, tuple[Any, str]] = {
     "alb_transform": (None, "transforming items; transform inside the training loop until then"),
     "return_boxes": (False, "boxes as tensors; they are in item['annotations'] with their geometry"),
-    "orientation": ("canonical", "the file's own axis order; items come in canonical orientation"),
-    "resample_masks": (False, "masks of another grid; masks must have the grid of their resource"),
     "seed": (None, "seeded transforms; there are no transforms yet"),
     "all_annotations": (True, "leaving out unpublished annotations; all are returned"),
 }

@@ -30,10 +30,11 @@ Masks = dict[str, tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]
 
 @dataclass(frozen=True)
 class ReaderOptions:
-    """How rows are read, and how much of them this process keeps."""
+    """How rows are read, whether masks of another grid are resampled, and how much this process keeps (bytes)."""
 
     read: ReadOptions
     memory_cache: int
+    resample_masks: bool = False
 
 
 class Reader:
@@ -81,7 +82,7 @@ class Reader:
                 with about(resource):
                     pieces.append(self._piece(annotation, facts))
         stacked = stack_instances(pieces, self.prepared.space, facts.shape, multi_frame=facts.kind != "image")
-        turn = turn_of(facts)
+        turn = turn_of(facts, self.options.read.orientation)
         return {author: (turn.array(masks), codes) for author, (masks, codes) in stacked.items()}
 
     def kept_image(self, row: int, resource: Resource) -> Decoded:
@@ -98,10 +99,11 @@ class Reader:
         payload = self._blobs.annotation_bytes(annotation)
         name, limit = f"{annotation.identifier} ({annotation.id})", self.options.read.max_voxels
         if is_of_one_frame(annotation):
-            frame, array = annotation.frame_index, decode_frame_mask(payload, facts, name=name, max_voxels=limit)
-        else:
-            frame, array = None, (decode_mask(payload, facts, name=name, max_voxels=limit) != 0).astype(np.uint8)
-        return MaskPiece(annotation.author, annotation.identifier, frame, array)
+            array = decode_frame_mask(payload, facts, name=name, max_voxels=limit)
+            return MaskPiece(annotation.author, annotation.identifier, annotation.frame_index, array)
+        resample = self.options.resample_masks
+        labels = decode_mask(payload, facts, name=name, max_voxels=limit, resample=resample)
+        return MaskPiece(annotation.author, annotation.identifier, None, (labels != 0).astype(np.uint8))
 
 
 def _weight(value: Decoded | Masks) -> int:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from datamint_like.dataset.base import DatamintBaseDataset
-from datamint_like.dataset.item import AXIS_NAMES, Item, Plane, slice_item, sliced_resource
+from datamint_like.dataset.cut import Cut, SliceAxis
+from datamint_like.dataset.item import Item, slice_item, sliced_resource
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.dataset.reader import ReaderOptions
 from datamint_like.dataset.rows import RowNumbers, as_array, as_row_numbers, expand
 from datamint_like.entities import Resource
 from datamint_like.exceptions import DatamintDatasetException, GeometryError
+from datamint_like.imaging import required_facts
 from datamint_like.imaging.types import Kind
-
-SliceAxis = Literal["axial", "sagittal", "coronal"] | int
 
 
 class SlicedVolumeDataset(DatamintBaseDataset):
@@ -30,7 +30,8 @@ class SlicedVolumeDataset(DatamintBaseDataset):
 
     Args:
         *args: As for `DatamintBaseDataset`.
-        slice_axis: `"axial"` (D), `"coronal"` (H), `"sagittal"` (W), or 0, 1, 2.
+        slice_axis: `"axial"` (D), `"coronal"` (H), `"sagittal"` (W), or 0, 1, 2 for the array's axes. With
+            `orientation="native"` a name still cuts the anatomical plane, a number the file's own (k, j, i).
         parent_dataset: Slice this dataset instead of naming a project.
         **kwargs: As for `DatamintBaseDataset`.
 
@@ -48,29 +49,29 @@ class SlicedVolumeDataset(DatamintBaseDataset):
         parent_dataset: DatamintBaseDataset | None = None,
         **kwargs: Any,
     ) -> None:
-        self._axis = axis_number(slice_axis)
         if parent_dataset is None:
             super().__init__(*args, **kwargs)
+            self._cut = Cut.along(slice_axis, self._reading.read.orientation)
         elif args or kwargs:
             raise DatamintDatasetException("parent_dataset= brings all other options with it; give it alone.")
         else:
-            self._adopt(parent_dataset)
+            self._adopt(parent_dataset, slice_axis)
 
     @classmethod
     def from_dataset(cls, parent_dataset: DatamintBaseDataset, slice_axis: SliceAxis | str = "axial") -> Self:
         """The slices of an existing dataset: its snapshot, label space and options, no question to the store."""
         sliced = cls.__new__(cls)
-        sliced._axis = axis_number(slice_axis)
-        sliced._adopt(parent_dataset)
+        sliced._adopt(parent_dataset, slice_axis)
         return sliced
 
-    def _adopt(self, parent: DatamintBaseDataset) -> None:
+    def _adopt(self, parent: DatamintBaseDataset, slice_axis: SliceAxis | str) -> None:
         if isinstance(parent, SlicedVolumeDataset) or "volume" not in parent.kinds:
             raise DatamintDatasetException(f"Only a dataset of volumes can be sliced, not a {type(parent).__name__}.")
+        cut = Cut.along(slice_axis, parent._reading.read.orientation)
         parent.prepare()
         self.__dict__.update(parent.__dict__)
         self.__dict__.pop("fingerprint", None)
-        self._reader = None
+        self._reader, self._cut = None, cut
         self._state = parent._prepared, self._slices_of(parent._prepared, as_array(parent._rows))
 
     def _root_rows(self, prepared: Prepared) -> RowNumbers:
@@ -79,7 +80,7 @@ class SlicedVolumeDataset(DatamintBaseDataset):
     def _slices_of(self, prepared: Prepared, volumes: npt.NDArray[np.int64]) -> RowNumbers:
         if self._reading.read.irregular_spacing == "raise":
             self._refuse_uneven(prepared, volumes)
-        return as_row_numbers(expand(volumes, prepared.snapshot.slice_starts(self._axis)))
+        return as_row_numbers(expand(volumes, prepared.snapshot.slice_starts(self._cut.column)))
 
     def _reader_options(self) -> ReaderOptions:
         """Uneven series are read too: which cuts of them are allowed was settled with the rows."""
@@ -88,36 +89,36 @@ class SlicedVolumeDataset(DatamintBaseDataset):
     def _refuse_uneven(self, prepared: Prepared, volumes: npt.NDArray[np.int64]) -> None:
         """Unevenly spaced series slice along their acquisition axis only: elsewhere the picture would lie."""
         snapshot = prepared.snapshot
-        uneven = np.intersect1d(volumes, snapshot.rows_where("uneven_axis <> :axis", axis=self._axis))
+        uneven = np.intersect1d(volumes, snapshot.rows_where(self._cut.uneven_condition))
         if len(uneven):
             first = snapshot.resource(int(uneven[0]))
             raise GeometryError(
                 f"{len(uneven)} of {len(volumes)} volumes have missing or unevenly spaced planes and cannot be cut "
-                f"{AXIS_NAMES[self._axis]}, the first is resource {first.id} ({first.filename}): "
+                f"{self._cut.label}, the first is resource {first.id} ({first.filename}): "
                 f"{first.metadata.get('irregularity')} Slice along the acquisition axis, leave them out, or pass "
                 "irregular_spacing='keep' to cut the planes as they are stacked."
             )
 
     @cached_property
     def _starts(self) -> npt.NDArray[np.int64]:
-        return self._prepared.snapshot.slice_starts(self._axis)
+        return self._prepared.snapshot.slice_starts(self._cut.column)
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in super().__getstate__().items() if key != "_starts"}
 
     @property
-    def slice_axis(self) -> Literal["axial", "coronal", "sagittal"]:
-        """The plane that the slices lie in."""
-        return AXIS_NAMES[self._axis]
+    def slice_axis(self) -> SliceAxis:
+        """The plane that the slices lie in; the number of an axis of the file's own array."""
+        return self._cut.label
 
-    def _locate(self, row: int) -> tuple[int, Plane]:
-        """The volume's row and the plane of one slice number."""
+    def _locate(self, row: int) -> tuple[int, int]:
+        """The volume's row, and which of its slices one slice number is."""
         volume = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return volume, Plane(self._axis, row - int(self._starts[volume]))
+        return volume, row - int(self._starts[volume])
 
     def _load_item(self, row: int) -> Item:
-        volume, plane = self._locate(row)
-        return slice_item(self._read, volume, plane, self._output)
+        volume, index = self._locate(row)
+        return slice_item(self._read, volume, self._cut, index, self._output)
 
     def _resource_row(self, row: int) -> int:
         return self._locate(row)[0]
@@ -130,21 +131,9 @@ class SlicedVolumeDataset(DatamintBaseDataset):
         return as_array(self._rows) - self._starts[resource_rows]
 
     def _resource(self, row: int) -> Resource:
-        volume, plane = self._locate(row)
-        return sliced_resource(self._prepared.snapshot.resource(volume), plane)
+        volume, index = self._locate(row)
+        resource = self._prepared.snapshot.resource(volume)
+        return sliced_resource(resource, self._cut, self._cut.plane(required_facts(resource), index))
 
     def _fingerprint_options(self) -> tuple[object, ...]:
-        return (*super()._fingerprint_options(), self._axis)
-
-
-def axis_number(axis: object) -> int:
-    """0 (D, axial), 1 (H, coronal) or 2 (W, sagittal).
-
-    Raises:
-        DatamintDatasetException: There is no such axis.
-    """
-    if isinstance(axis, str) and axis in AXIS_NAMES:
-        return AXIS_NAMES.index(axis)
-    if isinstance(axis, (int, np.integer)) and not isinstance(axis, bool) and 0 <= int(axis) <= 2:
-        return int(axis)
-    raise DatamintDatasetException(f"axis is 'axial', 'coronal', 'sagittal', or 0, 1, 2; not {axis!r}.")
+        return (*super()._fingerprint_options(), self._cut)

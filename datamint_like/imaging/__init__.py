@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from datamint_like.imaging.metadata import facts_to_metadata as facts_to_metadata
     from datamint_like.imaging.metadata import required_facts as required_facts
     from datamint_like.imaging.multiframe import derive_multiframe as derive_multiframe
-    from datamint_like.imaging.orientation import canonical_affine as canonical_affine
     from datamint_like.imaging.orientation import canonical_shape as canonical_shape
     from datamint_like.imaging.orientation import frame_axis_of as frame_axis_of
+    from datamint_like.imaging.orientation import item_affine as item_affine
     from datamint_like.imaging.orientation import turn_of as turn_of
     from datamint_like.imaging.reading import decode_stored as decode_stored
     from datamint_like.imaging.reading import probe as probe
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from datamint_like.imaging.types import Group as Group
     from datamint_like.imaging.types import HeaderFacts as HeaderFacts
     from datamint_like.imaging.types import Intensity as Intensity
+    from datamint_like.imaging.types import Orientation as Orientation
     from datamint_like.imaging.types import ReadOptions as ReadOptions
     from datamint_like.imaging.types import Skipped as Skipped
     from datamint_like.imaging.types import StoredImage as StoredImage
@@ -46,7 +47,7 @@ _MODULES = {
     "masks": ("array_to_stored", "decode_frame_mask", "decode_mask", "encode_frame_mask", "encode_volume_mask"),
     "metadata": ("facts_from_metadata", "facts_of", "facts_to_metadata", "required_facts"),
     "multiframe": ("derive_multiframe",),
-    "orientation": ("canonical_affine", "canonical_shape", "frame_axis_of", "turn_of"),
+    "orientation": ("canonical_shape", "frame_axis_of", "item_affine", "turn_of"),
     "reading": ("decode_stored", "probe", "read"),
     "types": (
         "DTYPES",
@@ -56,6 +57,7 @@ _MODULES = {
         "Group",
         "HeaderFacts",
         "Intensity",
+        "Orientation",
         "ReadOptions",
         "Skipped",
         "StoredImage",

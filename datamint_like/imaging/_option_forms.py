@@ -15,6 +15,8 @@ from datamint_like.exceptions import ValidationError
 Change = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 Intensity = Literal["native", "dicom-window"] | tuple[Literal["window", "clip"], float, float] | Change
 
+#: How the axes of a volume lie: D, H, W of the patient, or k, j, i of the file.
+Orientation = Literal["canonical", "native"]
 #: The types that items can have: those that every operation of torch supports, int64 and the other floats.
 DTYPES = ("uint8", "int16", "int32", "int64", "float16", "float32", "float64")
 

@@ -21,6 +21,7 @@ from datamint_like.imaging.affine import Affine, Turn
 from datamint_like.imaging.nifti import SWAP_XYZ, decode_labels
 from datamint_like.imaging.orientation import canonical_shape, turn_of
 from datamint_like.imaging.raster import decode_gray
+from datamint_like.imaging.resampling import resampled
 from datamint_like.imaging.types import Array, HeaderFacts
 from datamint_like.imaging.values import integer_type, stored_range
 
@@ -31,7 +32,13 @@ SAME_GRID = 0.05
 
 
 def decode_mask(
-    payload: bytes, facts: HeaderFacts, *, name: str, axes: Axes = "xyz", max_voxels: int = DEFAULT_MAX_VOXELS
+    payload: bytes,
+    facts: HeaderFacts,
+    *,
+    name: str,
+    axes: Axes = "xyz",
+    max_voxels: int = DEFAULT_MAX_VOXELS,
+    resample: bool = False,
 ) -> Array:
     """The integer label map (K, J, I) of a NIfTI payload, in the resource's stored orientation.
 
@@ -42,6 +49,7 @@ def decode_mask(
         axes: What the axes are when the mask carries no geometry (an identity affine on a resource that has
             another): `"xyz"` the stored volume as nibabel shows it, `"dhw"` the item.
         max_voxels: Refuse a header that claims more.
+        resample: Bring a mask of another grid to that of the resource, by nearest neighbour, instead of refusing it.
 
     Raises:
         DecodeError: It is not NIfTI, is damaged, too large, or its labels are not integers of 32 bits.
@@ -56,10 +64,13 @@ def decode_mask(
         if affine is None or facts.affine is None or bare:
             return array_to_stored(labels.transpose(2, 1, 0), facts, axes=axes)
         turn = _turn_between(affine, labels.shape, facts.affine, facts.shape)
+        if turn is None and resample:
+            return resampled(labels, affine, facts)
         if turn is None:
             raise GeometryError(
                 f"it lies on another grid: the mask has shape (k, j, i) {labels.shape} and {affine!r}, "
-                f"the image {facts.shape} and {facts.affine!r}. Resample the mask to the image first."
+                f"the image {facts.shape} and {facts.affine!r}. Resample the mask to the image first, "
+                "or pass resample_masks=True."
             )
         return np.ascontiguousarray(turn.array(labels))
 

@@ -1,4 +1,4 @@
-"""From stored to canonical orientation, by header facts alone."""
+"""From stored orientation to that of the item, by header facts alone."""
 
 from __future__ import annotations
 
@@ -6,42 +6,42 @@ import numpy as np
 import numpy.typing as npt
 
 from datamint_like.imaging.affine import Affine, Turn
-from datamint_like.imaging.types import HeaderFacts
+from datamint_like.imaging.types import HeaderFacts, Orientation
 
 
-def turn_of(facts: HeaderFacts) -> Turn:
-    """The permutation and flips from stored (k, j, i) to item (d, h, w) order; none without geometry."""
-    if facts.kind != "volume" or facts.affine is None:
+def turn_of(facts: HeaderFacts, orientation: Orientation = "canonical") -> Turn:
+    """The permutation and flips from stored (k, j, i) to the item's axes; none without geometry or in native order."""
+    if facts.kind != "volume" or facts.affine is None or orientation == "native":
         return Turn()
     return facts.affine.turn_to()
 
 
 def canonical_shape(facts: HeaderFacts) -> tuple[int, int, int, int]:
-    """(C, D, H, W) of the item that this resource gives."""
+    """(C, D, H, W) of the item that this resource gives in canonical orientation."""
     return (facts.channels, *turn_of(facts).shape(facts.shape))
 
 
-def canonical_affine(facts: HeaderFacts) -> Affine | None:
+def item_affine(facts: HeaderFacts, orientation: Orientation = "canonical") -> Affine | None:
     """Item index (d, h, w) to patient RAS+ mm, or None where the file carries no geometry."""
     if facts.affine is None:
         return None
-    return turn_of(facts).affine(facts.affine, facts.shape)
+    return turn_of(facts, orientation).affine(facts.affine, facts.shape)
 
 
-def frame_axis_of(facts: HeaderFacts) -> tuple[int, bool]:
-    """Which item axis (0 D, 1 H, 2 W) the stored planes lie along, and whether it runs against their order."""
-    turn = turn_of(facts)
+def frame_axis_of(facts: HeaderFacts, orientation: Orientation = "canonical") -> tuple[int, bool]:
+    """Which item axis (0, 1 or 2) the stored planes lie along, and whether it runs against their order."""
+    turn = turn_of(facts, orientation)
     axis = turn.axes.index(0)
     return axis, turn.flips[axis]
 
 
-def canonical_plane_origins(facts: HeaderFacts) -> npt.NDArray[np.float64] | None:
-    """(planes, 3) patient RAS+ mm of the first pixel of each plane in item orientation, for irregular series."""
+def item_plane_origins(facts: HeaderFacts, orientation: Orientation = "canonical") -> npt.NDArray[np.float64] | None:
+    """(planes, 3) patient RAS+ mm of the first pixel of each plane of the item, for irregular series."""
     if facts.plane_origins is None or facts.affine is None:
         return None
-    turn = turn_of(facts)
+    turn = turn_of(facts, orientation)
     origins = np.array(facts.plane_origins, dtype=np.float64)
     for old, flip in zip(turn.axes, turn.flips, strict=True):
         if flip and old != 0:
             origins = origins + facts.affine.matrix[:3, old] * (facts.shape[old] - 1)
-    return origins[::-1] if frame_axis_of(facts)[1] else origins
+    return origins[::-1] if frame_axis_of(facts, orientation)[1] else origins

@@ -1,4 +1,4 @@
-"""Probe and decode resources, and bring volumes to canonical orientation."""
+"""Probe and decode resources, and bring volumes to the orientation of the item."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datamint_like.exceptions import DecodeError, GeometryError
 from datamint_like.imaging._reading_errors import reading
 from datamint_like.imaging._sources import sources_of
 from datamint_like.imaging.intensity import called, converted, type_to_decode, windowed_or_clipped
-from datamint_like.imaging.orientation import canonical_affine, canonical_plane_origins, frame_axis_of, turn_of
+from datamint_like.imaging.orientation import frame_axis_of, item_affine, item_plane_origins, turn_of
 from datamint_like.imaging.registry import decoder_named, decoder_of
 from datamint_like.imaging.types import Decoded, HeaderFacts, ReadOptions, SourceFile, StoredImage
 
@@ -65,7 +65,7 @@ def read(
     *,
     names: Sequence[str] | None = None,
 ) -> Decoded:
-    """The resource as an item has it: (C, D, H, W), volumes turned to canonical orientation as views.
+    """The resource as an item has it: (C, D, H, W), volumes turned to the orientation asked for as views.
 
     Raises:
         DecodeError: A file is damaged or too large, has no window where one is asked for, or values do not fit.
@@ -82,15 +82,15 @@ def read(
     _refuse_irregular(files, facts, options)
     stored = _decoded(files, facts, options.max_voxels, type_to_decode(facts, options))
     with reading(files[0]):
-        array = turn_of(facts).array(windowed_or_clipped(stored.array, files[0], facts, options))
+        array = turn_of(facts, options.orientation).array(windowed_or_clipped(stored.array, files[0], facts, options))
     array = called(array, files[0], options)
     with reading(files[0]):
         array = converted(array, options.dtype)
-    axis, flipped = frame_axis_of(facts)
+    axis, flipped = frame_axis_of(facts, options.orientation)
     return Decoded(
         array=array,
-        affine=canonical_affine(facts),
-        plane_origins=canonical_plane_origins(facts),
+        affine=item_affine(facts, options.orientation),
+        plane_origins=item_plane_origins(facts, options.orientation),
         frame_axis=axis,
         frame_flipped=flipped,
         facts=facts,

@@ -14,6 +14,7 @@ from datamint_like.config import DEFAULT_MAX_VOXELS
 from datamint_like.exceptions import ValidationError
 from datamint_like.imaging._option_forms import DTYPES as DTYPES
 from datamint_like.imaging._option_forms import Intensity as Intensity
+from datamint_like.imaging._option_forms import Orientation as Orientation
 from datamint_like.imaging._option_forms import checked_dtype, checked_intensity, stable_repr
 from datamint_like.imaging.affine import Affine
 
@@ -153,6 +154,9 @@ class ReadOptions:
             * `("clip", low, high)`: values below and above are set to the limits; the type stays.
             * a callable: gets the array (C, D, H, W) of the item and returns one of the same shape.
 
+        orientation: `"canonical"` turns a volume to the patient's axes (D, H, W); `"native"` keeps the file's
+            own order (k, j, i) of stored planes, rows, columns, with the affine that belongs to it.
+
     Raises:
         ValidationError: An option has none of its forms.
 
@@ -165,10 +169,13 @@ class ReadOptions:
     max_voxels: int = DEFAULT_MAX_VOXELS
     dtype: str | None = None
     intensity: Intensity = "native"
+    orientation: Orientation = "canonical"
 
     def __post_init__(self) -> None:
         if self.irregular_spacing not in ("raise", "keep"):
             raise ValidationError(f"irregular_spacing is 'raise' or 'keep', not {self.irregular_spacing!r}.")
+        if self.orientation not in ("canonical", "native"):
+            raise ValidationError(f"orientation is 'canonical' or 'native', not {self.orientation!r}.")
         checked_dtype(self.dtype)
         object.__setattr__(self, "intensity", checked_intensity(self.intensity))
 
@@ -184,7 +191,8 @@ class Decoded:
 
     Attributes:
         array: (C, D, H, W); volumes in canonical orientation (D to superior, H to posterior, W to the
-            patient's left), images and videos as stored (image: D = 1, video: D = frames).
+            patient's left) unless the options keep the native one, images and videos as stored (image: D = 1,
+            video: D = frames).
         affine: Array index (d, h, w) to patient RAS+ mm, or None.
         plane_origins: (planes, 3) patient RAS+ mm of the corner of each plane of `frame_axis`, for irregular
             series only.

@@ -79,8 +79,6 @@ def test_options_that_make_no_sense_are_refused_at_construction(options: dict[st
     [
         {"alb_transform": lambda **item: item},
         {"return_boxes": True},
-        {"orientation": "native"},
-        {"resample_masks": True},
         {"seed": 7},
     ],
     ids=lambda option: next(iter(option)),

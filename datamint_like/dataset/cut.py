@@ -1,0 +1,92 @@
+"""Which slices of volumes: along an anatomical axis, or along an axis of the file's own array."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from datamint_like.catalog.snapshot import Axis
+from datamint_like.exceptions import DatamintDatasetException
+from datamint_like.imaging import frame_axis_of, turn_of
+from datamint_like.imaging.types import HeaderFacts, Orientation
+
+AxisName = Literal["axial", "coronal", "sagittal"]
+SliceAxis = AxisName | int
+AXIS_NAMES: tuple[AxisName, ...] = ("axial", "coronal", "sagittal")
+_CANONICAL: tuple[Axis, ...] = ("d", "h", "w")
+_STORED: tuple[Axis, ...] = ("k", "j", "i")
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One slice: `index` along `axis` (0, 1, 2) of the item's array."""
+
+    axis: int
+    index: int
+
+    def of(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The slice of an array (n, D, H, W), as a view (n, ...)."""
+        return array[(slice(None),) * (1 + self.axis) + (self.index,)]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How volumes are cut into slices.
+
+    Attributes:
+        axis: 0 (axial), 1 (coronal), 2 (sagittal); with `of_array` the axis of the stored array, 0 (k) to 2 (i).
+        orientation: That of the volumes.
+        of_array: Whether the axis is the array's own, whatever it is in the patient.
+    """
+
+    axis: int
+    orientation: Orientation = "canonical"
+    of_array: bool = False
+
+    @classmethod
+    def along(cls, axis: object, orientation: Orientation) -> Cut:
+        """The cut that an axis means: a name is anatomical; a number is the array's, which canonical axes are too.
+
+        Raises:
+            DatamintDatasetException: There is no such axis.
+        """
+        if isinstance(axis, str) and axis in AXIS_NAMES:
+            return cls(AXIS_NAMES.index(axis), orientation)
+        if isinstance(axis, (int, np.integer)) and not isinstance(axis, bool) and 0 <= int(axis) <= 2:
+            return cls(int(axis), orientation, of_array=orientation == "native")
+        raise DatamintDatasetException(f"axis is 'axial', 'coronal', 'sagittal', or 0, 1, 2; not {axis!r}.")
+
+    @property
+    def label(self) -> SliceAxis:
+        """The axis as a caller says it."""
+        return self.axis if self.of_array else AXIS_NAMES[self.axis]
+
+    @property
+    def column(self) -> Axis:
+        """The snapshot's column with the number of slices."""
+        return (_STORED if self.of_array else _CANONICAL)[self.axis]
+
+    @property
+    def uneven_condition(self) -> str:
+        """The volumes (SQL over the snapshot's columns) whose stored planes are uneven and lie along another axis."""
+        return f"uneven_axis IS NOT NULL AND {'0' if self.of_array else 'uneven_axis'} <> {self.axis}"
+
+    def plane(self, facts: HeaderFacts, index: int) -> Plane:
+        """The slice of a resource with this number along the cut."""
+        if self.of_array or self.orientation == "canonical":
+            return Plane(self.axis, index)
+        return Plane(turn_of(facts).axes[self.axis], index)
+
+    def stored_frame(self, facts: HeaderFacts, plane: Plane) -> int | None:
+        """The stored plane that a slice is, or None where slices run across the stored planes."""
+        axis, flipped = frame_axis_of(facts, self.orientation)
+        if plane.axis != axis:
+            return None
+        return facts.shape[0] - 1 - plane.index if flipped else plane.index
+
+    def name(self, facts: HeaderFacts) -> AxisName:
+        """The anatomical plane that slices of a resource lie in, or come closest to."""
+        return AXIS_NAMES[turn_of(facts).axes.index(self.axis) if self.of_array else self.axis]
