@@ -14,6 +14,7 @@ from pydicom.uid import UID
 
 from datamint_like.config import DEFAULT_MAX_VOXELS
 from datamint_like.exceptions import DecodeError
+from datamint_like.imaging._bounded_file import BoundedFile
 from datamint_like.imaging._reading_errors import refuse_oversized
 from datamint_like.imaging.dicom.deflated import LONGEST_HEADER, deflated_from, inflated, inflated_length
 from datamint_like.imaging.dicom.elements import Elements
@@ -100,7 +101,7 @@ def read_header(source: SourceFile) -> DicomFile:
     Raises:
         DecodeError: It is not DICOM, holds no image, or its header or pixels are cut short.
     """
-    with open(source.path, "rb") as file:
+    with BoundedFile(source.path) as file:
         head = file.read(_HEAD)
         _check_start(head)
         found = scan(head)
@@ -144,7 +145,7 @@ def read_whole(source: SourceFile, *, max_voxels: int = DEFAULT_MAX_VOXELS) -> D
     Raises:
         DecodeError: It is not DICOM or holds no image, or it is deflated and claims more than `max_voxels`.
     """
-    with open(source.path, "rb") as file:
+    with BoundedFile(source.path) as file:
         _check_start(file.read(132))
         start = deflated_from(file)
         stream: IO[bytes] = file
@@ -172,7 +173,7 @@ def _parsed_header(source: SourceFile, file: BinaryIO) -> tuple[DicomFile, int, 
 
 
 def _load(source: SourceFile) -> Dataset:
-    with open(source.path, "rb") as file:
+    with BoundedFile(source.path) as file:
         return _parsed_header(source, file)[0].dataset
 
 

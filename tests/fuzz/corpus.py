@@ -1,0 +1,64 @@
+"""The files that are damaged: the shipped real images, and the same pixels in every format that can be written here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import nibabel as nib
+import numpy as np
+import pydicom
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
+
+_DEMO = Path(__file__).resolve().parents[2] / "datamint_like" / "demo" / "images"
+_LARGEST = 300_000
+_NO_IMAGES = {".md", ".sqlite", ".npz", ".xml", ".nrrd"}
+
+
+def write_corpus(folder: Path, real_data: Path | None = None) -> list[Path]:
+    """Files of every format, in `folder`, sorted; with `real_data` also its files that are not large."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ct = pydicom.dcmread(_DEMO / "ct_philips" / "IM0005.dcm")
+    _write_dicoms(folder, ct)
+    _write_niftis(folder, ct.pixel_array.astype(np.int16))
+    _write_pictures(folder, (ct.pixel_array >> 4).astype(np.uint8), ct.pixel_array.astype(np.uint16))
+    for source in (*_DEMO.glob("ultrasound/*.dcm"), *_DEMO.glob("xray/*_mask.png"), *_DEMO.glob("xray/*001_000.jpg")):
+        (folder / source.name).write_bytes(source.read_bytes())
+    for number, source in enumerate(_small_files(real_data)):
+        (folder / f"real{number:03}_{source.name}").write_bytes(source.read_bytes())
+    return sorted(folder.iterdir())
+
+
+def _small_files(root: Path | None) -> list[Path]:
+    if root is None:
+        return []
+    files = (path for path in root.rglob("*") if path.is_file() and path.suffix not in _NO_IMAGES)
+    return sorted(path for path in files if 0 < path.stat().st_size <= _LARGEST)
+
+
+def _write_dicoms(folder: Path, ct: pydicom.Dataset) -> None:
+    ct.save_as(folder / "ct.dcm")
+    for name, syntax in {"rle": RLELossless, "jpegls": JPEGLSLossless, "j2k": JPEG2000Lossless}.items():
+        other = pydicom.dcmread(_DEMO / "ct_philips" / "IM0005.dcm")
+        other.compress(syntax, generate_instance_uid=False)
+        other.save_as(folder / f"ct_{name}.dcm")
+
+
+def _write_niftis(folder: Path, plane: np.ndarray) -> None:
+    volume = np.stack([plane, plane // 2, plane // 3], axis=-1)[::4, ::4]
+    affine = np.diag([2.0, 2.0, 5.0, 1.0])
+    nib.save(nib.Nifti1Image(volume, affine), folder / "volume.nii")
+    nib.save(nib.Nifti2Image(volume, affine), folder / "volume2.nii.gz")
+    scaled = nib.Nifti1Image(volume.astype(np.float32), affine)
+    scaled.header.set_data_dtype(np.uint8)
+    nib.save(scaled, folder / "scaled.nii.gz")
+    nib.save(nib.Nifti1Image((volume > 100).astype(np.uint8), affine), folder / "labels.nii.gz")
+
+
+def _write_pictures(folder: Path, gray: np.ndarray, deep: np.ndarray) -> None:
+    colour = np.stack([gray, gray[::-1], gray.T], axis=-1)
+    for name, pixels in {"gray": gray, "deep": deep, "colour": colour}.items():
+        cv2.imwrite(str(folder / f"{name}.png"), pixels)
+    for name in ("colour.jpg", "colour.bmp", "colour.webp", "colour.tiff"):
+        cv2.imwrite(str(folder / name), colour)
+    cv2.imwritemulti(str(folder / "pages.tiff"), [deep, deep[::-1], deep.T])

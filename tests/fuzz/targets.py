@@ -1,0 +1,71 @@
+"""What is done with a damaged file, and what may come out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from datamint_like.exceptions import DatamintException
+from datamint_like.imaging import ReadOptions, assemble, decode_frame_mask, decode_mask, decode_stored, probe, read
+from datamint_like.imaging.affine import Affine
+from datamint_like.imaging.types import HeaderFacts
+
+_LIMIT = 1 << 24
+_GRID = HeaderFacts(
+    format="nifti",
+    kind="volume",
+    mimetype="application/nifti",
+    channels=1,
+    shape=(3, 32, 32),
+    dtype="int16",
+    affine=Affine([[0, 0, 2, 0], [0, 2, 0, 0], [5, 0, 0, 0], [0, 0, 0, 1]]),
+)
+
+
+class Unbounded(Exception):  # noqa: N818 -- a finding, not an error of a caller
+    """Memory ran out although far less was allowed."""
+
+
+def _assembled(path: Path) -> None:
+    for group in assemble([path]).groups:
+        decode_stored(group.paths, group.facts, max_voxels=_LIMIT)
+
+
+def _probed(path: Path) -> None:
+    facts = probe([path])
+    read([path], facts, ReadOptions(max_voxels=_LIMIT, irregular_spacing="keep", dtype="float32"))
+
+
+def _windowed(path: Path) -> None:
+    facts = probe([path])
+    read([path], facts, ReadOptions(max_voxels=_LIMIT, irregular_spacing="keep", intensity="dicom-window"))
+
+
+def _as_volume_mask(path: Path) -> None:
+    decode_mask(path.read_bytes(), _GRID, name=path.name, max_voxels=_LIMIT)
+
+
+def _as_frame_mask(path: Path) -> None:
+    decode_frame_mask(path.read_bytes(), _GRID, name=path.name, max_voxels=_LIMIT)
+
+
+TARGETS: dict[str, Callable[[Path], None]] = {
+    "assemble": _assembled,
+    "probe and read": _probed,
+    "window": _windowed,
+    "volume mask": _as_volume_mask,
+    "frame mask": _as_frame_mask,
+}
+
+
+def check_message(error: Exception, path: Path) -> None:
+    """Hold an error to what users are promised: one of our tree, naming the file and nothing of this machine.
+
+    Raises:
+        AssertionError, Unbounded: It is not so.
+    """
+    assert isinstance(error, DatamintException), type(error)
+    assert path.name in str(error), error
+    assert str(path.parent) not in str(error), error
+    if "do not fit into memory" in str(error):
+        raise Unbounded(str(error))
