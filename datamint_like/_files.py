@@ -64,23 +64,26 @@ def _private_name(folder: Path, stem: str) -> Path:
 
 
 @contextmanager
-def new_file(target: Path) -> Iterator[IO[bytes]]:
+def new_file(target: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     """An open binary file that becomes `target` when the block ends well, and is removed when it does not.
 
-    The bytes are flushed to the disk before the rename and the folder after it.
+    The bytes are flushed to the disk before the rename and the folder after it, unless `durable` is False: for
+    what can be made again, and is checked when it is read.
     """
     partial = _private_name(target.parent, target.name)
     try:
         with open(partial, "xb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         partial.replace(target)
     except BaseException:  # also on KeyboardInterrupt: the partial file must go, then the error goes on
         with suppress(OSError):
             partial.unlink()
         raise
-    fsync_dir(target.parent)
+    if durable:
+        fsync_dir(target.parent)
 
 
 def write_bytes(target: Path, data: bytes) -> None:

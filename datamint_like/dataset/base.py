@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from datamint_like.annotations import MergeStrategy, Selection
 from datamint_like.backends import store_url
 from datamint_like.config import load_settings
-from datamint_like.dataset import filters, splits
+from datamint_like.dataset import splits
 from datamint_like.dataset.collate import Collate
-from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.item import Item
 from datamint_like.dataset.options import (
     Output,
@@ -30,16 +28,18 @@ from datamint_like.dataset.options import (
     resource_ids_of,
     worklist_ids_of,
 )
+from datamint_like.dataset.parts import Parts
 from datamint_like.dataset.prepared import Prepared, prepare, root_rows
 from datamint_like.dataset.reader import Reader, ReaderOptions
-from datamint_like.dataset.rows import RowNumbers, as_array, take
-from datamint_like.entities import Annotation, Project, Resource
+from datamint_like.dataset.rows import RowNumbers
+from datamint_like.entities import Project, Resource
 from datamint_like.exceptions import DatamintDatasetException
 from datamint_like.imaging.types import Intensity, Kind, Orientation, ReadOptions
 from datamint_like.slices.lru import parse_size
+from datamint_like.slices.packs import Compression, Packs
 
 
-class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
+class DatamintBaseDataset(Parts, Dataset[Item], ABC):
     """A PyTorch dataset over the resources of a project (or a list of resources).
 
     Nothing is read before it is needed; `prepare()` does it now. After that the dataset is pinned to one revision
@@ -77,6 +77,8 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
         resample_masks: Bring masks of another grid to that of their resource, by nearest neighbour; without it they
             are an error.
         memory_cache: How much decoded data a sliced dataset keeps in each process, in bytes or as `"256MB"`.
+        cache_dir: Folder of snapshots and slice packs; None is the configured one.
+        compression: `"gzip"` packs slices compressed, None as they are: faster to read, and larger on the disk.
         **later: Keywords that are announced but not built yet raise NotImplementedError.
 
     Raises:
@@ -120,6 +122,8 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
         orientation: Orientation = "canonical",
         resample_masks: bool = False,
         memory_cache: int | str = "256MB",
+        cache_dir: str | Path | None = None,
+        compression: Compression = "gzip",
         **later: Any,
     ) -> None:
         if (project is None) == (resources is None):
@@ -133,9 +137,10 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
             )
         refuse_unbuilt({"alb_transform": alb_transform, **later})
         settings = load_settings()
+        cache = settings.cache_dir if cache_dir is None else Path(cache_dir).expanduser().absolute()
         self._source = Source(
             store_url=store_url(server_url or settings.store_url),
-            cache_dir=settings.cache_dir,
+            cache_dir=cache,
             project=project,
             resource_ids=None if resources is None else resource_ids_of(resources),
             auto_update=auto_update,
@@ -170,7 +175,8 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
             intensity=intensity,
             orientation=orientation,
         )
-        self._reading = ReaderOptions(read, parse_size(memory_cache), bool(resample_masks))
+        packs = Packs(cache, compression)
+        self._reading = ReaderOptions(read, parse_size(memory_cache), packs, bool(resample_masks))
         self._api_key = api_key if api_key is not None else settings.api_key
         self._state: tuple[Prepared, RowNumbers] | None = None
         self._reader: Reader | None = None
@@ -247,119 +253,6 @@ class DatamintBaseDataset(Holdings, Dataset[Item], ABC):
         if not -length <= index < length:
             raise IndexError(f"Item {index} of a {type(self).__name__} with {length} items.")
         return index + length if index < 0 else index
-
-    # parts
-
-    def _with_rows(self, rows: RowNumbers, split: splits.SplitOrigin | None = None) -> Self:
-        """The same dataset over other rows; snapshot, label space and memory cache are shared."""
-        part = copy.copy(self)
-        part.__dict__.pop("fingerprint", None)
-        part._reader = self._read
-        part._state = self._prepared, rows
-        part._split = self._split if split is None else split
-        return part
-
-    def __copy__(self) -> Self:
-        twin = type(self).__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        return twin
-
-    def subset(self, indices: Sequence[int] | npt.NDArray[Any]) -> Self:
-        """A dataset of some items, in the order given.
-
-        Args:
-            indices: Whole numbers (negative ones count from the end), or a mask of True and False as long as the
-                dataset.
-
-        Raises:
-            IndexError: There is no such item, or a mask is not as long as the dataset.
-            TypeError: An index is no whole number.
-        """
-        chosen = np.asarray(indices)
-        if chosen.dtype == bool:
-            if chosen.shape != (len(self),):
-                raise IndexError(f"A mask of shape {chosen.shape} for a {type(self).__name__} with {len(self)} items.")
-            return self._with_rows(take(self._rows, np.flatnonzero(chosen)))
-        return self._with_rows(take(self._rows, [self._position(index) for index in indices]))
-
-    def split(
-        self,
-        *,
-        seed: int | None = None,
-        use_server_splits: bool | None = None,
-        use_project_splits: bool | None = None,
-        as_of_timestamp: str | None = None,
-        by_patient: bool = False,
-        **ratios: float,
-    ) -> dict[str, Self]:
-        """The dataset in named parts that share nothing.
-
-        With ratios: items (volumes, for slices; patients, with `by_patient`) are shuffled by
-        `random.Random(seed)` and cut into consecutive parts. Without: by the project's split assignments.
-
-        Args:
-            seed: Equal seeds give equal parts; None differs from call to call.
-            use_server_splits: Not available; the published client deprecates it.
-            use_project_splits: True asks for the project's assignments.
-            as_of_timestamp: Resolve the assignments as they were at this ISO 8601 instant.
-            by_patient: Never put two resources of one patient into different parts; a resource without a
-                patient id counts as a patient of its own.
-            **ratios: Share of each part, as `train=0.8, val=0.2`; they sum to 1.
-
-        Raises:
-            DatamintDatasetException: Ratios that are no shares of 1, or arguments that exclude each other.
-
-        Warns:
-            PatientLeakageWarning: A known patient is in two parts.
-
-        Example:
-            >>> parts = dataset.split(train=0.5, val=0.5, seed=42, by_patient=True)  # doctest: +SKIP
-            >>> len(parts["train"]) + len(parts["val"]) == len(dataset)  # doctest: +SKIP
-            True
-        """
-        request = splits.SplitRequest(
-            seed=seed,
-            use_server_splits=use_server_splits,
-            use_project_splits=use_project_splits,
-            as_of_timestamp=as_of_timestamp,
-            by_patient=by_patient,
-            ratios=ratios,
-        )
-        patients = self._prepared.snapshot.column("patient")
-        groups = splits.Groups(as_array(self._rows), self._resource_rows(), patients)
-        parts = splits.split(request, groups, self._prepared, self._source, api_key=self._api_key)
-        return {name: self._with_rows(rows, origin) for name, (origin, rows) in parts.items()}
-
-    def filter(
-        self,
-        *,
-        tags: Sequence[str] | None = None,
-        filename_pattern: str | None = None,
-        has_annotations: bool | None = None,
-        annotation_names: Sequence[str] | None = None,
-        custom_fn: Callable[[Resource, Sequence[Annotation]], bool] | None = None,
-    ) -> Self:
-        """A dataset of the items whose resource meets every criterion given.
-
-        Args:
-            tags: Any of these tags.
-            filename_pattern: A glob pattern of the file name.
-            has_annotations: Whether a kept annotation exists.
-            annotation_names: A kept annotation with one of these names.
-            custom_fn: Called with the resource and its kept annotations; True keeps it.
-
-        Raises:
-            DatamintDatasetException: No criterion was given.
-        """
-        criteria = filters.Criteria(
-            tags=names_of("tags", tags),
-            filename_pattern=filename_pattern,
-            has_annotations=has_annotations,
-            annotation_names=names_of("annotation_names", annotation_names),
-            custom_fn=custom_fn,
-        )
-        kept = filters.matching_rows(criteria, self._read, np.unique(self._resource_rows()))
-        return self._with_rows(take(self._rows, np.flatnonzero(np.isin(self._resource_rows(), kept))))
 
     # loading
 

@@ -14,9 +14,10 @@ from datamint_like.dataset.cut import Cut, Plane
 from datamint_like.dataset.metainfo import metainfo_of, slice_metainfo_of
 from datamint_like.dataset.options import Output
 from datamint_like.dataset.reader import Reader
+from datamint_like.dataset.slice_reader import Slice, SliceReader
 from datamint_like.dataset.targets import label_targets, segmentation_targets
 from datamint_like.entities import Annotation, Resource
-from datamint_like.imaging import required_facts
+from datamint_like.imaging import place_of, required_facts
 
 Item = dict[str, Any]
 
@@ -35,30 +36,34 @@ def whole_item(reader: Reader, row: int, output: Output) -> Item:
     item: Item = {"image": torch.from_numpy(own(image, shared=False))}
     item |= segmentation_targets(masks, image.shape[1:], reader.prepared.space, output)
     item |= label_targets(annotations, reader.prepared.space, output, num_frames=num_frames)
-    return item | _objects(output, metainfo_of(decoded, reader.units(decoded)), annotations, resource)
+    return item | _objects(output, metainfo_of(decoded, reader.units(decoded.facts)), annotations, resource)
 
 
-def slice_item(reader: Reader, row: int, cut: Cut, index: int, output: Output) -> Item:
+def slice_item(slices: SliceReader, row: int, cut: Cut, index: int, output: Output) -> Item:
     """The item of slice `index` of a volume: exactly the cut of the volume's item."""
-    resource = reader.prepared.snapshot.resource(row)
-    decoded = reader.kept_image(row, resource)
-    masks = reader.kept_masks(row, resource) if output.return_segmentations else {}
-    plane = cut.plane(decoded.facts, index)
-    image = plane.of(decoded.array)
-    frame = cut.stored_frame(decoded.facts, plane)
+    reader = slices.reader
+    wanted = Slice(row, reader.prepared.snapshot.resource(row), cut, index)
+    facts, plane = wanted.facts, wanted.plane
     annotations = reader.annotations(row)
-    targets = {author: (plane.of(stack), codes) for author, (stack, codes) in masks.items()}
+    image = slices.image(wanted)
+    masks = slices.masks(wanted, annotations) if output.return_segmentations else {}
+    frame = cut.stored_frame(facts, plane)
     item: Item = {"image": torch.from_numpy(own(image, shared=True))}
-    item |= segmentation_targets(targets, image.shape[1:], reader.prepared.space, output)
+    item |= segmentation_targets(masks, image.shape[1:], reader.prepared.space, output)
     item |= label_targets(
         annotations,
         reader.prepared.space,
         output,
-        num_frames=decoded.facts.shape[0],
+        num_frames=facts.shape[0],
         frame=-1 if frame is None else frame,
     )
-    metainfo = slice_metainfo_of(decoded, plane.axis, plane.index, reader.units(decoded))
-    return item | _objects(output, metainfo, _applying(annotations, frame), sliced_resource(resource, cut, plane))
+    if not output.return_objects:
+        return item
+    place = place_of(facts, cut.orientation)
+    metainfo = slice_metainfo_of(place, plane.axis, plane.index, reader.units(facts))
+    return item | _objects(
+        output, metainfo, _applying(annotations, frame), sliced_resource(wanted.resource, cut, plane)
+    )
 
 
 def sliced_resource(resource: Resource, cut: Cut, plane: Plane) -> Resource:

@@ -1,14 +1,9 @@
-"""From a row of the snapshot to its pixels and masks, in this process.
-
-Promises: nothing is read before it is asked for; the volumes of a sliced dataset are decoded once while they fit
-into the memory cache; what is handed out of that cache is never changed by it, so callers copy.
-"""
+"""From a row of the snapshot to its pixels and masks, in this process; nothing is read before it is asked for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +17,7 @@ from datamint_like.entities import Annotation, Resource
 from datamint_like.imaging import read, required_facts, turn_of
 from datamint_like.imaging.masks import decode_frame_mask, decode_mask
 from datamint_like.imaging.types import Decoded, HeaderFacts, ReadOptions
-from datamint_like.slices.lru import ByteLRU
+from datamint_like.slices.packs import Packs
 
 #: author -> (masks (n, D, H, W) uint8, codes (n,) int64), authors sorted.
 Masks = dict[str, tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]
@@ -30,10 +25,18 @@ Masks = dict[str, tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]
 
 @dataclass(frozen=True)
 class ReaderOptions:
-    """How rows are read, whether masks of another grid are resampled, and how much this process keeps (bytes)."""
+    """How rows are read, and where slices are kept.
+
+    Attributes:
+        read: How a resource becomes an array.
+        memory_cache: Bytes of decoded data that a process keeps.
+        packs: The slices on disk.
+        resample_masks: Bring masks of another grid to their resource.
+    """
 
     read: ReadOptions
     memory_cache: int
+    packs: Packs
     resample_masks: bool = False
 
 
@@ -51,27 +54,23 @@ class Reader:
     def _blobs(self) -> Blobs:
         return open_blobs(self.prepared.snapshot.meta.store_url)
 
-    @cached_property
-    def _recent(self) -> ByteLRU[Any]:
-        return ByteLRU(self.options.memory_cache, weigh=_weight)
-
     def annotations(self, row: int) -> list[Annotation]:
         """The annotations of a row that the dataset's selection keeps, in order."""
         return self.prepared.snapshot.annotations(row, self.prepared.condition, self.prepared.values)
 
-    def image(self, row: int, resource: Resource) -> Decoded:
+    def image(self, row: int, resource: Resource, options: ReadOptions | None = None) -> Decoded:
         """The decoded resource of a row; (C, D, H, W)."""
         parts = self.prepared.snapshot.parts(row)
         paths = [self._blobs.part_path(part, resource.filename) for part in parts]
         with about(resource):
             names = [part.filename for part in parts]
-            return read(paths, required_facts(resource), self.options.read, names=names)
+            return read(paths, required_facts(resource), options or self.options.read, names=names)
 
-    def units(self, decoded: Decoded) -> str | None:
+    def units(self, facts: HeaderFacts) -> str | None:
         """The unit of the values: the header's, unless `intensity` made other values of them."""
         intensity = self.options.read.intensity
         keeps = intensity == "native" or (isinstance(intensity, tuple) and intensity[0] == "clip")
-        return decoded.facts.units if keeps else None
+        return facts.units if keeps else None
 
     def masks(self, row: int, resource: Resource) -> Masks:
         """The masks of a row by author, on the grid and in the orientation of its image."""
@@ -85,16 +84,6 @@ class Reader:
         turn = turn_of(facts, self.options.read.orientation)
         return {author: (turn.array(masks), codes) for author, (masks, codes) in stacked.items()}
 
-    def kept_image(self, row: int, resource: Resource) -> Decoded:
-        """`image`, from memory where it is still there; not to be changed."""
-        decoded: Decoded = self._recent.get(("image", row), lambda: self.image(row, resource))
-        return decoded
-
-    def kept_masks(self, row: int, resource: Resource) -> Masks:
-        """`masks`, from memory where they are still there; not to be changed."""
-        masks: Masks = self._recent.get(("masks", row), lambda: self.masks(row, resource))
-        return masks
-
     def _piece(self, annotation: Annotation, facts: HeaderFacts) -> MaskPiece:
         payload = self._blobs.annotation_bytes(annotation)
         name, limit = f"{annotation.identifier} ({annotation.id})", self.options.read.max_voxels
@@ -104,9 +93,3 @@ class Reader:
         resample = self.options.resample_masks
         labels = decode_mask(payload, facts, name=name, max_voxels=limit, resample=resample)
         return MaskPiece(annotation.author, annotation.identifier, None, (labels != 0).astype(np.uint8))
-
-
-def _weight(value: Decoded | Masks) -> int:
-    if isinstance(value, Decoded):
-        return int(value.array.nbytes)
-    return sum(int(masks.nbytes) for masks, _ in value.values())

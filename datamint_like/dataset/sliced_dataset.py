@@ -15,6 +15,7 @@ from datamint_like.dataset.item import Item, slice_item, sliced_resource
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.dataset.reader import ReaderOptions
 from datamint_like.dataset.rows import RowNumbers, as_array, as_row_numbers, expand
+from datamint_like.dataset.slice_reader import SliceReader
 from datamint_like.entities import Resource
 from datamint_like.exceptions import DatamintDatasetException, GeometryError
 from datamint_like.imaging import required_facts
@@ -100,11 +101,15 @@ class SlicedVolumeDataset(DatamintBaseDataset):
             )
 
     @cached_property
+    def _slices(self) -> SliceReader:
+        return SliceReader(self._read)
+
+    @cached_property
     def _starts(self) -> npt.NDArray[np.int64]:
         return self._prepared.snapshot.slice_starts(self._cut.column)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in super().__getstate__().items() if key != "_starts"}
+        return {key: value for key, value in super().__getstate__().items() if key not in ("_starts", "_slices")}
 
     @property
     def slice_axis(self) -> SliceAxis:
@@ -118,7 +123,7 @@ class SlicedVolumeDataset(DatamintBaseDataset):
 
     def _load_item(self, row: int) -> Item:
         volume, index = self._locate(row)
-        return slice_item(self._read, volume, self._cut, index, self._output)
+        return slice_item(self._slices, volume, self._cut, index, self._output)
 
     def _resource_row(self, row: int) -> int:
         return self._locate(row)[0]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datamint_like.imaging.orientation import canonical_shape as canonical_shape
     from datamint_like.imaging.orientation import frame_axis_of as frame_axis_of
     from datamint_like.imaging.orientation import item_affine as item_affine
+    from datamint_like.imaging.orientation import place_of as place_of
     from datamint_like.imaging.orientation import turn_of as turn_of
     from datamint_like.imaging.reading import decode_stored as decode_stored
     from datamint_like.imaging.reading import probe as probe
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from datamint_like.imaging.types import HeaderFacts as HeaderFacts
     from datamint_like.imaging.types import Intensity as Intensity
     from datamint_like.imaging.types import Orientation as Orientation
+    from datamint_like.imaging.types import Place as Place
     from datamint_like.imaging.types import ReadOptions as ReadOptions
     from datamint_like.imaging.types import Skipped as Skipped
     from datamint_like.imaging.types import StoredImage as StoredImage
@@ -47,7 +49,7 @@ _MODULES = {
     "masks": ("array_to_stored", "decode_frame_mask", "decode_mask", "encode_frame_mask", "encode_volume_mask"),
     "metadata": ("facts_from_metadata", "facts_of", "facts_to_metadata", "required_facts"),
     "multiframe": ("derive_multiframe",),
-    "orientation": ("canonical_shape", "frame_axis_of", "item_affine", "turn_of"),
+    "orientation": ("canonical_shape", "frame_axis_of", "item_affine", "place_of", "turn_of"),
     "reading": ("decode_stored", "probe", "read"),
     "types": (
         "DTYPES",
@@ -58,6 +60,7 @@ _MODULES = {
         "HeaderFacts",
         "Intensity",
         "Orientation",
+        "Place",
         "ReadOptions",
         "Skipped",
         "StoredImage",

@@ -10,7 +10,7 @@ import numpy as np
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging.dicom.header import read_header
 from datamint_like.imaging.dicom.voi import Voi, voi_of
-from datamint_like.imaging.types import DTYPES, Array, HeaderFacts, ReadOptions, SourceFile
+from datamint_like.imaging.types import DTYPES, Array, HeaderFacts, Intensity, ReadOptions, SourceFile
 from datamint_like.imaging.values import computed_type
 from datamint_like.imaging.windows import Window, per_plane
 
@@ -42,6 +42,10 @@ def windowed_or_clipped(array: Array, file: SourceFile, facts: HeaderFacts, opti
         return per_plane(array, _window_of(file, facts))
     if not isinstance(intensity, tuple):
         return array
+    return _by_numbers(array, intensity)
+
+
+def _by_numbers(array: Array, intensity: tuple[str, float, float]) -> Array:
     kind, first, second = intensity
     return per_plane(array, Window(first, second)) if kind == "window" else _clipped(array, first, second)
 
@@ -67,6 +71,19 @@ def called(array: Array, file: SourceFile, options: ReadOptions) -> Array:
             f"{file.name}: intensity= returned values of type {result.dtype}; return one of {', '.join(DTYPES)}."
         )
     return result
+
+
+def finished(array: Array, intensity: Intensity, dtype: str | None) -> Array:
+    """Some of the native values (C, H, W) by a window or limits of numbers, then in another type.
+
+    Each value is treated by itself, so a part gives what the whole gives.
+
+    Raises:
+        DecodeError: Values do not fit.
+    """
+    if isinstance(intensity, tuple):
+        array = _by_numbers(array[:, None], intensity)[:, 0]
+    return converted(array, dtype)
 
 
 def converted(array: Array, dtype: str | None) -> Array:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datamint_like.imaging.affine import Affine, Turn
-from datamint_like.imaging.types import HeaderFacts, Orientation
+from datamint_like.imaging.types import HeaderFacts, Orientation, Place
 
 
 def turn_of(facts: HeaderFacts, orientation: Orientation = "canonical") -> Turn:
@@ -45,3 +45,15 @@ def item_plane_origins(facts: HeaderFacts, orientation: Orientation = "canonical
         if flip and old != 0:
             origins = origins + facts.affine.matrix[:3, old] * (facts.shape[old] - 1)
     return origins[::-1] if frame_axis_of(facts, orientation)[1] else origins
+
+
+def place_of(facts: HeaderFacts, orientation: Orientation = "canonical") -> Place:
+    """Where the item of a resource lies in the patient."""
+    axis, flipped = frame_axis_of(facts, orientation)
+    return Place(
+        affine=item_affine(facts, orientation),
+        plane_origins=item_plane_origins(facts, orientation),
+        frame_axis=axis,
+        frame_flipped=flipped,
+        facts=facts,
+    )

@@ -9,7 +9,7 @@ from datamint_like.exceptions import DecodeError, GeometryError
 from datamint_like.imaging._reading_errors import reading
 from datamint_like.imaging._sources import sources_of
 from datamint_like.imaging.intensity import called, converted, type_to_decode, windowed_or_clipped
-from datamint_like.imaging.orientation import frame_axis_of, item_affine, item_plane_origins, turn_of
+from datamint_like.imaging.orientation import place_of, turn_of
 from datamint_like.imaging.registry import decoder_named, decoder_of
 from datamint_like.imaging.types import Decoded, HeaderFacts, ReadOptions, SourceFile, StoredImage
 
@@ -86,15 +86,7 @@ def read(
     array = called(array, files[0], options)
     with reading(files[0]):
         array = converted(array, options.dtype)
-    axis, flipped = frame_axis_of(facts, options.orientation)
-    return Decoded(
-        array=array,
-        affine=item_affine(facts, options.orientation),
-        plane_origins=item_plane_origins(facts, options.orientation),
-        frame_axis=axis,
-        frame_flipped=flipped,
-        facts=facts,
-    )
+    return Decoded(**vars(place_of(facts, options.orientation)), array=array)
 
 
 def _refuse_irregular(files: Sequence[SourceFile], facts: HeaderFacts, options: ReadOptions) -> None:

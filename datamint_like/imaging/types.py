@@ -186,13 +186,10 @@ class ReadOptions:
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """A resource ready for an item.
+class Place:
+    """Where the array of an item lies in the patient, by header facts alone.
 
     Attributes:
-        array: (C, D, H, W); volumes in canonical orientation (D to superior, H to posterior, W to the
-            patient's left) unless the options keep the native one, images and videos as stored (image: D = 1,
-            video: D = frames).
         affine: Array index (d, h, w) to patient RAS+ mm, or None.
         plane_origins: (planes, 3) patient RAS+ mm of the corner of each plane of `frame_axis`, for irregular
             series only.
@@ -201,9 +198,21 @@ class Decoded:
         facts: The header facts (stored orientation).
     """
 
-    array: Array
     affine: Affine | None
     plane_origins: npt.NDArray[np.float64] | None
     frame_axis: int
     frame_flipped: bool
     facts: HeaderFacts
+
+
+@dataclass(frozen=True)
+class Decoded(Place):
+    """A resource ready for an item, and its place.
+
+    Attributes:
+        array: (C, D, H, W); volumes in canonical orientation (D to superior, H to posterior, W to the
+            patient's left) unless the options keep the native one, images and videos as stored (image: D = 1,
+            video: D = frames).
+    """
+
+    array: Array

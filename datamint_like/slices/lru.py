@@ -45,6 +45,27 @@ class ByteLRU(Generic[T]):
             self._keep(key, value)
             return value
 
+    def held_value(self, key: Hashable) -> T | None:
+        """The value of `key` where it is held."""
+        if self._pid != os.getpid():
+            self._start()
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
+
+    def put(self, key: Hashable, value: T) -> None:
+        """Hold `value` as the most recent one, where it is not heavier than the limit."""
+        with self._lock:
+            self.forget(key)
+            self._keep(key, value)
+
+    def forget(self, key: Hashable) -> None:
+        """Let go of the value of `key`, if it is held."""
+        with self._lock:
+            if key in self._values:
+                self.held -= self._weigh(self._values.pop(key))
+
     def _keep(self, key: Hashable, value: T) -> None:
         weight = self._weigh(value)
         if weight > self.limit:

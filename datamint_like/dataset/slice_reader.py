@@ -1,0 +1,208 @@
+"""From a slice of a volume to its pixels and masks: out of memory, else out of its pack, else by decoding once.
+
+Promises: a volume is decoded once however its slices are read, in whichever process; a slice equals the cut of its
+volume; what is handed out may be shared, so callers copy before they change it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, overload
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from datamint_like.dataset.cut import Cut, Plane
+from datamint_like.dataset.reader import Masks, Reader
+from datamint_like.entities import Annotation, Resource
+from datamint_like.exceptions import CacheError
+from datamint_like.imaging import required_facts
+from datamint_like.imaging._reading_errors import reading
+from datamint_like.imaging.intensity import finished, type_to_decode
+from datamint_like.imaging.registry import decoder_named
+from datamint_like.imaging.types import HeaderFacts, ReadOptions
+from datamint_like.slices.lru import ByteLRU
+from datamint_like.slices.pack import Pack
+from datamint_like.slices.packs import Content, PackKey
+from datamint_like.slices.raw_pack import RawPack
+
+Array = npt.NDArray[Any]
+#: Changes whenever the stack of masks of equal annotations may.
+_MASKS_VERSION = 1
+#: Packs that a process has open at once.
+_OPEN = 64
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One slice of a row."""
+
+    row: int
+    resource: Resource
+    cut: Cut
+    index: int
+
+    @cached_property
+    def facts(self) -> HeaderFacts:
+        """The header facts of the volume."""
+        return required_facts(self.resource)
+
+    @property
+    def plane(self) -> Plane:
+        """Its place in the item's array."""
+        return self.cut.plane(self.facts, self.index)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A slice, what belongs to all slices of its pack, and whether memory or a file holds it already."""
+
+    array: Array
+    facts: dict[str, Any]
+    held: bool
+
+
+class SliceReader:
+    """Reads slices of the rows of a `Reader`, in this process."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self._options = reader.options
+        self._recent: ByteLRU[Any] = ByteLRU(reader.options.memory_cache, weigh=_weight)
+        self._open: ByteLRU[Pack | RawPack | None] = ByteLRU(_OPEN, weigh=lambda _: 1)
+
+    def image(self, wanted: Slice) -> Array:
+        """The values (C, H, W) of a slice, as the options want them; not to be changed."""
+        read = self._options.read
+        if callable(read.intensity):
+            whole = self._recent.get(
+                ("image", wanted.row), lambda: self.reader.image(wanted.row, wanted.resource).array
+            )
+            return wanted.plane.of(whole)
+        key = ("image", wanted.row, wanted.cut, wanted.index)
+        found: Array | None = self._recent.held_value(key)
+        if found is None:
+            stored = self._stored_options(wanted.facts)
+            planes = self._planes(wanted, self._image_key(wanted, stored), lambda: self._volume(wanted, stored))
+            asked = read.intensity if stored.intensity == "native" else "native"
+            with reading(wanted.resource.filename):
+                found = finished(planes.array, asked, read.dtype)
+            if not planes.held:
+                self._recent.put(key, found)
+        return found
+
+    def masks(self, wanted: Slice, annotations: Sequence[Annotation]) -> Masks:
+        """The masks (n, H, W) of a slice by author, of the annotations that the dataset keeps; not to be changed."""
+        drawn = [each for each in annotations if each.is_segmentation()]
+        if not drawn:
+            return {}
+        key = ("masks", wanted.row, wanted.cut, wanted.index)
+        found: _Found | None = self._recent.held_value(key)
+        if found is None:
+            found = self._planes(wanted, self._masks_key(wanted, drawn), lambda: self._stack(wanted))
+            if not found.held:
+                self._recent.put(key, found)
+        return self._by_author(found)
+
+    def _stored_options(self, facts: HeaderFacts) -> ReadOptions:
+        """How the volume is read whose slices are packed: values as the header has them, or by its own window."""
+        read = self._options.read
+        dtype = type_to_decode(facts, read)
+        return ReadOptions(
+            irregular_spacing="keep",
+            max_voxels=read.max_voxels,
+            orientation=read.orientation,
+            dtype=None if dtype == facts.dtype or read.intensity == "dicom-window" else dtype,
+            intensity="dicom-window" if read.intensity == "dicom-window" else "native",
+        )
+
+    def _volume(self, wanted: Slice, stored: ReadOptions) -> Content:
+        """The slices of the whole volume."""
+        return Content(_Planes(self.reader.image(wanted.row, wanted.resource, stored).array, wanted.plane.axis), {})
+
+    def _stack(self, wanted: Slice) -> Content:
+        """The slices of all masks of the volume, one author after another, and whose they are."""
+        names = {code: name for name, code in self._codes.items()}
+        masks = self.reader.masks(wanted.row, wanted.resource)
+        authors = [[author, [names[int(code)] for code in codes]] for author, (_, codes) in masks.items()]
+        return Content(
+            _Planes(np.concatenate([each for each, _ in masks.values()]), wanted.plane.axis), {"authors": authors}
+        )
+
+    def _by_author(self, found: _Found) -> Masks:
+        result: Masks = {}
+        first = 0
+        for author, names in found.facts["authors"]:
+            codes = np.array([self._codes[name] for name in names], dtype=np.int64)
+            result[author] = found.array[first : first + len(codes)], codes
+            first += len(codes)
+        return result
+
+    @property
+    def _codes(self) -> Mapping[str, int]:
+        return self.reader.prepared.space.segmentation_codes
+
+    def _planes(self, wanted: Slice, key: PackKey, make: Callable[[], Content]) -> _Found:
+        """A slice by its pack, which is made if it is missing; what was just made stays in memory for a while."""
+        content: Content | None = self._recent.held_value(key)
+        if content is None:
+            pack = self._open.get(key, lambda: self._options.packs.find(key))
+            if pack is not None:
+                try:
+                    return _Found(pack.read(wanted.index), pack.facts, held=isinstance(pack, RawPack))
+                except CacheError as error:
+                    self._options.packs.discard(key, error)
+            self._open.forget(key)
+            made = self._options.packs.build(key, make)
+            if not isinstance(made, Content):
+                return _Found(made.read(wanted.index), made.facts, held=isinstance(made, RawPack))
+            content = made
+            self._recent.put(key, content)
+        return _Found(content.slices[wanted.index], content.facts, held=True)
+
+    def _image_key(self, wanted: Slice, stored: ReadOptions) -> PackKey:
+        parts = tuple(part.sha256 for part in self.reader.prepared.snapshot.parts(wanted.row))
+        decoder = decoder_named(wanted.facts.format)
+        how = (decoder.format, decoder.version, stored.dtype or wanted.facts.dtype, str(stored.intensity))
+        return PackKey(str(wanted.cut.label), ("image", *how, stored.orientation, *parts))
+
+    def _masks_key(self, wanted: Slice, drawn: Sequence[Annotation]) -> PackKey:
+        """Named by the annotations as they are now, and the grid that their masks lie on."""
+        facts = wanted.facts
+        grid = (*facts.shape, *(() if facts.affine is None else facts.affine.matrix.ravel().tolist()))
+        versions = (hashlib.sha256(msgspec.msgpack.encode(each)).hexdigest() for each in drawn)
+        read = self._options.read
+        how = (_MASKS_VERSION, self._options.resample_masks, facts.kind, read.orientation)
+        return PackKey(str(wanted.cut.label), ("masks", *how, *grid, *versions))
+
+
+class _Planes(Sequence[Array]):
+    """The slices (n, H, W) of an array (n, D, H, W) along one axis, as views."""
+
+    def __init__(self, array: Array, axis: int) -> None:
+        self.array = array
+        self._axis = axis
+
+    def __len__(self) -> int:
+        return int(self.array.shape[1 + self._axis])
+
+    @overload
+    def __getitem__(self, index: int) -> Array: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Array]: ...
+    def __getitem__(self, index: int | slice) -> Array | list[Array]:
+        if isinstance(index, slice):
+            return [self[n] for n in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return Plane(self._axis, index).of(self.array)
+
+
+def _weight(value: Array | Content | _Found) -> int:
+    if isinstance(value, Content):
+        return int(value.slices.array.nbytes) if isinstance(value.slices, _Planes) else 0
+    return int(value.array.nbytes if isinstance(value, _Found) else value.nbytes)

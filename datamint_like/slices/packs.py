@@ -1,0 +1,137 @@
+"""The slice packs of one cache folder: found by what they hold, made when they are missing.
+
+Promises: a pack's name is made of the bytes, decoder, options and axis that its slices come from, never of a time;
+one process builds a pack while others wait a little, then do without; a cache that cannot be written costs speed only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import filelock
+import msgspec
+import numpy.typing as npt
+
+from datamint_like._files import make_dirs
+from datamint_like.exceptions import CacheError
+from datamint_like.slices.pack import SUFFIX, Pack, write_pack
+from datamint_like.slices.raw_pack import SUFFIX as RAW_SUFFIX
+from datamint_like.slices.raw_pack import RawPack, write_raw_pack
+
+Array = npt.NDArray[Any]
+Compression = Literal["gzip"] | None
+_LOG = logging.getLogger(__name__)
+#: How long a process waits for another that builds the same pack (s), before it does without.
+_PATIENCE_S = 20.0
+
+
+@dataclass(frozen=True)
+class PackKey:
+    """What the slices of a pack come from.
+
+    Attributes:
+        axis: `"axial"`, `"coronal"`, `"sagittal"`, `"frames"`, or the number of an axis of the stored array.
+        source: The bytes and options that the slices follow from, in plain values.
+    """
+
+    axis: str
+    source: tuple[Hashable, ...]
+
+    def path(self, folder: Path, suffix: str) -> Path:
+        """Where the pack lies in a cache folder."""
+        name = hashlib.sha256(msgspec.msgpack.encode(self.source)).hexdigest()[:40]
+        return folder / "packs" / name[:2] / name / f"{self.axis}{suffix}"
+
+
+@dataclass(frozen=True)
+class Content:
+    """Slices to be packed, and what belongs to all of them."""
+
+    slices: Sequence[Array]
+    facts: dict[str, Any]
+
+
+class Packs:
+    """The packs of one folder; pickles as its options."""
+
+    def __init__(self, folder: Path, compression: Compression = "gzip") -> None:
+        """Use `folder`, and compress new packs with gzip or (None) not at all."""
+        self.folder = folder
+        self.compression = compression
+        self._building = threading.Lock()
+        self._complained = False
+
+    def __reduce__(self) -> tuple[type[Packs], tuple[Path, Compression]]:
+        return Packs, (self.folder, self.compression)
+
+    def find(self, key: PackKey) -> Pack | RawPack | None:
+        """The pack, or None where there is none; a damaged one is removed and told in the log."""
+        path = self._path(key)
+        try:
+            return Pack(path) if self.compression else RawPack(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (CacheError, OSError) as error:
+            self.discard(key, error)
+            return None
+
+    def discard(self, key: PackKey, reason: Exception) -> None:
+        """Remove a pack that turned out damaged, so that it is made again."""
+        _LOG.warning("%s It is made again.", reason)
+        with suppress(OSError):
+            self._path(key).unlink()
+
+    def build(self, key: PackKey, make: Callable[[], Content]) -> Content | Pack | RawPack:
+        """The content that `make` gives, packed for the next time; the pack itself where another process was faster."""
+        path = self._path(key)
+        with self._building:
+            lock = self._lock(path)
+            try:
+                if (found := self.find(key)) is not None:
+                    return found
+                content = make()
+                if lock is not None:
+                    self._write(path, content)
+                return content
+            finally:
+                if lock is not None:
+                    lock.release()
+
+    def _path(self, key: PackKey) -> Path:
+        return key.path(self.folder, SUFFIX if self.compression else RAW_SUFFIX)
+
+    def _lock(self, path: Path) -> filelock.BaseFileLock | None:
+        """The right to build a pack; None where another process is slow, or nothing can be written."""
+        try:
+            make_dirs(path.parent)
+            lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), timeout=_PATIENCE_S)
+            lock.acquire()
+        except filelock.Timeout:
+            return None
+        except (OSError, NotImplementedError) as error:  # a read-only or full disk; a file system without locks
+            self._complain(error)
+            return None
+        return lock
+
+    def _write(self, path: Path, content: Content) -> None:
+        slices: Iterable[Array] = content.slices
+        try:
+            if self.compression:
+                write_pack(path, slices, content.facts)
+            else:
+                write_raw_pack(path, slices, len(content.slices), content.facts)
+        except OSError as error:
+            self._complain(error)
+
+    def _complain(self, error: Exception) -> None:
+        """Tell once that nothing can be kept here."""
+        if not self._complained:
+            self._complained = True
+            _LOG.warning("The cache folder %s cannot be written (%s); slices are decoded anew.", self.folder, error)
