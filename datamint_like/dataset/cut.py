@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from datamint_like.catalog.snapshot import Axis
 from datamint_like.exceptions import DatamintDatasetException
-from datamint_like.imaging import frame_axis_of, turn_of
+from datamint_like.imaging import turn_of
 from datamint_like.imaging.types import HeaderFacts, Orientation
 
 AxisName = Literal["axial", "coronal", "sagittal"]
@@ -74,18 +74,11 @@ class Cut:
         """The volumes (SQL over the snapshot's columns) whose stored planes are uneven and lie along another axis."""
         return f"uneven_axis IS NOT NULL AND {'0' if self.of_array else 'uneven_axis'} <> {self.axis}"
 
-    def plane(self, facts: HeaderFacts, index: int) -> Plane:
-        """The slice of a resource with this number along the cut."""
+    def array_axis(self, facts: HeaderFacts) -> int:
+        """Along which axis of its item's array the slices of a resource lie."""
         if self.of_array or self.orientation == "canonical":
-            return Plane(self.axis, index)
-        return Plane(turn_of(facts).axes[self.axis], index)
-
-    def stored_frame(self, facts: HeaderFacts, plane: Plane) -> int | None:
-        """The stored plane that a slice is, or None where slices run across the stored planes."""
-        axis, flipped = frame_axis_of(facts, self.orientation)
-        if plane.axis != axis:
-            return None
-        return facts.shape[0] - 1 - plane.index if flipped else plane.index
+            return self.axis
+        return turn_of(facts).axes[self.axis]
 
     def name(self, facts: HeaderFacts) -> AxisName:
         """The anatomical plane that slices of a resource lie in, or come closest to."""

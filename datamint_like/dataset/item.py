@@ -10,14 +10,12 @@ import numpy.typing as npt
 import torch
 
 from datamint_like.annotations import is_of_one_frame
-from datamint_like.dataset.cut import Cut, Plane
 from datamint_like.dataset.metainfo import metainfo_of, slice_metainfo_of
 from datamint_like.dataset.options import Output
 from datamint_like.dataset.reader import Reader
 from datamint_like.dataset.slice_reader import Slice, SliceReader
 from datamint_like.dataset.targets import label_targets, segmentation_targets
 from datamint_like.entities import Annotation, Resource
-from datamint_like.imaging import place_of, required_facts
 
 Item = dict[str, Any]
 
@@ -26,8 +24,8 @@ def whole_item(reader: Reader, row: int, output: Output) -> Item:
     """The item of a whole image, volume or video."""
     resource = reader.prepared.snapshot.resource(row)
     annotations = reader.annotations(row)
-    decoded = reader.image(row, resource)
-    masks = reader.masks(row, resource) if output.return_segmentations else {}
+    decoded = reader.image(row)
+    masks = reader.masks(row) if output.return_segmentations else {}
     if decoded.facts.kind == "image":
         image, masks = decoded.array[:, 0], {author: (m[:, 0], codes) for author, (m, codes) in masks.items()}
         num_frames = None
@@ -39,41 +37,35 @@ def whole_item(reader: Reader, row: int, output: Output) -> Item:
     return item | _objects(output, metainfo_of(decoded, reader.units(decoded.facts)), annotations, resource)
 
 
-def slice_item(slices: SliceReader, row: int, cut: Cut, index: int, output: Output) -> Item:
-    """The item of slice `index` of a volume: exactly the cut of the volume's item."""
-    reader = slices.reader
-    wanted = Slice(row, reader.prepared.snapshot.resource(row), cut, index)
-    facts, plane = wanted.facts, wanted.plane
-    annotations = reader.annotations(row)
+def slice_item(slices: SliceReader, wanted: Slice, output: Output) -> Item:
+    """The item of a slice: exactly the cut of its volume's item."""
+    reader, volume, frame = slices.reader, wanted.volume, wanted.stored_frame
+    annotations = reader.annotations(volume.row)
     image = slices.image(wanted)
     masks = slices.masks(wanted, annotations) if output.return_segmentations else {}
-    frame = cut.stored_frame(facts, plane)
     item: Item = {"image": torch.from_numpy(own(image, shared=True))}
     item |= segmentation_targets(masks, image.shape[1:], reader.prepared.space, output)
     item |= label_targets(
         annotations,
         reader.prepared.space,
         output,
-        num_frames=facts.shape[0],
+        num_frames=volume.facts.shape[0],
         frame=-1 if frame is None else frame,
     )
     if not output.return_objects:
         return item
-    place = place_of(facts, cut.orientation)
-    metainfo = slice_metainfo_of(place, plane.axis, plane.index, reader.units(facts))
-    return item | _objects(
-        output, metainfo, _applying(annotations, frame), sliced_resource(wanted.resource, cut, plane)
-    )
+    resource = reader.prepared.snapshot.resource(volume.row)
+    metainfo = slice_metainfo_of(volume.place, volume.axis, wanted.index, reader.units(volume.facts))
+    return item | _objects(output, metainfo, _applying(annotations, frame), sliced_resource(resource, wanted))
 
 
-def sliced_resource(resource: Resource, cut: Cut, plane: Plane) -> Resource:
+def sliced_resource(resource: Resource, wanted: Slice) -> Resource:
     """The resource as its slice shows it: with the slice's axis and index, and the stored frame it is."""
-    facts = required_facts(resource)
     return msgspec.structs.replace(
         resource,
-        slice_axis=cut.name(facts),
-        slice_index=plane.index,
-        frame_index=cut.stored_frame(facts, plane),
+        slice_axis=wanted.volume.plane_name,
+        slice_index=wanted.index,
+        frame_index=wanted.stored_frame,
     )
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from datamint_like.imaging.affine import Affine
 from datamint_like.imaging.types import Place
 
 
 def metainfo_of(place: Place, units: str | None) -> dict[str, Any]:
     """The metainfo of a whole item; `affine` maps array index (d, h, w) to patient RAS+ mm."""
-    return _metainfo(place, place.affine, units) | {"plane_origins": place.plane_origins}
+    affine = None if place.affine is None else place.affine.matrix.copy()
+    return _metainfo(place, affine, (0, 1, 2), units) | {"plane_origins": place.plane_origins}
 
 
 def slice_metainfo_of(place: Place, axis: int, index: int, units: str | None) -> dict[str, Any]:
@@ -20,24 +21,27 @@ def slice_metainfo_of(place: Place, axis: int, index: int, units: str | None) ->
 
     Planes of an irregularly spaced series carry their exact position.
     """
+    axes = (axis, *(n for n in range(3) if n != axis))
     if place.affine is None:
-        return _metainfo(place, None, units)
+        return _metainfo(place, None, axes, units)
     matrix = place.affine.matrix
-    across = [n for n in range(3) if n != axis]
     sliced = np.eye(4)
-    sliced[:3, :3] = matrix[:3, [axis, *across]]
+    sliced[:3, :3] = matrix[:3, axes]
     sliced[:3, 3] = matrix[:3, 3] + index * matrix[:3, axis]
     if place.plane_origins is not None and axis == place.frame_axis:
         sliced[:3, 3] = place.plane_origins[index]
-    return _metainfo(place, Affine(sliced), units)
+    return _metainfo(place, sliced, axes, units)
 
 
-def _metainfo(place: Place, affine: Affine | None, units: str | None) -> dict[str, Any]:
-    facts = place.facts
+def _metainfo(
+    place: Place, affine: npt.NDArray[np.float64] | None, axes: tuple[int, ...], units: str | None
+) -> dict[str, Any]:
+    """The metainfo of an item whose axes are these of the whole item."""
+    facts, spacing, letters = place.facts, place.spacing, place.orientation
     return {
-        "affine": None if affine is None else affine.matrix.copy(),
-        "spacing": None if affine is None else affine.spacing,
-        "orientation": None if affine is None else affine.orientation,
+        "affine": affine,
+        "spacing": None if spacing is None else tuple(spacing[axis] for axis in axes),
+        "orientation": None if letters is None else "".join(letters[axis] for axis in axes),
         "stored_shape": (facts.channels, *facts.shape),
         "frame_axis": place.frame_axis,
         "frame_flipped": place.frame_flipped,
@@ -46,5 +50,5 @@ def _metainfo(place: Place, affine: Affine | None, units: str | None) -> dict[st
         "modality": facts.modality,
         "kind": facts.kind,
         "format": facts.format,
-        "header": dict(facts.details),
+        "header": {key: list(value) if isinstance(value, list) else value for key, value in facts.details.items()},
     }

@@ -13,7 +13,7 @@ from datamint_like.backends import open_blobs
 from datamint_like.backends.about import about
 from datamint_like.backends.base import Blobs
 from datamint_like.dataset.prepared import Prepared
-from datamint_like.entities import Annotation, Resource
+from datamint_like.entities import Annotation
 from datamint_like.imaging import read, required_facts, turn_of
 from datamint_like.imaging.masks import decode_frame_mask, decode_mask
 from datamint_like.imaging.types import Decoded, HeaderFacts, ReadOptions
@@ -58,8 +58,9 @@ class Reader:
         """The annotations of a row that the dataset's selection keeps, in order."""
         return self.prepared.snapshot.annotations(row, self.prepared.condition, self.prepared.values)
 
-    def image(self, row: int, resource: Resource, options: ReadOptions | None = None) -> Decoded:
+    def image(self, row: int, options: ReadOptions | None = None) -> Decoded:
         """The decoded resource of a row; (C, D, H, W)."""
+        resource = self.prepared.snapshot.resource(row)
         parts = self.prepared.snapshot.parts(row)
         paths = [self._blobs.part_path(part, resource.filename) for part in parts]
         with about(resource):
@@ -72,8 +73,9 @@ class Reader:
         keeps = intensity == "native" or (isinstance(intensity, tuple) and intensity[0] == "clip")
         return facts.units if keeps else None
 
-    def masks(self, row: int, resource: Resource) -> Masks:
+    def masks(self, row: int) -> Masks:
         """The masks of a row by author, on the grid and in the orientation of its image."""
+        resource = self.prepared.snapshot.resource(row)
         facts = required_facts(resource)
         pieces = []
         for annotation in self.annotations(row):

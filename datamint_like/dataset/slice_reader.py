@@ -9,22 +9,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, overload
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from datamint_like.dataset.cut import Cut, Plane
+from datamint_like.dataset.cut import AxisName, Cut, Plane
 from datamint_like.dataset.reader import Masks, Reader
-from datamint_like.entities import Annotation, Resource
+from datamint_like.entities import Annotation
 from datamint_like.exceptions import CacheError
-from datamint_like.imaging import required_facts
+from datamint_like.imaging import place_of, required_facts
 from datamint_like.imaging._reading_errors import reading
 from datamint_like.imaging.intensity import finished, type_to_decode
 from datamint_like.imaging.registry import decoder_named
-from datamint_like.imaging.types import HeaderFacts, ReadOptions
+from datamint_like.imaging.types import HeaderFacts, Place, ReadOptions
 from datamint_like.slices.lru import ByteLRU
 from datamint_like.slices.pack import Pack
 from datamint_like.slices.packs import Content, PackKey
@@ -35,26 +34,50 @@ Array = npt.NDArray[Any]
 _MASKS_VERSION = 1
 #: Packs that a process has open at once.
 _OPEN = 64
+#: Volumes whose facts a process remembers.
+_VOLUMES = 256
+
+
+@dataclass(frozen=True)
+class Volume:
+    """What all slices of a row share.
+
+    Attributes:
+        row: Its row of the snapshot.
+        filename: What messages call it.
+        facts: Its header facts.
+        place: Where its item lies in the patient.
+        axis: Along which axis of the item's array the slices lie.
+        plane_name: The anatomical plane that they lie in, or come closest to.
+    """
+
+    row: int
+    filename: str
+    facts: HeaderFacts
+    place: Place
+    axis: int
+    plane_name: AxisName
 
 
 @dataclass(frozen=True)
 class Slice:
-    """One slice of a row."""
+    """One slice of a volume."""
 
-    row: int
-    resource: Resource
-    cut: Cut
+    volume: Volume
     index: int
-
-    @cached_property
-    def facts(self) -> HeaderFacts:
-        """The header facts of the volume."""
-        return required_facts(self.resource)
 
     @property
     def plane(self) -> Plane:
         """Its place in the item's array."""
-        return self.cut.plane(self.facts, self.index)
+        return Plane(self.volume.axis, self.index)
+
+    @property
+    def stored_frame(self) -> int | None:
+        """The stored plane that it is, or None where slices run across the stored planes."""
+        place = self.volume.place
+        if self.volume.axis != place.frame_axis:
+            return None
+        return place.facts.shape[0] - 1 - self.index if place.frame_flipped else self.index
 
 
 @dataclass(frozen=True)
@@ -67,30 +90,38 @@ class _Found:
 
 
 class SliceReader:
-    """Reads slices of the rows of a `Reader`, in this process."""
+    """Reads the slices along one cut of the rows of a `Reader`, in this process."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, cut: Cut) -> None:
         self.reader = reader
+        self._cut = cut
         self._options = reader.options
         self._recent: ByteLRU[Any] = ByteLRU(reader.options.memory_cache, weigh=_weight)
         self._open: ByteLRU[Pack | RawPack | None] = ByteLRU(_OPEN, weigh=lambda _: 1)
+        self._volumes: ByteLRU[Volume] = ByteLRU(_VOLUMES, weigh=lambda _: 1)
+        self._keys: ByteLRU[PackKey] = ByteLRU(2 * _VOLUMES, weigh=lambda _: 1)
+
+    def volume(self, row: int) -> Volume:
+        """What all slices of a row share."""
+        return self._volumes.get(row, lambda: self._volume(row))
 
     def image(self, wanted: Slice) -> Array:
         """The values (C, H, W) of a slice, as the options want them; not to be changed."""
         read = self._options.read
         if callable(read.intensity):
-            whole = self._recent.get(
-                ("image", wanted.row), lambda: self.reader.image(wanted.row, wanted.resource).array
-            )
-            return wanted.plane.of(whole)
-        key = ("image", wanted.row, wanted.cut, wanted.index)
+            row = wanted.volume.row
+            return wanted.plane.of(self._recent.get(("image", row), lambda: self.reader.image(row).array))
+        key = ("image", wanted.volume.row, wanted.index)
         found: Array | None = self._recent.held_value(key)
         if found is None:
-            stored = self._stored_options(wanted.facts)
-            planes = self._planes(wanted, self._image_key(wanted, stored), lambda: self._volume(wanted, stored))
+            stored = self._stored_options(wanted.volume.facts)
+            pack = self._keys.get(("image", wanted.volume.row), lambda: self._image_key(wanted.volume, stored))
+            planes = self._planes(wanted, pack, lambda: self._values(wanted.volume, stored))
             asked = read.intensity if stored.intensity == "native" else "native"
-            with reading(wanted.resource.filename):
-                found = finished(planes.array, asked, read.dtype)
+            found = planes.array
+            if asked != "native" or read.dtype is not None:
+                with reading(wanted.volume.filename):
+                    found = finished(found, asked, read.dtype)
             if not planes.held:
                 self._recent.put(key, found)
         return found
@@ -100,13 +131,26 @@ class SliceReader:
         drawn = [each for each in annotations if each.is_segmentation()]
         if not drawn:
             return {}
-        key = ("masks", wanted.row, wanted.cut, wanted.index)
+        key = ("masks", wanted.volume.row, wanted.index)
         found: _Found | None = self._recent.held_value(key)
         if found is None:
-            found = self._planes(wanted, self._masks_key(wanted, drawn), lambda: self._stack(wanted))
+            pack = self._keys.get(("masks", wanted.volume.row), lambda: self._masks_key(wanted.volume, drawn))
+            found = self._planes(wanted, pack, lambda: self._stack(wanted.volume))
             if not found.held:
                 self._recent.put(key, found)
         return self._by_author(found)
+
+    def _volume(self, row: int) -> Volume:
+        resource = self.reader.prepared.snapshot.resource(row)
+        facts = required_facts(resource)
+        return Volume(
+            row=row,
+            filename=resource.filename,
+            facts=facts,
+            place=place_of(facts, self._cut.orientation),
+            axis=self._cut.array_axis(facts),
+            plane_name=self._cut.name(facts),
+        )
 
     def _stored_options(self, facts: HeaderFacts) -> ReadOptions:
         """How the volume is read whose slices are packed: values as the header has them, or by its own window."""
@@ -120,18 +164,17 @@ class SliceReader:
             intensity="dicom-window" if read.intensity == "dicom-window" else "native",
         )
 
-    def _volume(self, wanted: Slice, stored: ReadOptions) -> Content:
+    def _values(self, volume: Volume, stored: ReadOptions) -> Content:
         """The slices of the whole volume."""
-        return Content(_Planes(self.reader.image(wanted.row, wanted.resource, stored).array, wanted.plane.axis), {})
+        return Content(_Planes(self.reader.image(volume.row, stored).array, volume.axis), {})
 
-    def _stack(self, wanted: Slice) -> Content:
+    def _stack(self, volume: Volume) -> Content:
         """The slices of all masks of the volume, one author after another, and whose they are."""
         names = {code: name for name, code in self._codes.items()}
-        masks = self.reader.masks(wanted.row, wanted.resource)
+        masks = self.reader.masks(volume.row)
         authors = [[author, [names[int(code)] for code in codes]] for author, (_, codes) in masks.items()]
-        return Content(
-            _Planes(np.concatenate([each for each, _ in masks.values()]), wanted.plane.axis), {"authors": authors}
-        )
+        whole = np.concatenate([each for each, _ in masks.values()])
+        return Content(_Planes(whole, volume.axis), {"authors": authors})
 
     def _by_author(self, found: _Found) -> Masks:
         result: Masks = {}
@@ -164,20 +207,20 @@ class SliceReader:
             self._recent.put(key, content)
         return _Found(content.slices[wanted.index], content.facts, held=True)
 
-    def _image_key(self, wanted: Slice, stored: ReadOptions) -> PackKey:
-        parts = tuple(part.sha256 for part in self.reader.prepared.snapshot.parts(wanted.row))
-        decoder = decoder_named(wanted.facts.format)
-        how = (decoder.format, decoder.version, stored.dtype or wanted.facts.dtype, str(stored.intensity))
-        return PackKey(str(wanted.cut.label), ("image", *how, stored.orientation, *parts))
+    def _image_key(self, volume: Volume, stored: ReadOptions) -> PackKey:
+        parts = tuple(part.sha256 for part in self.reader.prepared.snapshot.parts(volume.row))
+        decoder = decoder_named(volume.facts.format)
+        how = (decoder.format, decoder.version, stored.dtype or volume.facts.dtype, str(stored.intensity))
+        return PackKey(str(self._cut.label), ("image", *how, stored.orientation, *parts))
 
-    def _masks_key(self, wanted: Slice, drawn: Sequence[Annotation]) -> PackKey:
+    def _masks_key(self, volume: Volume, drawn: Sequence[Annotation]) -> PackKey:
         """Named by the annotations as they are now, and the grid that their masks lie on."""
-        facts = wanted.facts
+        facts = volume.facts
         grid = (*facts.shape, *(() if facts.affine is None else facts.affine.matrix.ravel().tolist()))
         versions = (hashlib.sha256(msgspec.msgpack.encode(each)).hexdigest() for each in drawn)
         read = self._options.read
         how = (_MASKS_VERSION, self._options.resample_masks, facts.kind, read.orientation)
-        return PackKey(str(wanted.cut.label), ("masks", *how, *grid, *versions))
+        return PackKey(str(self._cut.label), ("masks", *how, *grid, *versions))
 
 
 class _Planes(Sequence[Array]):

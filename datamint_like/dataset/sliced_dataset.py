@@ -15,10 +15,10 @@ from datamint_like.dataset.item import Item, slice_item, sliced_resource
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.dataset.reader import ReaderOptions
 from datamint_like.dataset.rows import RowNumbers, as_array, as_row_numbers, expand
-from datamint_like.dataset.slice_reader import SliceReader
+from datamint_like.dataset.slice_reader import Slice, SliceReader
+from datamint_like.dataset.splits import SplitOrigin
 from datamint_like.entities import Resource
 from datamint_like.exceptions import DatamintDatasetException, GeometryError
-from datamint_like.imaging import required_facts
 from datamint_like.imaging.types import Kind
 
 
@@ -102,7 +102,7 @@ class SlicedVolumeDataset(DatamintBaseDataset):
 
     @cached_property
     def _slices(self) -> SliceReader:
-        return SliceReader(self._read)
+        return SliceReader(self._read, self._cut)
 
     @cached_property
     def _starts(self) -> npt.NDArray[np.int64]:
@@ -121,9 +121,13 @@ class SlicedVolumeDataset(DatamintBaseDataset):
         volume = int(np.searchsorted(self._starts, row, side="right")) - 1
         return volume, row - int(self._starts[volume])
 
-    def _load_item(self, row: int) -> Item:
+    def _wanted(self, row: int) -> Slice:
+        """The slice that a slice number is."""
         volume, index = self._locate(row)
-        return slice_item(self._slices, volume, self._cut, index, self._output)
+        return Slice(self._slices.volume(volume), index)
+
+    def _load_item(self, row: int) -> Item:
+        return slice_item(self._slices, self._wanted(row), self._output)
 
     def _resource_row(self, row: int) -> int:
         return self._locate(row)[0]
@@ -136,9 +140,12 @@ class SlicedVolumeDataset(DatamintBaseDataset):
         return as_array(self._rows) - self._starts[resource_rows]
 
     def _resource(self, row: int) -> Resource:
-        volume, index = self._locate(row)
-        resource = self._prepared.snapshot.resource(volume)
-        return sliced_resource(resource, self._cut, self._cut.plane(required_facts(resource), index))
+        wanted = self._wanted(row)
+        return sliced_resource(self._prepared.snapshot.resource(wanted.volume.row), wanted)
+
+    def _with_rows(self, rows: RowNumbers, split: SplitOrigin | None = None) -> Self:
+        assert self._slices  # made now, so that every part shares it and what it holds
+        return super()._with_rows(rows, split)
 
     def _fingerprint_options(self) -> tuple[object, ...]:
         return (*super()._fingerprint_options(), self._cut)

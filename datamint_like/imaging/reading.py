@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from datamint_like.exceptions import DecodeError, GeometryError
@@ -86,7 +87,8 @@ def read(
     array = called(array, files[0], options)
     with reading(files[0]):
         array = converted(array, options.dtype)
-    return Decoded(**vars(place_of(facts, options.orientation)), array=array)
+    place = place_of(facts, options.orientation)
+    return Decoded(**{each.name: getattr(place, each.name) for each in fields(place)}, array=array)
 
 
 def _refuse_irregular(files: Sequence[SourceFile], facts: HeaderFacts, options: ReadOptions) -> None:

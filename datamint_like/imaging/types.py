@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -203,6 +204,16 @@ class Place:
     frame_axis: int
     frame_flipped: bool
     facts: HeaderFacts
+
+    @cached_property
+    def spacing(self) -> tuple[float, float, float] | None:
+        """Mm along d, h, w, or None without geometry."""
+        return None if self.affine is None else self.affine.spacing
+
+    @cached_property
+    def orientation(self) -> str | None:
+        """Three letters: where d, h, w grow towards, or None without geometry."""
+        return None if self.affine is None else self.affine.orientation
 
 
 @dataclass(frozen=True)

@@ -154,3 +154,19 @@ def test_a_volume_is_decoded_once_while_its_slices_are_read(
     for item in slices:
         assert item["image"].shape == (1, 128, 128)
     assert len(calls) == 1
+
+
+def test_what_is_done_to_one_item_changes_no_other(volumes: VolumeDataset) -> None:
+    slices = volumes.slice("axial")
+    first, untouched = slices[4], slices[4]
+    first["image"].zero_()
+    first["metainfo"]["affine"][:] = 0
+    first["metainfo"]["header"]["PixelSpacing"][0] = -1
+    first["segmentations"][ANA].fill_(1)
+    first["seg_labels"][ANA].zero_()
+    again = slices[4]
+    assert torch.equal(again["image"], untouched["image"])
+    assert torch.equal(again["segmentations"][ANA], untouched["segmentations"][ANA])
+    assert torch.equal(again["seg_labels"][ANA], untouched["seg_labels"][ANA])
+    np.testing.assert_array_equal(again["metainfo"].pop("affine"), untouched["metainfo"].pop("affine"))
+    assert again["metainfo"] == untouched["metainfo"]
