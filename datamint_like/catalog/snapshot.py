@@ -29,6 +29,7 @@ from datamint_like.backends.base import ProjectContent
 from datamint_like.entities import Annotation, AnnotationWorklist, Part, Project, Resource
 from datamint_like.exceptions import CacheError
 from datamint_like.imaging import canonical_shape, facts_of, frame_axis_of
+from datamint_like.imaging.types import Kind
 
 FORMAT = 2
 Rows = npt.NDArray[np.int64]
@@ -142,13 +143,13 @@ class Snapshot:
         """One column of `resource`, in row order."""
         return [value for (value,) in self._all(f"SELECT {name} FROM resource ORDER BY row")]
 
-    def slice_starts(self, axis: Axis) -> Rows:
-        """For each row the number of slices along an axis in all volumes before it, and the total last.
+    def slice_starts(self, axis: Axis, kind: Kind = "volume") -> Rows:
+        """For each row the number of slices along an axis in all volumes (or videos) before it, and the total last.
 
-        The axis is canonical (`"d"`, `"h"`, `"w"`) or the file's own (`"k"`, `"j"`, `"i"`). Rows that are no
-        volumes have no slices; so slice n of row r is number `starts[r] + n`.
+        The axis is canonical (`"d"`, `"h"`, `"w"`) or the file's own (`"k"`, `"j"`, `"i"`). Rows of another kind
+        have no slices; so slice n of row r is number `starts[r] + n`.
         """
-        cut = self._all(f"SELECT CASE kind WHEN 'volume' THEN {axis} ELSE 0 END FROM resource ORDER BY row")
+        cut = self._all(f"SELECT CASE kind WHEN '{kind}' THEN {axis} ELSE 0 END FROM resource ORDER BY row")
         counts = np.fromiter((count for (count,) in cut), dtype=np.int64)
         return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
 

@@ -4,6 +4,7 @@ from datamint_like.dataset.base import DatamintBaseDataset
 from datamint_like.dataset.image_dataset import ImageDataset
 from datamint_like.dataset.multiframe_dataset import MultiFrameDataset
 from datamint_like.dataset.sliced_dataset import SlicedVolumeDataset
+from datamint_like.dataset.sliced_video_dataset import SlicedVideoDataset
 from datamint_like.dataset.video_dataset import VideoDataset
 from datamint_like.dataset.volume_dataset import VolumeDataset
 from datamint_like.exceptions import DatamintDatasetException
@@ -13,6 +14,7 @@ __all__ = [
     "DatamintDatasetException",
     "ImageDataset",
     "MultiFrameDataset",
+    "SlicedVideoDataset",
     "SlicedVolumeDataset",
     "VideoDataset",
     "VolumeDataset",

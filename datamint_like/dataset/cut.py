@@ -11,7 +11,7 @@ import numpy.typing as npt
 from datamint_like.catalog.snapshot import Axis
 from datamint_like.exceptions import DatamintDatasetException
 from datamint_like.imaging import turn_of
-from datamint_like.imaging.types import HeaderFacts, Orientation
+from datamint_like.imaging.types import HeaderFacts, Kind, Orientation
 
 AxisName = Literal["axial", "coronal", "sagittal"]
 SliceAxis = AxisName | int
@@ -34,17 +34,19 @@ class Plane:
 
 @dataclass(frozen=True)
 class Cut:
-    """How volumes are cut into slices.
+    """How volumes are cut into slices, or videos into frames.
 
     Attributes:
         axis: 0 (axial), 1 (coronal), 2 (sagittal); with `of_array` the axis of the stored array, 0 (k) to 2 (i).
         orientation: That of the volumes.
         of_array: Whether the axis is the array's own, whatever it is in the patient.
+        kind: Of which resources: volumes or videos.
     """
 
     axis: int
     orientation: Orientation = "canonical"
     of_array: bool = False
+    kind: Kind = "volume"
 
     @classmethod
     def along(cls, axis: object, orientation: Orientation) -> Cut:
@@ -59,10 +61,20 @@ class Cut:
             return cls(int(axis), orientation, of_array=orientation == "native")
         raise DatamintDatasetException(f"axis is 'axial', 'coronal', 'sagittal', or 0, 1, 2; not {axis!r}.")
 
+    @classmethod
+    def frames(cls) -> Cut:
+        """The cut of videos into their frames."""
+        return cls(0, of_array=True, kind="video")
+
     @property
     def label(self) -> SliceAxis:
         """The axis as a caller says it."""
         return self.axis if self.of_array else AXIS_NAMES[self.axis]
+
+    @property
+    def pack_name(self) -> str:
+        """What the packs of such slices are called."""
+        return "frames" if self.kind == "video" else str(self.label)
 
     @property
     def column(self) -> Axis:
@@ -80,6 +92,8 @@ class Cut:
             return self.axis
         return turn_of(facts).axes[self.axis]
 
-    def name(self, facts: HeaderFacts) -> AxisName:
-        """The anatomical plane that slices of a resource lie in, or come closest to."""
+    def name(self, facts: HeaderFacts) -> AxisName | None:
+        """The anatomical plane that slices of a resource lie in, or come closest to; None for frames of a video."""
+        if self.kind == "video":
+            return None
         return AXIS_NAMES[turn_of(facts).axes.index(self.axis) if self.of_array else self.axis]

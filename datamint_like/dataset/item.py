@@ -60,11 +60,11 @@ def slice_item(slices: SliceReader, wanted: Slice, output: Output) -> Item:
 
 
 def sliced_resource(resource: Resource, wanted: Slice) -> Resource:
-    """The resource as its slice shows it: with the slice's axis and index, and the stored frame it is."""
+    """The resource as its slice or frame shows it: with axis and index of a slice, and the stored frame it is."""
     return msgspec.structs.replace(
         resource,
         slice_axis=wanted.volume.plane_name,
-        slice_index=wanted.index,
+        slice_index=None if wanted.volume.plane_name is None else wanted.index,
         frame_index=wanted.stored_frame,
     )
 

@@ -48,7 +48,7 @@ class Volume:
         facts: Its header facts.
         place: Where its item lies in the patient.
         axis: Along which axis of the item's array the slices lie.
-        plane_name: The anatomical plane that they lie in, or come closest to.
+        plane_name: The anatomical plane that they lie in, or come closest to; None for frames of a video.
     """
 
     row: int
@@ -56,7 +56,7 @@ class Volume:
     facts: HeaderFacts
     place: Place
     axis: int
-    plane_name: AxisName
+    plane_name: AxisName | None
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ class SliceReader:
         parts = tuple(part.sha256 for part in self.reader.prepared.snapshot.parts(volume.row))
         decoder = decoder_named(volume.facts.format)
         how = (decoder.format, decoder.version, stored.dtype or volume.facts.dtype, str(stored.intensity))
-        return PackKey(str(self._cut.label), ("image", *how, stored.orientation, *parts))
+        return PackKey(self._cut.pack_name, ("image", *how, stored.orientation, *parts))
 
     def _masks_key(self, volume: Volume, drawn: Sequence[Annotation]) -> PackKey:
         """Named by the annotations as they are now, and the grid that their masks lie on."""
@@ -220,7 +220,7 @@ class SliceReader:
         versions = (hashlib.sha256(msgspec.msgpack.encode(each)).hexdigest() for each in drawn)
         read = self._options.read
         how = (_MASKS_VERSION, self._options.resample_masks, facts.kind, read.orientation)
-        return PackKey(str(self._cut.label), ("masks", *how, *grid, *versions))
+        return PackKey(self._cut.pack_name, ("masks", *how, *grid, *versions))
 
 
 class _Planes(Sequence[Array]):

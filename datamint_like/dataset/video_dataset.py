@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from datamint_like.dataset.multiframe_dataset import MultiFrameDataset
 from datamint_like.imaging.types import Kind
+
+if TYPE_CHECKING:
+    from datamint_like.dataset.sliced_video_dataset import SlicedVideoDataset
 
 
 class VideoDataset(MultiFrameDataset):
@@ -18,6 +21,13 @@ class VideoDataset(MultiFrameDataset):
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"video"})
 
-    def frame_by_frame(self) -> Any:
-        """Not available yet; index the frames of an item's `image` (C, N, H, W)."""
-        raise NotImplementedError("frame_by_frame() is not available yet. Index item['image'][:, n] for frame n.")
+    def frame_by_frame(self) -> SlicedVideoDataset:
+        """A 2-D dataset of the frames: items with `image` (C, H, W).
+
+        Example:
+            >>> len(VideoDataset(project="echo").frame_by_frame())  # doctest: +SKIP
+            30
+        """
+        from datamint_like.dataset.sliced_video_dataset import SlicedVideoDataset
+
+        return SlicedVideoDataset.from_dataset(self)
