@@ -33,7 +33,7 @@ _SPACE_UNITS = {0: ("unknown", 1.0), 1: ("meter", 1e3), 2: ("mm", 1.0), 3: ("mic
 _TIME_UNITS = {0: "unknown", 8: "sec", 16: "msec", 24: "usec", 32: "hz", 40: "ppm", 48: "rads"}
 #: Types of the standard that are no image type here, by their code in the header.
 _REFUSED_TYPES = {0: "unknown", 1: "binary", 32: "complex64", 1536: "float128", 1792: "complex128", 2048: "complex256"}
-_INT64 = stored_range(64, signed=True)
+_BEYOND_INT64 = 2.0**63
 _SILENT = logging.getLogger(f"{__name__}.mended")
 _SILENT.disabled = True
 _NEVER = 1000  # no fault of a header is worse: all are mended, none raised
@@ -76,10 +76,9 @@ class NiftiHeader:
             return "uint8"
         if self.stored.kind == "f" or not is_integer_scaling(self.slope, self.intercept):
             return "float32"
-        identity = is_identity(self.slope, self.intercept)
-        if not identity and not _within(self._span, _INT64):
+        if max(abs(self.slope), abs(self.intercept)) >= _BEYOND_INT64:
             return "float32"
-        return integer_type(self._span, keep_uint8=identity)
+        return integer_type(self._span, keep_uint8=is_identity(self.slope, self.intercept))
 
     @property
     def exact_type(self) -> str:
@@ -89,7 +88,8 @@ class NiftiHeader:
             return "float32" if plain else "float64"
         if self.dtype != "int32":
             return self.dtype
-        return "int32" if _within(self._span, stored_range(32, signed=True)) else "int64"
+        low, high = stored_range(32, signed=True)
+        return "int32" if low <= self._span[0] and self._span[1] <= high else "int64"
 
     @property
     def _span(self) -> tuple[int, int]:
@@ -180,10 +180,6 @@ def facts_of(header: NiftiHeader) -> HeaderFacts:
         affine=header.kji_affine,
         details=header.details,
     )
-
-
-def _within(span: tuple[int, int], limits: tuple[int, int]) -> bool:
-    return limits[0] <= span[0] and span[1] <= limits[1]
 
 
 def _four_axes(extents: list[int], intent: int) -> tuple[int, int, int, int]:
