@@ -25,6 +25,8 @@ from datamint_like.imaging.values import is_identity, scale_into
 _GZIP: Any = igzip.GzipFile
 #: Voxels that are scaled at a time: few enough to stay in the processor's cache.
 _PIECE = 1 << 17
+#: Bytes that are inflated at a time: igzip holds them twice.
+_CHUNK = 1 << 20
 
 
 class NiftiDecoder:
@@ -186,7 +188,7 @@ class _Voxels:
         filled = 0
         while filled < len(target):
             try:
-                got = self._stream.readinto(target[filled:])
+                got = self._stream.readinto(target[filled : filled + _CHUNK])
             except EOFError:  # the gzip stream has no end
                 got = 0
             if not got:
