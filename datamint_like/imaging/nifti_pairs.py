@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -35,10 +36,11 @@ def pair_up(paths: Iterable[Path]) -> Pairs:
     What a header is decides its content, so a file of another format that is called `.img` stays what it is, unless
     a NIfTI header claims it.
     """
-    found: dict[tuple[Path, str], dict[str, list[Path]]] = {}
+    found: dict[tuple[str, str], dict[str, list[Path]]] = {}
     for path in sorted(paths):
         if match := _NAME.fullmatch(path.name):
-            kinds = found.setdefault((path.parent, match["stem"]), {"hdr": [], "img": []})
+            folder = os.path.realpath(path.parent)  # however it was spelled
+            kinds = found.setdefault((folder, match["stem"]), {"hdr": [], "img": []})
             kinds[match["kind"].lower()].append(path)
     pairs = Pairs()
     for (_, stem), kinds in found.items():

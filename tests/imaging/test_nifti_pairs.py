@@ -140,6 +140,18 @@ def test_a_header_and_an_image_of_two_folders_are_no_pair(tmp_path: Path):
     assert {skip.path for skip in assemble([header, moved]).skipped} == {header, moved}
 
 
+def test_one_folder_is_one_folder_however_it_is_spelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    header, image = write_pair(tmp_path / "a", ramp())
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    monkeypatch.chdir(tmp_path / "a")
+    for given in (
+        (Path("brain.hdr"), image),
+        (header, tmp_path / "link" / "brain.img"),
+        (header, Path("../a/brain.img")),
+    ):
+        assert [group.paths for group in assemble(given).groups] == [given]
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_an_analyze_header_is_refused_since_it_has_no_orientation(order: str, tmp_path: Path):
     header = nib.AnalyzeHeader(endianness=order)
