@@ -91,17 +91,28 @@ def intensity_pairs(paths: list[Path]) -> dict[str, Pair]:
     }
 
 
+def nibabel_values(path: Path) -> object:
+    """The array in memory (not mapped, so that its bytes are read)."""
+    return np.asanyarray(nib.load(path, mmap=False).dataobj)
+
+
 def nifti_pairs(folder: Path) -> dict[str, Pair]:
-    """A volume of real size: 512 x 512 x 48, int16, smooth with noise."""
+    """A volume of real size: 512 x 512 x 48, int16, smooth with noise; as it is, and scaled to float32."""
     generator = np.random.default_rng(0)
     ramp = np.add.outer(np.arange(512), np.arange(512))[..., None]
     values = (ramp + generator.integers(0, 60, (512, 512, 48))).astype(np.int16)
+    image = nib.Nifti1Image(values, np.diag([0.7, 0.7, 2.5, 1.0]))
     pairs: dict[str, Pair] = {}
-    for name in ("volume.nii", "volume.nii.gz"):
+    for name in ("volume.nii", "volume.nii.gz", "volume.hdr.gz", "scaled.nii"):
         path = folder / name
-        nib.save(nib.Nifti1Image(values, np.diag([0.7, 0.7, 2.5, 1.0])), path)
-        pairs[f"decode {name}"] = (ours([path]), lambda path=path: np.asanyarray(nib.load(path).dataobj).copy())  # type: ignore[misc]
-        pairs[f"probe against decode {name}"] = (lambda path=path: probe([path]), ours([path]))  # type: ignore[misc]
+        nib.save(image, path)
+        if name == "scaled.nii":
+            with open(path, "r+b") as file:
+                file.seek(112)  # scl_slope
+                file.write(np.float32(0.5).tobytes())
+        parts = [path] if ".nii" in name else [path, folder / "volume.img.gz"]
+        pairs[f"decode {name}"] = (ours(parts), lambda path=path: nibabel_values(path))  # type: ignore[misc]
+        pairs[f"probe against decode {name}"] = (lambda parts=parts: probe(parts), ours(parts))  # type: ignore[misc]
     return pairs
 
 

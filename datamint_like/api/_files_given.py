@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,8 +56,10 @@ def on_disk(files: list[Any]) -> Iterator[list[GivenFile]]:
     """
     with TemporaryDirectory(prefix="datamint-like-") as folder:
         found: dict[str, GivenFile] = {}
+        names = Counter(_stream_name(given) for given in files)
         for source, given in enumerate(files):
-            for path in _paths_of(given, Path(folder) / str(source)):
+            alone = names[_stream_name(given)] > 1  # files that belong together by their names lie in one folder
+            for path in _paths_of(given, Path(folder) / (str(source) if alone else "together")):
                 found.setdefault(_place_of(path), GivenFile(path, source))
         yield list(found.values())
 
@@ -69,7 +72,7 @@ def is_on_disk(given: Any) -> bool:
 def _paths_of(given: Any, scratch: Path) -> list[Path]:
     if isinstance(given, str | Path):
         return expand(given)
-    scratch.mkdir()
+    scratch.mkdir(exist_ok=True)
     if hasattr(given, "read"):
         return [_save_stream(given, scratch)]
     if _is_dataset(given):
@@ -171,10 +174,15 @@ def _save_stream(stream: Any, folder: Path) -> Path:
         raise ValidationError(f"An open file cannot be read: {error}. Open it with open(path, 'rb').") from error
     if not isinstance(data, bytes):
         raise ValidationError("An open file must be opened in binary mode, open(path, 'rb').")
-    name = getattr(stream, "name", None)
-    path = folder / (Path(name).name if isinstance(name, str) and Path(name).name else "upload")
+    path = folder / (_stream_name(stream) or "upload")
     path.write_bytes(data)
     return path
+
+
+def _stream_name(given: Any) -> str:
+    """The base name of an open file; empty where it has none, or is none."""
+    name = getattr(given, "name", None)
+    return Path(name).name if hasattr(given, "read") and isinstance(name, str) else ""
 
 
 def _save_dataset(dataset: Any, folder: Path) -> Path:

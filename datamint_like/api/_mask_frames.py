@@ -89,6 +89,7 @@ def bytes_of(source: Any, limit: int = -1) -> bytes:
 
     Raises:
         ValidationError: The file cannot be read, or it is neither.
+        DecodeError: It is the header of a NIfTI pair whose image is missing or damaged.
     """
     if isinstance(source, bytes):
         return source[:limit] if limit >= 0 else source
@@ -100,11 +101,26 @@ def bytes_of(source: Any, limit: int = -1) -> bytes:
     if not str(source).strip():
         raise ValidationError("The path of a mask is empty (a variable that is not set?). Give the file of the mask.")
     try:
-        with open(Path(source).expanduser(), "rb") as file:
-            return file.read(limit)
+        path = Path(source).expanduser()
+        with open(path, "rb") as file:
+            data = file.read(limit)
     except (OSError, RuntimeError, ValueError) as error:  # no such file; no such user's home; no path at all
         reason = (isinstance(error, OSError) and error.strerror) or str(error)
         raise ValidationError(f"{name_of(source)} cannot be read: {reason}. Check the path.") from error
+    return data if limit >= 0 else _with_image(path, data)
+
+
+def _with_image(path: Path, data: bytes) -> bytes:
+    """The mask's bytes; where they are the header of a NIfTI pair, one .nii with the image beside it.
+
+    Raises:
+        DecodeError: That image is missing or damaged.
+    """
+    from datamint_like.imaging.nifti_single import single_nifti_bytes
+    from datamint_like.imaging.sniff import inflate_head, is_gzip, is_nifti, is_nifti_pair
+
+    head = inflate_head(data) if is_gzip(data) else data
+    return single_nifti_bytes(path) if is_nifti(head) and is_nifti_pair(head) else data
 
 
 def _plain(frame: npt.NDArray[Any], mask: str) -> npt.NDArray[Any]:

@@ -30,11 +30,18 @@ def plain_source(given: Any) -> Any:
         return given
     try:
         if is_image:
-            return given.to_bytes()
+            return (given if hasattr(given, "to_bytes") else _in_one_file(given)).to_bytes()
         return np.asarray(given.detach().cpu() if hasattr(given, "detach") else given)
     except Exception as error:  # whatever its library raises for an image without file or a type that numpy lacks
         kind = type(given).__name__
         raise ValidationError(f"The mask, a {kind}, cannot be read ({error}). Give it as an array or file.") from error
+
+
+def _in_one_file(image: Any) -> Any:
+    """A nibabel image that was loaded from header and image, as one whose bytes are one file."""
+    from nibabel.nifti1 import Nifti1Image
+
+    return Nifti1Image(np.asanyarray(image.dataobj), image.affine)  # type: ignore[no-untyped-call]
 
 
 def is_palette(data: bytes) -> bool:

@@ -232,8 +232,8 @@ class AnnotationsApi(GeometryMakers):
 
         Args:
             resource: The volume, or its id.
-            file_path: A .nii or .nii.gz file, its bytes, a nibabel image, or an integer array or tensor of the
-                volume's shape.
+            file_path: A .nii or .nii.gz file, its bytes, a .hdr file with its .img beside it, a nibabel image, or an
+                integer array or tensor of the volume's shape.
             name: By label, `{1: "liver"}`, or one text for all; without it labels are called `seg_<label>`.
             imported_from: Name of the tool or data set that the mask comes from.
             author_email: Who drew it; without it the current user.

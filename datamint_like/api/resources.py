@@ -23,7 +23,7 @@ from datamint_like.api._endpoint import (
     open_project,
     project_of,
 )
-from datamint_like.api._files_given import FileInput, FileInputs, as_list, is_on_disk, on_disk
+from datamint_like.api._files_given import FileInputs, as_list, is_on_disk, on_disk
 from datamint_like.api._masks import MaskOptions
 from datamint_like.api._segmentation_files import MaskUploads, SegmentationFiles, masks_given
 from datamint_like.api._upload_arguments import MetadataGiven, metadata_list, refuse_what_is_missing, tag_list
@@ -153,8 +153,10 @@ class ResourcesApi(Endpoint):
         with on_disk(files) as given:
             planned = plan(given, options)
             if single and len(planned.items) != 1:
+                alone = len(files) == 1 and is_on_disk(files[0])
+                which = f"{Path(files[0]).name} holds" if alone else "the files given make"
                 raise ValidationError(
-                    f"upload_resource makes one resource, but {Path(files[0]).name} holds {len(planned.items)}. "
+                    f"upload_resource makes one resource, but {which} {len(planned.items)}. "
                     "Use upload_resources for it."
                 )
             masks.prepare(planned.items)
@@ -164,7 +166,7 @@ class ResourcesApi(Endpoint):
 
     def upload_resource(
         self,
-        file_path: FileInput,
+        file_path: FileInputs,
         mimetype: str | None = None,
         anonymize: bool = False,
         anonymize_retain_codes: Sequence[tuple[int, int]] = (),
@@ -181,15 +183,16 @@ class ResourcesApi(Endpoint):
         *,
         link: bool = False,
     ) -> str:
-        """The id of the one new resource that a file (or the folder of one series) makes.
+        """The id of the one new resource that a file makes, or several: a series, a NIfTI header and its image.
 
-        The arguments are those of `upload_resources`.
+        The arguments are those of `upload_resources`, metadata and masks those of the one resource.
 
         Raises:
             ValidationError: The path holds files of more than one resource; nothing is stored.
         """
         refuse_what_is_missing(anonymize, anonymize_retain_codes, mung_filename, discard_dicom_reports)
-        if link and not is_on_disk(file_path):
+        files = as_list(file_path)
+        if link and not all(is_on_disk(given) for given in files):
             raise ValidationError("Only a file on disk can be linked. Pass its path, or link=False.")
         options = UploadOptions(
             mimetype=mimetype,
@@ -198,13 +201,13 @@ class ResourcesApi(Endpoint):
             channel=channel,
             publish=publish,
             link=link,
-            metadata=metadata_list([metadata], 1),
+            metadata=metadata_list([metadata] * len(files), len(files)),
         )
         masks = MaskUploads(
-            masks_given([segmentation_files], 1),
+            masks_given([segmentation_files, *[None] * (len(files) - 1)], len(files)),
             MaskOptions(transpose=transpose_segmentation),
         )
-        return self._upload([file_path], options, masks, publish_to, single=True)[0]
+        return self._upload(files, options, masks, publish_to, single=True)[0]
 
     # -- finding
 
@@ -294,10 +297,10 @@ class ResourcesApi(Endpoint):
     ) -> Any:
         """One file that holds the whole resource: as an object to work with, or its bytes.
 
-        A DICOM series comes as one multi-frame DICOM; its original files are in `backend.list_parts`. With
-        `auto_convert` the result is a `pydicom.Dataset`, a `nibabel` image, or for PNG and JPEG an array
-        (H, W) or (H, W, C) with the values that the file means; otherwise bytes. `add_extension=True` returns
-        `(result, path)`.
+        A DICOM series comes as one multi-frame DICOM, a NIfTI header and its image as one .nii; the original files
+        are in `backend.list_parts`. With `auto_convert` the result is a `pydicom.Dataset`, a `nibabel` image, or for
+        PNG and JPEG an array (H, W) or (H, W, C) with the values that the file means; otherwise bytes.
+        `add_extension=True` returns `(result, path)`.
 
         Args:
             resource: The resource, or its id.

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from datamint_like.imaging.reading import decode_stored as decode_stored
     from datamint_like.imaging.reading import probe as probe
     from datamint_like.imaging.reading import read as read
+    from datamint_like.imaging.single_file import derive_single_file as derive_single_file
     from datamint_like.imaging.types import DTYPES as DTYPES
     from datamint_like.imaging.types import Assembly as Assembly
     from datamint_like.imaging.types import Decoded as Decoded
@@ -51,6 +52,7 @@ _MODULES = {
     "multiframe": ("derive_multiframe",),
     "orientation": ("canonical_shape", "frame_axis_of", "item_affine", "place_of", "turn_of"),
     "reading": ("decode_stored", "probe", "read"),
+    "single_file": ("derive_single_file",),
     "types": (
         "DTYPES",
         "Assembly",

@@ -23,8 +23,8 @@ _LONGEST_COUNT = DEFAULT_MAX_VOXELS * 8
 def refuse_cut(file: IO[bytes], *, expected: int, start: int, gzipped: bool) -> None:
     """Stop at a file that is too short for `expected` bytes of voxels from byte `start` (once inflated).
 
-    A gzip file is inflated only where the length in its trailer is another: it is cut, padded, or has several
-    members.
+    A gzip file is inflated only where the length in its trailer is another and its members (as bgzip writes them)
+    do not tell their own: it is cut, padded, or concatenated.
 
     Raises:
         DecodeError: The file is cut short.
@@ -40,7 +40,8 @@ def refuse_cut(file: IO[bytes], *, expected: int, start: int, gzipped: bool) -> 
     elif _trailer_length(file, size) == (start + expected) % (1 << 32) or expected > _LONGEST_COUNT:
         return
     else:
-        found = _inflated_length(file, start + expected) - start
+        blocks = _length_of_blocks(file, size)
+        found = (_inflated_length(file, start + expected) if blocks is None else blocks) - start
     if found < expected:
         raise DecodeError(
             f"it is cut short: expected {expected:,} bytes of voxels, found {max(0, found):,}. Copy the file again."
@@ -53,6 +54,25 @@ def _trailer_length(file: IO[bytes], size: int) -> int | None:
         return None
     file.seek(-4, os.SEEK_END)
     return int.from_bytes(file.read(4), "little")
+
+
+def _length_of_blocks(file: IO[bytes], size: int) -> int | None:
+    """The inflated length of a file of BGZF blocks (SAM specification, section 4.1), or None where it is none.
+
+    Each block is a gzip member whose extra field tells how long it is, so that none needs to be inflated.
+    """
+    at, total = 0, 0
+    while at < size:
+        file.seek(at)
+        head = file.read(18)
+        if len(head) < 18 or head[:4] != b"\x1f\x8b\x08\x04" or head[10:16] != b"\x06\0BC\x02\0":
+            return None
+        at += int.from_bytes(head[16:18], "little") + 1
+        if at > size:
+            return None
+        file.seek(at - 4)
+        total += int.from_bytes(file.read(4), "little")
+    return total
 
 
 def _inflated_length(file: IO[bytes], enough: int) -> int:

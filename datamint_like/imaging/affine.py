@@ -13,6 +13,7 @@ from datamint_like.exceptions import GeometryError
 
 #: Direction of increase of (D, H, W) in canonical orientation: superior, posterior, left.
 CANONICAL = "SPL"
+_FLAT = 1e-9  # volume that three unit vectors span at most when they lie in one plane
 _LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))  # (towards minus, towards plus) of RAS x, y, z
 
 
@@ -34,12 +35,15 @@ class Affine:
         Raises:
             GeometryError: It is not 4x4, not finite, singular, or its last row is not 0 0 0 1.
         """
-        array = np.array(matrix, dtype=np.float64)
+        try:
+            array = np.array(matrix, dtype=np.float64) + 0.0  # -0 becomes 0, so that equal affines hash alike
+        except (TypeError, ValueError) as error:
+            raise GeometryError(f"An affine must be a 4x4 matrix of numbers ({error}).") from error
         if array.shape != (4, 4):
             raise GeometryError(f"An affine must be 4x4, got shape {array.shape}.")
         if not np.isfinite(array).all() or not np.array_equal(array[3], (0, 0, 0, 1)):
             raise GeometryError("An affine must be finite, with the last row 0 0 0 1.")
-        if abs(np.linalg.det(array[:3, :3])) < 1e-12:
+        if not _spans_space(array[:3, :3]):
             raise GeometryError("An affine must span space: its three axes lie in one plane.")
         array.setflags(write=False)
         object.__setattr__(self, "matrix", array)
@@ -75,8 +79,8 @@ class Affine:
 
     def __matmul__(self, other: Affine | npt.ArrayLike) -> Affine:
         """The map that applies `other` first."""
-        matrix = other.matrix if isinstance(other, Affine) else np.asarray(other, dtype=np.float64)
-        return Affine(self.matrix @ matrix)
+        first = other if isinstance(other, Affine) else Affine(other)
+        return Affine(self.matrix @ first.matrix)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Affine) and np.array_equal(self.matrix, other.matrix)
@@ -94,6 +98,23 @@ class Affine:
             np.asarray(index, dtype=np.float64) @ self.matrix[:3, :3].T + self.matrix[:3, 3]
         )
         return result
+
+    def indices(self, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Fractional array indices (n, 3) of patient RAS+ mm (n, 3): `points` undone."""
+        offset = np.asarray(points, dtype=np.float64) - self.matrix[:3, 3]
+        return np.asarray(np.linalg.solve(self.matrix[:3, :3], offset.T).T, dtype=np.float64)
+
+    def turned_to(self, orientation: str, shape: Sequence[int]) -> Affine:
+        """The affine of the same volume, of extent `shape` (d, h, w) now, in another orientation; exact.
+
+        Raises:
+            GeometryError: `orientation` does not name three different axes.
+
+        Example:
+            >>> Affine([[0, 0, -1, 90], [0, -1, 0, 126], [2, 0, 0, -72], [0, 0, 0, 1]]).turned_to("RAS", (9, 9, 9))
+            Affine(RAS, 1 x 1 x 2 mm, origin (82.0, 118.0, -72.0))
+        """
+        return self.turn_to(orientation).affine(self, shape)
 
     def turn_to(self, orientation: str = CANONICAL) -> Turn:
         """The permutation and flips that bring an array with this affine to `orientation`.
@@ -137,6 +158,17 @@ class Turn:
         d, h, w = (stored[axis] for axis in self.axes)
         return d, h, w
 
+    def inverse(self) -> Turn:
+        """The turn that undoes this one."""
+        back = tuple(self.axes.index(axis) for axis in range(3))
+        return Turn(axes=back, flips=tuple(self.flips[axis] for axis in back))
+
+    def then(self, other: Turn) -> Turn:
+        """The one turn that does this, and `other` after it."""
+        axes = tuple(self.axes[axis] for axis in other.axes)
+        flips = tuple(self.flips[axis] != flip for axis, flip in zip(other.axes, other.flips, strict=True))
+        return Turn(axes=axes, flips=flips)
+
     def affine(self, affine: Affine, stored_shape: Sequence[int]) -> Affine:
         """The affine of the turned array, exact."""
         step = np.zeros((4, 4))
@@ -145,6 +177,15 @@ class Turn:
             step[old, new] = -1.0 if flip else 1.0
             step[old, 3] = stored_shape[old] - 1 if flip else 0.0
         return affine @ step
+
+
+def _spans_space(axes: npt.NDArray[np.float64]) -> bool:
+    """Whether three axes (columns) do not lie in one plane, whatever their lengths."""
+    longest = np.abs(axes).max(axis=0)
+    if not longest.all():
+        return False
+    scaled = axes / longest  # lengths between 1 and sqrt 3, so that their squares neither vanish nor overflow
+    return bool(abs(np.linalg.det(scaled / np.linalg.norm(scaled, axis=0))) > _FLAT)
 
 
 def _closest_axes(direction: npt.NDArray[np.float64]) -> list[tuple[int, float]]:

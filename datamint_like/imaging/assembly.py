@@ -10,6 +10,7 @@ from datamint_like.imaging._reading_errors import reading
 from datamint_like.imaging.dicom.header import read_header
 from datamint_like.imaging.dicom.plan import plan_parts
 from datamint_like.imaging.dicom.series import Series, SliceFile, group_series, slice_file
+from datamint_like.imaging.nifti_pairs import Pairs, name_of_pair, pair_up
 from datamint_like.imaging.registry import decoder_of
 from datamint_like.imaging.types import Assembly, Group, Skipped, SourceFile
 
@@ -18,8 +19,9 @@ def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[
     """The resources that these files make, and the files left out, each with its reason.
 
     DICOM files of one patient, series, frame of reference, size and orientation make one resource whose parts
-    are ordered along the normal. Multi-frame files and pictures without a place stay alone. Nothing is raised for a bad
-    file: it is left out, and the rest goes on. The result does not depend on the order of `paths`.
+    are ordered along the normal. Multi-frame files and pictures without a place stay alone. A NIfTI header and the
+    image of the same name make one resource. Nothing is raised for a bad file: it is left out, and the rest goes on.
+    The result does not depend on the order of `paths`.
 
     Args:
         paths: Files, in any order.
@@ -36,9 +38,14 @@ def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[
     skipped: list[Skipped] = []
     slices: list[SliceFile] = []
     seen: dict[str, Path] = {}
-    for path in sorted(set(paths)):
+    paths = sorted(set(paths))
+    pairs = pair_up(paths)
+    images = set(pairs.images.values())
+    for path in paths:
         try:
-            found = _look_at(path, series=series)
+            if path in images:
+                continue
+            found = _look_at(path, pairs, series=series)
             uid = found.facts.instance_uid if isinstance(found, Group) else found.instance_uid
             if series and uid and (earlier := seen.setdefault(uid, path)) != path:
                 same = f"{path.name}: it is the same image (SOP Instance UID) as another file, {earlier.name}."
@@ -48,9 +55,10 @@ def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[
             else:
                 slices.append(found)
         except (DecodeError, GeometryError) as error:
-            skipped.append(Skipped(path, str(error)))
-        if progress is not None:
-            progress(1)
+            skipped.extend(Skipped(part, str(error)) for part in pairs.parts(path))
+        finally:
+            if progress is not None:
+                progress(1)
     _add_series(slices, groups, skipped)
     return Assembly(
         groups=tuple(sorted(groups, key=lambda group: min(group.paths))),
@@ -58,12 +66,19 @@ def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[
     )
 
 
-def _look_at(path: Path, *, series: bool) -> Group | SliceFile:
-    """The resource that a file makes alone, or what grouping needs of a DICOM file that may join a series."""
+def _look_at(path: Path, pairs: Pairs, *, series: bool) -> Group | SliceFile:
+    """The resource that a file makes alone or as a pair, or what grouping needs of a DICOM that may join a series."""
     source = SourceFile(path, path.name)
-    decoder = decoder_of(path)
+    try:
+        decoder = decoder_of(path)
+    except DecodeError as error:
+        if path in pairs.alone:
+            raise DecodeError(f"{path.name}: {pairs.alone[path]}") from error
+        raise
     if decoder.format != "dicom":
-        return Group(paths=(path,), filename=path.name, facts=decoder.probe([source]))
+        parts = pairs.parts(path)
+        facts = decoder.probe([SourceFile(part, part.name) for part in parts])
+        return Group(paths=parts, filename=path.name if len(parts) == 1 else name_of_pair(path), facts=facts)
     with reading(source):
         file = read_header(source)
         found = slice_file(file)

@@ -145,13 +145,7 @@ def array_to_stored(array: Array, facts: HeaderFacts, *, axes: Axes = "xyz") -> 
     labels = _integers(array)
     if axes == "xyz":
         return np.ascontiguousarray(labels.transpose(2, 1, 0))
-    return np.ascontiguousarray(_inverse(turn_of(facts)).array(labels))
-
-
-def _inverse(turn: Turn) -> Turn:
-    """The turn that undoes another."""
-    back = tuple(turn.axes.index(axis) for axis in range(3))
-    return Turn(axes=back, flips=tuple(turn.flips[axis] for axis in back))
+    return np.ascontiguousarray(turn_of(facts).inverse().array(labels))
 
 
 def _integers(array: Array) -> Array:

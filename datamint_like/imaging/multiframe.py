@@ -6,7 +6,6 @@ lies. The parts stay the original; this is what a download as one file gives.
 
 from __future__ import annotations
 
-import shutil
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +33,7 @@ def derive_multiframe(
     """Write one multi-frame DICOM of a series' parts to an open binary file.
 
     Stored values are kept, uncompressed, with their rescale; frames come in the order of `paths`' planes,
-    time points one after another. UIDs follow from those of the parts. A single part is copied as it is.
+    time points one after another. UIDs follow from those of the parts.
 
     Args:
         paths: The parts in order.
@@ -43,14 +42,12 @@ def derive_multiframe(
         names: The parts' file names, which messages use where files are stored under other names.
 
     Raises:
-        DecodeError: A part is damaged, or the frames are too many for one uncompressed DICOM (4 GiB).
+        DecodeError: It is no DICOM, a part is damaged, or the frames are too many for one uncompressed DICOM (4 GiB).
         GeometryError: The parts do not make one volume.
     """
     sources = sources_of(paths, names)
-    if len(sources) == 1 or facts.format != "dicom":
-        with reading(sources[0]), open(sources[0].path, "rb") as file:
-            shutil.copyfileobj(file, target)
-        return
+    if facts.format != "dicom":
+        raise DecodeError(f"{sources[0].name}: it is {facts.format}, not DICOM, so it gives no multi-frame DICOM.")
     files = _headers(sources)
     planned = plan_of(files)
     with reading(sources[0]):

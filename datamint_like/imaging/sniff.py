@@ -11,6 +11,7 @@ HEAD_SIZE = 2048
 _GZIP = b"\x1f\x8b"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
+_SINGLE1, _PAIR1, _SINGLE2, _PAIR2 = b"n+1\0", b"ni1\0", b"n+2\0", b"ni2\0"
 _DICOM_VRS = frozenset(
     b"AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split()
 )
@@ -68,17 +69,31 @@ def _starts_with_dicom_tags(head: bytes) -> bool:
 
 
 def is_nifti(head: bytes) -> bool:
-    """Whether this is a single-file NIfTI-1 or NIfTI-2, of any byte order."""
-    if len(head) < 352:
-        return False
-    if head[:4] in (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c"):
-        return head[344:348] == b"n+1\x00"
-    return is_nifti2(head)
+    """Whether this is a NIfTI-1 or NIfTI-2 of any byte order: in one file, or the header of a pair."""
+    if is_nifti2(head):
+        return len(head) >= (540 if is_nifti_pair(head) else 544)
+    return head[344:348] in (_SINGLE1, _PAIR1) and _is_348(head) and (len(head) >= 352 or is_nifti_pair(head))
 
 
 def is_nifti2(head: bytes) -> bool:
     """Whether this starts a NIfTI-2, of any byte order."""
-    return head[:4] in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c") and head[4:12] == b"n+2\x00\r\n\x1a\n"
+    starts = head[:4] in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")
+    return starts and head[4:8] in (_SINGLE2, _PAIR2) and head[8:12] in (b"\r\n\x1a\n", bytes(4))
+
+
+def is_nifti_pair(head: bytes) -> bool:
+    """Whether this NIfTI header stands alone: its voxels are in a second file."""
+    return head[4:8] == _PAIR2 if is_nifti2(head) else head[344:348] == _PAIR1
+
+
+def is_analyze(head: bytes) -> bool:
+    """Whether this is an ANALYZE 7.5 header: as long as that of NIfTI-1, without its mark."""
+    return len(head) >= 348 and _is_348(head) and head[38:39] in (b"r", b"\0") and not is_nifti(head)
+
+
+def _is_348(head: bytes) -> bool:
+    """Whether the first number, of either byte order, is the length of a header of NIfTI-1 or ANALYZE."""
+    return head[:4] in (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c")
 
 
 def is_png(head: bytes) -> bool:
@@ -103,6 +118,8 @@ def describe(head: bytes) -> str:
     for start, name in _NAMES:
         if head.startswith(start):
             return name
+    if is_analyze(head):
+        return "an ANALYZE 7.5 header, which does not say which side is left (convert it to NIfTI where that is known)"
     if head[4:8] == b"ftyp":
         return "an MP4 video"
     return "no image format that is known"

@@ -13,7 +13,7 @@ import pytest
 from datamint_like import imaging
 from datamint_like.backends.base import AnnotationQuery, Backend, NewResource, NewVolumeMask, ResourceQuery
 from datamint_like.exceptions import DatamintException, GeometryError, ItemNotFoundError, ValidationError
-from datamint_like.testing.samples import CT_FILES, OTHER_XRAY, XRAY, label, project_of, upload, xray_mask
+from datamint_like.testing.samples import CT_FILES, OTHER_XRAY, XRAY, label, nifti_pair, project_of, upload, xray_mask
 
 #: For each fault the error, and the fields of a new series that hold it.
 FAULTY: dict[str, tuple[type[DatamintException], dict[str, Any]]] = {
@@ -57,6 +57,20 @@ class ResourcePromises:
             data = first.read()
             assert data[128:132] == b"DICM"
             assert data == second.read()
+
+    def test_a_nifti_header_and_its_image_keep_their_order_and_open_as_one_file(
+        self, backend: Backend, tmp_path: Path
+    ) -> None:
+        header, image = nifti_pair(tmp_path)
+        resource = upload(backend, image, header, name="volume.nii")
+        parts = backend.list_parts([resource.id])[resource.id]
+        out = [backend.blobs().part_path(part, resource.filename).read_bytes() for part in parts]
+        assert [part.filename for part in parts] == [header.name, image.name]
+        assert out == [header.read_bytes(), image.read_bytes()]
+        with backend.open_resource_file(resource.id) as file:
+            data = file.read()
+        assert data[344:348] == b"n+1\0"
+        assert data.endswith(image.read_bytes())
 
     def test_a_single_file_opens_as_it_is(self, backend: Backend) -> None:
         with backend.open_resource_file(upload(backend).id) as file:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from nibabel.nifti1 import Nifti1Pair
 
 import datamint_like
 from datamint_like.backends.base import Backend, NewAnnotation, NewProject, NewResource
@@ -19,6 +23,13 @@ def upload(backend: Backend, *paths: Path, name: str | None = None, tags: tuple[
     """A resource made of these files (an X-ray by default)."""
     files = paths or (XRAY,)
     return backend.create_resource(NewResource(paths=files, filename=name or files[0].name, tags=tags))
+
+
+def nifti_pair(folder: Path) -> tuple[Path, Path]:
+    """A small volume as a NIfTI header and its image."""
+    image: Any = cast("Any", Nifti1Pair)(np.arange(60, dtype=np.int16).reshape(3, 4, 5), np.diag([1, 2, 3, 1]))
+    image.to_filename(folder / "volume.img")
+    return folder / "volume.hdr", folder / "volume.img"
 
 
 def project_of(backend: Backend, *resources: Resource, name: str = "Chest pilot") -> Project:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import struct
+import zlib
 from pathlib import Path
 
 import nibabel as nib
@@ -128,3 +130,30 @@ def test_gzip_files_of_several_members_or_with_padding_are_counted(where: str, v
         DecodeError, match=r"^b\.nii\.gz: it is cut short: expected 48,\d+ bytes .* Copy the file again"
     ):
         probe([tmp_path / "b.nii.gz"])
+
+
+def bgzf(data: bytes) -> bytes:
+    """The bytes as bgzip packs them: members of up to 64 KB that tell their length, an empty one at the end."""
+    made = []
+    for at in [*range(0, len(data), 20_000), len(data)]:
+        packer = zlib.compressobj(6, zlib.DEFLATED, -15)
+        piece = data[at : at + 20_000]
+        body = packer.compress(piece) + packer.flush()
+        head = b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x06\0BC\x02\0" + struct.pack("<H", len(body) + 25)
+        made.append(head + body + struct.pack("<II", zlib.crc32(piece), len(piece)))
+    return b"".join(made)
+
+
+def test_a_file_of_bgzip_is_counted_without_inflating_it(volume: bytes, tmp_path: Path, monkeypatch):
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(bgzf(volume))
+    assert gzip.decompress(path.read_bytes()) == volume
+    with monkeypatch.context() as patch:
+        patch.setattr("datamint_like.imaging._nifti_length._inflated_length", None)
+        facts = probe([path])
+    expected = np.asanyarray(nib.Nifti1Image.from_bytes(volume).dataobj).T
+    assert np.array_equal(decode_stored([path], facts).array[0], expected)
+    for short in (bgzf(volume[:40_000]), path.read_bytes()[:-500]):
+        path.write_bytes(short)
+        with pytest.raises(DecodeError, match=r"^a\.nii\.gz: it is cut short"):
+            probe([path])

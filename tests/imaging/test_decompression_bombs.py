@@ -16,7 +16,7 @@ import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from datamint_like.exceptions import DecodeError
-from datamint_like.imaging import HeaderFacts, assemble, decode_mask, decode_stored, derive_multiframe, probe
+from datamint_like.imaging import HeaderFacts, assemble, decode_mask, decode_stored, derive_single_file, probe
 
 from .dicom_files import write_slice
 
@@ -99,7 +99,7 @@ def test_bytes_behind_deflated_pixels_are_not_inflated(tmp_path: Path):
     def work():
         facts = probe([path])
         assert decode_stored([path], facts).array.ravel().tolist() == list(range(20))
-        derive_multiframe([path], facts, io.BytesIO())
+        derive_single_file([path], facts, io.BytesIO())
         assert assemble([path]).groups
 
     assert memory_peak(work) < LARGE

@@ -8,7 +8,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
-from datamint_like.imaging import Group, decode_stored, derive_multiframe, probe
+from datamint_like.imaging import Group, decode_stored, derive_multiframe, derive_single_file, probe
 
 from .conftest import only_group
 from .dicom_files import write_stack
@@ -104,5 +104,5 @@ def test_the_file_is_a_legacy_converted_ct_with_uids_of_its_own(regular_ct: Grou
 def test_a_single_part_is_copied_as_it_is(demo_images: Path):
     path = demo_images / "ultrasound" / "examples_ybr_color.dcm"
     target = io.BytesIO()
-    derive_multiframe([path], probe([path]), target)
+    derive_single_file([path], probe([path]), target)
     assert target.getvalue() == path.read_bytes()

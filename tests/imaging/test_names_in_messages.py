@@ -18,6 +18,7 @@ from datamint_like.imaging import (
     assemble,
     decode_stored,
     derive_multiframe,
+    derive_single_file,
     facts_from_metadata,
     facts_to_metadata,
     probe,
@@ -25,6 +26,7 @@ from datamint_like.imaging import (
 )
 
 from .dicom_files import write_slice
+from .nifti_pair_files import ramp, write_pair
 
 DIGEST = "a3b35c0ffee"
 
@@ -122,3 +124,22 @@ def test_without_names_files_have_their_own(tmp_path: Path):
     with pytest.raises(DecodeError, match=rf"^{DIGEST}: it is no image format"):
         probe([stored(b"hello", tmp_path)])
     assert not assemble([stored(b"hello", tmp_path)]).groups
+
+
+def test_both_parts_of_a_pair_keep_their_own_name(tmp_path: Path):
+    names = ["head.hdr.gz", "head.img"]
+    header, image = write_pair(tmp_path, ramp())
+    facts = probe([header, image], names=names)
+    calls = [
+        lambda: probe([header, image], names=names),
+        lambda: decode_stored([header, image], facts, names=names),
+        lambda: derive_single_file([header, image], facts, io.BytesIO(), names=names),
+    ]
+    for path, name in ((image, "head.img"), (header, "head.hdr.gz")):
+        path.write_bytes(path.read_bytes()[:-20])
+        for call in calls:
+            with pytest.raises(DatamintException, match=rf"^{name}: ") as found:
+                call()
+            assert "brain" not in str(found.value)
+    with pytest.raises(DatamintException, match=r"^head\.hdr: .*its image is missing\. Give head\.img"):
+        probe([write_pair(tmp_path, ramp())[0]], names=["head.hdr"])

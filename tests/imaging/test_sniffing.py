@@ -11,7 +11,18 @@ import pytest
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging import assemble, probe
 from datamint_like.imaging.registry import decoder_of
-from datamint_like.imaging.sniff import is_dicom, is_gzip, is_jpeg, is_nifti, is_nifti2, is_picture, is_png, read_head
+from datamint_like.imaging.sniff import (
+    is_analyze,
+    is_dicom,
+    is_gzip,
+    is_jpeg,
+    is_nifti,
+    is_nifti2,
+    is_nifti_pair,
+    is_picture,
+    is_png,
+    read_head,
+)
 
 
 def test_a_file_is_what_its_content_says_whatever_its_name(demo_images: Path, tmp_path: Path):
@@ -49,6 +60,9 @@ def test_each_kind_of_bytes_is_told_from_the_others(demo_images: Path, tmp_path:
         "jpeg": read_head(next((demo_images / "xray").glob("*.jpg"))),
         "nifti": one,
         "nifti2": two,
+        "pair": bytes(nib.Nifti1Pair.header_class().binaryblock),
+        "pair2": bytes(nib.Nifti2Pair.header_class(endianness=">").binaryblock),
+        "analyze": bytes(nib.AnalyzeHeader(endianness=">").binaryblock),
         "gzip": gzip.compress(one),
     }
     says = {
@@ -56,8 +70,10 @@ def test_each_kind_of_bytes_is_told_from_the_others(demo_images: Path, tmp_path:
         is_png: {"png"},
         is_jpeg: {"jpeg"},
         is_picture: {"png", "jpeg"},
-        is_nifti: {"nifti", "nifti2"},
-        is_nifti2: {"nifti2"},
+        is_nifti: {"nifti", "nifti2", "pair", "pair2"},
+        is_nifti2: {"nifti2", "pair2"},
+        is_nifti_pair: {"pair", "pair2"},
+        is_analyze: {"analyze"},
         is_gzip: {"gzip"},
     }
     for question, names in says.items():

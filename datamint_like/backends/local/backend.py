@@ -300,7 +300,7 @@ class LocalBackend:
             return resources.parts_of(read, resource_ids)
 
     def open_resource_file(self, resource_id: str) -> BinaryIO:
-        """One file that holds the whole resource: the part itself, or a multi-frame DICOM of a series."""
+        """One file that holds the whole resource: the part itself, or one derived (multi-frame DICOM, .nii)."""
         with self._database.read() as read:
             resource = resources.get(read, resource_id)
             parts = resources.parts_of(read, [resource_id])[resource_id]

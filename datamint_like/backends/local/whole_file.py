@@ -15,7 +15,7 @@ from datamint_like.exceptions import StorageError
 
 
 def opened(resource: Resource, parts: Sequence[Part], paths: Sequence[Path]) -> BinaryIO:
-    """The only part itself, or a multi-frame DICOM derived from the parts of a series.
+    """The only part itself, or one file derived from several: a multi-frame DICOM of a series, a .nii of a pair.
 
     The derived file lies in the system's temporary folder and is gone when it is closed.
 
@@ -46,7 +46,7 @@ def _derived(resource: Resource, parts: Sequence[Part], paths: Sequence[Path]) -
     file = tempfile.TemporaryFile()  # noqa: SIM115 -- the caller closes it
     try:
         names = [part.filename for part in parts]
-        imaging.derive_multiframe(tuple(paths), imaging.required_facts(resource), file, names=names)
+        imaging.derive_single_file(tuple(paths), imaging.required_facts(resource), file, names=names)
     except BaseException:  # whatever it is goes on; only the file must not stay open
         file.close()
         raise
