@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
@@ -18,6 +20,7 @@ from datamint_like.config import load_settings
 from datamint_like.dataset import splits
 from datamint_like.dataset.collate import Collate
 from datamint_like.dataset.item import Item
+from datamint_like.dataset.loader import loader_of
 from datamint_like.dataset.options import (
     Output,
     Source,
@@ -32,6 +35,10 @@ from datamint_like.dataset.parts import Parts
 from datamint_like.dataset.prepared import Prepared, prepare, root_rows
 from datamint_like.dataset.reader import Reader, ReaderOptions
 from datamint_like.dataset.rows import RowNumbers
+from datamint_like.dataset.seeds import checked_seed, drawing_from, item_seed
+from datamint_like.dataset.targets import segmentation_targets
+from datamint_like.dataset.tensors import own_tensor
+from datamint_like.dataset.transforms import Transform, checked_transform, transformed_by_all
 from datamint_like.entities import Project, Resource
 from datamint_like.exceptions import DatamintDatasetException
 from datamint_like.imaging.types import Intensity, Kind, Orientation, ReadOptions
@@ -55,7 +62,9 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         return_segmentations: Give items `segmentations`.
         return_as_semantic_segmentation: Masks as float32 (L + 1, ...), channel 0 the background.
         semantic_seg_merge_strategy: Merge the annotators' semantic masks into one tensor.
-        alb_transform: Not available yet.
+        alb_transform: An albumentations transform, or any callable that takes `image=` and `masks=` and returns a
+            dict of both: called once with the image (H, W, C) and all masks (n, H, W) of an item, of a volume as
+            albumentations' `volume` and `mask3d`. It may change their size. What is not uint8 enters as float32.
         include_unannotated: Keep resources without any kept annotation.
         include_annotators, exclude_annotators: Whose annotations are kept.
         include_segmentation_names, exclude_segmentation_names: Which masks are kept.
@@ -79,6 +88,8 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         memory_cache: How much decoded data a sliced dataset keeps in each process, in bytes or as `"256MB"`.
         cache_dir: Folder of snapshots and slice packs; None is the configured one.
         compression: `"gzip"` packs slices compressed, None as they are: faster to read, and larger on the disk.
+        seed: Transforms draw what (seed, epoch, item) says, on any number of workers; None follows torch's random
+            numbers. `get_dataloader` then also shuffles by it.
         **later: Keywords that are announced but not built yet raise NotImplementedError.
 
     Raises:
@@ -99,7 +110,7 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         return_segmentations: bool = True,
         return_as_semantic_segmentation: bool = False,
         semantic_seg_merge_strategy: MergeStrategy | None = None,
-        alb_transform: Callable[..., Any] | None = None,
+        alb_transform: Transform | None = None,
         include_unannotated: bool = True,
         include_annotators: Sequence[str] | None = None,
         exclude_annotators: Sequence[str] | None = None,
@@ -124,6 +135,7 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         memory_cache: int | str = "256MB",
         cache_dir: str | Path | None = None,
         compression: Compression = "gzip",
+        seed: int | None = None,
         **later: Any,
     ) -> None:
         if (project is None) == (resources is None):
@@ -135,7 +147,7 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
             raise DatamintDatasetException(
                 "auto_update=False opens the newest snapshot of a project; a list of resources has none. Give project=."
             )
-        refuse_unbuilt({"alb_transform": alb_transform, **later})
+        refuse_unbuilt(later)
         settings = load_settings()
         cache = settings.cache_dir if cache_dir is None else Path(cache_dir).expanduser().absolute()
         self._source = Source(
@@ -177,6 +189,9 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         )
         packs = Packs(cache, compression)
         self._reading = ReaderOptions(read, parse_size(memory_cache), packs, bool(resample_masks))
+        self._transforms: tuple[Transform, ...] = ()
+        self._seed = checked_seed(seed)
+        self.set_transform(alb_transform)
         self._api_key = api_key if api_key is not None else settings.api_key
         self._state: tuple[Prepared, RowNumbers] | None = None
         self._reader: Reader | None = None
@@ -234,7 +249,16 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
             IndexError: There is no such item.
             DecodeError, GeometryError: Its files cannot be read, or do not fit together.
         """
-        return self._load_item(int(self._rows[self._position(index)]))
+        position = self._position(index)
+        raw = self._get_raw_item(position)
+        image, masks = raw.pop("image"), raw.pop("segmentations")
+        if self._transforms:
+            with self._drawing(int(self._rows[position]), getattr(index, "epoch", 0)):
+                made = self.apply_alb_transform(image, masks)
+            image, masks = made["image"], made["segmentations"]
+        image, masks = self._shaped(image, masks)
+        targets = self._process_segmentations(masks, raw.pop("seg_labels"), tuple(image.shape[1:]))
+        return {"image": own_tensor(image), **targets, **raw}
 
     def __iter__(self) -> Iterator[Item]:
         return (self[index] for index in range(len(self)))
@@ -243,8 +267,35 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         return ConcatDataset([self, other])
 
     @abstractmethod
-    def _load_item(self, row: int) -> Item:
-        """The item of one row number of this dataset."""
+    def _get_raw_item(self, index: int) -> Item:
+        """The item at `index` before transforms: `image`, and by author `segmentations` and `seg_labels`, as arrays.
+
+        A class of your own may change them here; the other keys of the dict are those of the item.
+        """
+
+    def apply_alb_transform(self, img: npt.NDArray[Any], segmentations: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+        """Image and masks after the dataset's transforms, as `{"image": ..., "segmentations": {author: ...}}`.
+
+        Args:
+            img: (C, H, W) or (C, D, H, W).
+            segmentations: Author to uint8 (n, H, W) or (n, D, H, W); they may be none.
+        """
+        image, masks = transformed_by_all(self._transforms, img, segmentations)
+        return {"image": image, "segmentations": masks}
+
+    def _shaped(self, image: Any, masks: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Image and masks with the axes that an item of this class has."""
+        return image, masks
+
+    def _process_segmentations(
+        self, segmentations: dict[str, Any], seg_labels: dict[str, Any], spatial: tuple[int, ...]
+    ) -> dict[str, Any]:
+        """The keys `segmentations` and `seg_labels` of the item, of the masks (n, *spatial) by author."""
+        return segmentation_targets(segmentations, seg_labels, spatial, self._prepared.space, self._output)
+
+    def _drawing(self, row: int, epoch: int) -> AbstractContextManager[None]:
+        """A block in which transforms draw what (seed, epoch, row) says, or freely where the dataset has no seed."""
+        return drawing_from(None if self._seed is None else item_seed(self._seed, epoch, row))
 
     def _position(self, index: int) -> int:
         if isinstance(index, (bool, np.bool_)) or not hasattr(index, "__index__"):
@@ -261,22 +312,31 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         return Collate()
 
     def get_dataloader(self, *args: Any, **kwargs: Any) -> DataLoader[Item]:
-        """A `DataLoader` with `get_collate_fn()`; takes the arguments of `torch.utils.data.DataLoader`."""
+        """A `DataLoader` with `get_collate_fn()`; takes the arguments of `torch.utils.data.DataLoader`.
+
+        Without a sampler of your own it is a `Loader`: with a seed, order and draws follow from seed and epoch alone,
+        `state_dict()` and `load_state_dict()` go on in the middle of an epoch, and under a process group each rank
+        gets its share.
+        """
         self.prepare()
         kwargs.setdefault("collate_fn", self.get_collate_fn())
-        return DataLoader(self, *args, **kwargs)
+        return loader_of(self, self._seed, *args, **kwargs)
 
     def prefetch(self, *, include_annotations: bool = False) -> None:
         """Not available yet; the embedded store's files are read in place and need none."""
         raise NotImplementedError("prefetch() is not available yet. Files of the embedded store are read in place.")
 
-    def set_transform(self, alb_transform: Callable[..., Any] | None = None) -> None:
-        """Not available yet, but for None, which is what a dataset has."""
-        refuse_unbuilt({"alb_transform": alb_transform})
+    # transforms
 
-    def add_transform(self, alb_transform: Callable[..., Any]) -> None:
-        """Not available yet."""
-        refuse_unbuilt({"alb_transform": alb_transform})
+    def set_transform(self, alb_transform: Transform | None = None) -> None:
+        """Use this transform instead of those there were, None for none; parts made before keep theirs."""
+        self._transforms = () if alb_transform is None else (checked_transform(alb_transform),)
+        self.__dict__.pop("fingerprint", None)
+
+    def add_transform(self, alb_transform: Transform) -> None:
+        """Use this transform too, after those there are."""
+        self._transforms = (*self._transforms, checked_transform(alb_transform))
+        self.__dict__.pop("fingerprint", None)
 
     def build_mlflow_dataset(self) -> Any:
         """Not available yet."""

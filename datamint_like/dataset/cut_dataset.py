@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from datamint_like.dataset.base import DatamintBaseDataset
 from datamint_like.dataset.cut import Cut
-from datamint_like.dataset.item import Item, slice_item, sliced_resource
+from datamint_like.dataset.item import Item, raw_slice_item, sliced_resource
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.dataset.rows import RowNumbers, as_array, as_row_numbers, expand
 from datamint_like.dataset.slice_reader import Slice, SliceReader
@@ -70,8 +70,8 @@ class CutDataset(DatamintBaseDataset):
         volume, index = self._locate(row)
         return Slice(self._slices.volume(volume), index)
 
-    def _load_item(self, row: int) -> Item:
-        return slice_item(self._slices, self._wanted(row), self._output)
+    def _get_raw_item(self, index: int) -> Item:
+        return raw_slice_item(self._slices, self._wanted(int(self._rows[self._position(index)])), self._output)
 
     def _resource_row(self, row: int) -> int:
         return self._locate(row)[0]

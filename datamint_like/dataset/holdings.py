@@ -17,6 +17,7 @@ from datamint_like.dataset.prepared import Prepared
 from datamint_like.dataset.reader import Reader, ReaderOptions
 from datamint_like.dataset.rows import LazySequence, RowNumbers, as_array
 from datamint_like.dataset.splits import SplitOrigin
+from datamint_like.dataset.transforms import Transform, stable_name
 from datamint_like.entities import Annotation, Project, Resource
 from datamint_like.imaging.types import ReadOptions
 
@@ -28,6 +29,8 @@ class Holdings:
     _selection: Selection
     _output: Output
     _reading: ReaderOptions
+    _transforms: tuple[Transform, ...]
+    _seed: int | None
     _split: SplitOrigin
     _state: tuple[Prepared, RowNumbers] | None
 
@@ -131,7 +134,9 @@ class Holdings:
 
     def _fingerprint_options(self) -> tuple[object, ...]:
         read = replace(self._reading.read, max_voxels=ReadOptions.max_voxels)  # a limit changes no value
-        return type(self).__name__, self._selection, self._output, read, self._reading.resample_masks
+        transforms = tuple(stable_name(each) for each in self._transforms)
+        asked = (self._selection, self._output, read, self._reading.resample_masks, transforms, self._seed)
+        return type(self).__name__, *asked
 
     def _resource_rows(self) -> npt.NDArray[np.int64]:
         """The snapshot's row of each item."""

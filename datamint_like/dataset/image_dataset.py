@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy.typing as npt
 
 from datamint_like.dataset.volume_dataset import VolumeDataset
 from datamint_like.exceptions import DatamintDatasetException
@@ -23,6 +25,21 @@ class ImageDataset(VolumeDataset):
     """
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"image"})
+
+    def apply_alb_transform(self, img: npt.NDArray[Any], segmentations: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+        """Image and masks after the dataset's transforms, as `{"image": ..., "segmentations": {author: ...}}`.
+
+        Args:
+            img: (C, 1, H, W); transforms get it without the axis of depth.
+            segmentations: Author to uint8 (n, 1, H, W).
+        """
+        return super().apply_alb_transform(*self._shaped(img, segmentations))
+
+    def _shaped(self, image: Any, masks: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Image and masks without the axis of depth, where they have it still."""
+        if image.ndim != 4:
+            return image, masks
+        return image[:, 0], {author: own[:, 0] for author, own in masks.items()}
 
     def slice(self, axis: str | int = "axial") -> SlicedVolumeDataset:
         """Raises: an image is one slice already.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datamint_like.dataset.base import DatamintBaseDataset
-from datamint_like.dataset.item import Item, whole_item
+from datamint_like.dataset.item import Item, raw_item
 
 
 class MultiFrameDataset(DatamintBaseDataset):
     """Items with planes or frames: `image` (C, N, H, W), `segmentations` (n, N, H, W) an author."""
 
-    def _load_item(self, row: int) -> Item:
-        return whole_item(self._read, row, self._output)
+    def _get_raw_item(self, index: int) -> Item:
+        return raw_item(self._read, int(self._rows[self._position(index)]), self._output)

@@ -130,9 +130,7 @@ def worklist_ids_of(worklists: Worklists) -> tuple[str, ...] | Literal["all"] | 
 
 #: Keywords that are part of the contract but not built yet: the default, and what they will do.
 _LATER: Mapping[str, tuple[Any, str]] = {
-    "alb_transform": (None, "transforming items; transform inside the training loop until then"),
     "return_boxes": (False, "boxes as tensors; they are in item['annotations'] with their geometry"),
-    "seed": (None, "seeded transforms; there are no transforms yet"),
     "all_annotations": (True, "leaving out unpublished annotations; all are returned"),
 }
 

@@ -19,12 +19,14 @@ from datamint_like.annotations import (
     merge_semantic,
 )
 from datamint_like.dataset.options import Output
-from datamint_like.dataset.reader import Masks
+from datamint_like.dataset.tensors import own_tensor
 from datamint_like.entities import Annotation
 
 
-def segmentation_targets(masks: Masks, spatial: Sequence[int], space: LabelSpace, output: Output) -> dict[str, Any]:
-    """`segmentations` (and `seg_labels`) of an item.
+def segmentation_targets(
+    masks: Mapping[str, Any], codes: Mapping[str, Any], spatial: Sequence[int], space: LabelSpace, output: Output
+) -> dict[str, Any]:
+    """`segmentations` (and `seg_labels`) of an item, of masks (n, *spatial) and codes (n,) by author.
 
     Instances: author -> uint8 (n, *spatial) and author -> int64 (n,). Semantic: author -> float32
     (L + 1, *spatial), or one such tensor when merged, channel 0 the background.
@@ -33,11 +35,14 @@ def segmentation_targets(masks: Masks, spatial: Sequence[int], space: LabelSpace
         return {}
     if not output.return_as_semantic_segmentation:
         return {
-            "segmentations": {author: torch.from_numpy(np.array(m, order="C")) for author, (m, _) in masks.items()},
-            "seg_labels": {author: torch.from_numpy(codes.copy()) for author, (_, codes) in masks.items()},
+            "segmentations": {author: own_tensor(stack) for author, stack in masks.items()},
+            "seg_labels": {author: own_tensor(own) for author, own in codes.items()},
         }
     count = space.num_segmentation_labels
-    semantic = {author: instances_to_semantic(m, codes, count) for author, (m, codes) in masks.items()}
+    semantic = {
+        author: instances_to_semantic(np.asarray(stack), np.asarray(codes[author]), count)
+        for author, stack in masks.items()
+    }
     strategy = output.semantic_seg_merge_strategy
     if strategy is None:
         return {"segmentations": {author: torch.as_tensor(stack) for author, stack in semantic.items()}}

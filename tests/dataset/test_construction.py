@@ -77,9 +77,8 @@ def test_options_that_make_no_sense_are_refused_at_construction(options: dict[st
 @pytest.mark.parametrize(
     "option",
     [
-        {"alb_transform": lambda **item: item},
         {"return_boxes": True},
-        {"seed": 7},
+        {"all_annotations": False},
     ],
     ids=lambda option: next(iter(option)),
 )

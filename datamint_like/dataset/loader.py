@@ -1,0 +1,69 @@
+"""A DataLoader that can say how far an epoch went, and go on from there."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from datamint_like.dataset.item import Item
+from datamint_like.dataset.sampler import EpochSampler
+from datamint_like.dataset.seeds import drawn_seed
+
+
+class Loader(DataLoader[Item]):
+    """A `DataLoader` over an `EpochSampler`, with a state that is exact in the middle of an epoch.
+
+    The state counts batches that the loop has got, not those that workers prepared ahead.
+    """
+
+    sampler: EpochSampler
+    _epoch: int | None = None
+    _batches = 0
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # a generator counts what is delivered
+        sampler, size = self.sampler, self.batch_size or 1
+        self._epoch, self._batches = sampler.epoch, sampler.start // size
+        for batch in super().__iter__():
+            self._batches += 1
+            yield batch
+        self._epoch = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where this loader is: the batches of the epoch under way that were delivered, or the start of the next."""
+        if self._epoch is None:
+            return self.sampler.state_dict()
+        state = self.sampler.state_dict(position=self._batches * (self.batch_size or 1))
+        return state | {"epoch": self._epoch}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Let the next pass go on where `state_dict` was taken.
+
+        Raises:
+            DatamintDatasetException: It was taken of a dataset of another length.
+        """
+        self.sampler.load_state_dict(state)
+        self._epoch = None
+
+
+def loader_of(dataset: Dataset[Item], seed: int | None, *args: Any, **kwargs: Any) -> DataLoader[Item]:
+    """A `Loader` of the dataset; a plain `DataLoader` where the caller brings a sampler or generator."""
+    given = inspect.signature(DataLoader).bind(dataset, *args, **kwargs).arguments
+    if any(given.get(name) is not None for name in ("sampler", "batch_sampler", "generator")):
+        return DataLoader(dataset, *args, **kwargs)
+    rank, world_size = _ranks()
+    if seed is None:  # ranks must agree; alone, torch.manual_seed decides
+        seed = 0 if world_size > 1 else drawn_seed()
+    shuffle = bool(given.pop("shuffle", False))
+    sampler = EpochSampler(dataset, shuffle=shuffle, seed=seed, rank=rank, world_size=world_size)  # type: ignore[arg-type]
+    return Loader(**given, sampler=sampler)
+
+
+def _ranks() -> tuple[int, int]:
+    """Which process of how many this is, by torch's process group."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1

@@ -1,0 +1,84 @@
+"""In which order items are asked for: by seed and epoch, over several ranks, and on from where it was left."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sized
+from typing import Any
+
+from torch.utils.data import Sampler
+
+from datamint_like.dataset.seeds import EpochIndex, item_seed
+from datamint_like.exceptions import DatamintDatasetException
+
+_ORDER = -1  # stands for the row in the seed of an epoch's order
+
+
+class EpochSampler(Sampler[int]):
+    """Each index of a dataset once an epoch, with the epoch on it; the order follows from seed and epoch alone.
+
+    Every pass is the next epoch. Over several ranks each takes every `world_size`-th index of the same order; where
+    the length does not divide, the first indices are asked for twice, as `DistributedSampler` does, so that ranks
+    make as many steps.
+
+    Args:
+        dataset: What has a length.
+        shuffle: Whether the order is random.
+        seed: Where the order starts; None draws one now.
+        rank: Which of the processes this is.
+        world_size: How many processes share an epoch.
+
+    Attributes:
+        epoch: That of the next pass.
+        start: How many of its indices the next pass leaves out.
+
+    Example:
+        >>> sampler = EpochSampler(range(4), shuffle=True, seed=7)
+        >>> sorted(sampler), [index.epoch for index in sampler]
+        ([EpochIndex(0, epoch=0), EpochIndex(1, epoch=0), EpochIndex(2, epoch=0), EpochIndex(3, epoch=0)], [1, 1, 1, 1])
+    """
+
+    def __init__(
+        self, dataset: Sized, *, shuffle: bool, seed: int | None = None, rank: int = 0, world_size: int = 1
+    ) -> None:
+        if not 0 <= rank < world_size:
+            raise DatamintDatasetException(f"Rank {rank} is not one of {world_size} processes (0 to {world_size - 1}).")
+        self._length = len(dataset)
+        self._shuffle = shuffle
+        self._seed = random.getrandbits(62) if seed is None else seed
+        self._rank, self._world_size = rank, world_size
+        self.epoch, self.start = 0, 0
+
+    def __len__(self) -> int:
+        """Indices of a whole epoch on this rank."""
+        return -(-self._length // self._world_size)
+
+    def __iter__(self) -> Iterator[int]:
+        epoch, start = self.epoch, self.start
+        self.epoch, self.start = epoch + 1, 0
+        order = list(range(self._length))
+        if self._shuffle:
+            random.Random(item_seed(self._seed, epoch, _ORDER)).shuffle(order)
+        own = [order[n % self._length] for n in range(self._rank, len(self) * self._world_size, self._world_size)]
+        return (EpochIndex(index, epoch) for index in own[start:])
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next pass that of `epoch`, from its start."""
+        self.epoch, self.start = epoch, 0
+
+    def state_dict(self, *, position: int = 0) -> dict[str, Any]:
+        """Where the next pass goes on, `position` indices into its epoch: plain values, for a checkpoint."""
+        return {"epoch": self.epoch, "position": position, "seed": self._seed, "length": self._length}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken.
+
+        Raises:
+            DatamintDatasetException: It was taken of a dataset of another length.
+        """
+        if state["length"] != self._length:
+            raise DatamintDatasetException(
+                f"The state is of a dataset with {state['length']} items, this one has {self._length}. "
+                "Make the same dataset, or start anew."
+            )
+        self.epoch, self.start, self._seed = state["epoch"], state["position"], state["seed"]

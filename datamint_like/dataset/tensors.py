@@ -1,0 +1,29 @@
+"""Arrays that several items share, and tensors that one item owns: what it holds is the user's to change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+
+def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A view that cannot be written through, of an array that is shared."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def own_tensor(array: Any) -> torch.Tensor:
+    """A tensor in native byte order that nothing else holds: a copy of what is read-only, not contiguous or foreign.
+
+    A tensor, as a transform may give one, stays as it is.
+    """
+    if isinstance(array, torch.Tensor):
+        return array
+    native = array.dtype.newbyteorder("=")
+    if array.flags.writeable and array.flags.c_contiguous and array.dtype == native:
+        return torch.from_numpy(array)
+    return torch.from_numpy(np.array(array, dtype=native, order="C", copy=True))

@@ -1,0 +1,159 @@
+"""Transforms of items: one call with the image and all masks, whoever drew them, in the layout that transforms take.
+
+A transform is an albumentations `Compose` or single transform, or any callable that takes `image=` and `masks=` and
+returns a dict with both. 2-D items enter as `image` (H, W, C) and `masks` (n, H, W); volumes enter albumentations as
+`volume` (D, H, W, C) and `mask3d` (D, H, W, n), any other callable as `image` (D, H, W, C) and `masks` (n, D, H, W).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from datamint_like.dataset.seeds import current_seed, drawn_seed, seeded
+from datamint_like.exceptions import DatamintDatasetException
+from datamint_like.imaging._option_forms import stable_repr
+
+Transform = Callable[..., Any]
+Array = npt.NDArray[Any]
+Masks = Mapping[str, Array]
+#: What comes back of a transform: arrays or tensors, channels first.
+Transformed = tuple[Any, dict[str, Any]]
+
+
+def is_albumentations(transform: object) -> bool:
+    """Whether this is one of albumentations' own, told without importing it."""
+    return any(kind.__module__.partition(".")[0] == "albumentations" for kind in type(transform).__mro__)
+
+
+def checked_transform(transform: Any) -> Transform:
+    """The transform, where it can be called.
+
+    Raises:
+        DatamintDatasetException: It cannot.
+    """
+    if not callable(transform):
+        raise DatamintDatasetException(
+            "alb_transform= takes an albumentations transform, or a callable with image= and masks=, "
+            f"not {transform!r:.80}."
+        )
+    return transform  # type: ignore[no-any-return]
+
+
+def transformed_by_all(transforms: Sequence[Transform], image: Array, masks: Masks) -> Transformed:
+    """Image and masks after each transform in turn, drawing from the seed of the item that is made."""
+    made: Any = image
+    drawn: dict[str, Any] = dict(masks)
+    seed = current_seed()
+    for number, transform in enumerate(transforms):
+        arrays = {author: np.asarray(own) for author, own in drawn.items()}
+        made, drawn = transformed(transform, np.asarray(made), arrays, seed=None if seed is None else seed + number)
+    return made, drawn
+
+
+def stable_name(transform: Transform) -> str:
+    """What a fingerprint says of a transform: equal for equal ones, `unknown` where that cannot be said."""
+    return repr(transform) if is_albumentations(transform) else stable_repr(transform)
+
+
+def transformed(transform: Transform, image: Array, masks: Masks, *, seed: int | None) -> Transformed:
+    """Image and masks of an item after one call of a transform.
+
+    Args:
+        transform: See the module.
+        image: (C, H, W) or (C, D, H, W). What is not uint8 enters as float32.
+        masks: Author to uint8 (n, H, W) or (n, D, H, W).
+        seed: Where the draws start; None follows torch's random numbers.
+
+    Returns:
+        The image, channels first, in the type that the transform gives it; for each author the masks.
+
+    Raises:
+        DatamintDatasetException: The transform returned no image, or not the masks it was given.
+    """
+    flat = image.ndim == 3
+    stacked = np.concatenate(list(masks.values())) if masks else np.zeros((0, *image.shape[1:]), np.uint8)
+    given = _channels_last(image if image.dtype == np.uint8 else image.astype(np.float32, copy=False))
+    if is_albumentations(transform):
+        made, drawn = _by_albumentations(transform, given, stacked, flat, drawn_seed() if seed is None else seed)
+    else:
+        made, drawn = _by_callable(transform, given, stacked, seed)
+    made = _channels_first(made, flat)
+    return made, _by_author(drawn, masks, tuple(made.shape[1:]))
+
+
+def _by_albumentations(transform: Any, given: Array, stacked: Array, flat: bool, seed: int) -> tuple[Any, Any]:
+    """One call in albumentations' names; masks of no item are left out, for it cannot stack none."""
+    if hasattr(transform, "set_random_seed"):
+        transform.set_random_seed(seed)
+    if flat:
+        result = transform(image=given, masks=stacked) if len(stacked) else transform(image=given)
+        return _image_of(result, "image"), result.get("masks", ()) if len(stacked) else ()
+    if not len(stacked):
+        return _image_of(transform(volume=given), "volume"), ()
+    result = transform(volume=given, mask3d=_channels_last(stacked))
+    return _image_of(result, "volume"), _channels_first(result["mask3d"], flat)
+
+
+def _by_callable(transform: Transform, given: Array, stacked: Array, seed: int | None) -> tuple[Any, Any]:
+    """One call of any callable, with every global source of random numbers seeded where a seed is given."""
+    with nullcontext() if seed is None else seeded(seed):
+        result = transform(image=given, masks=stacked)
+    return _image_of(result, "image"), result.get("masks", ())
+
+
+def _image_of(result: Any, key: str) -> Any:
+    image = result.get(key) if isinstance(result, Mapping) else None
+    if not isinstance(image, np.ndarray | torch.Tensor):
+        raise DatamintDatasetException(
+            f"The transform must return a dict with {key!r} as an array or tensor, and 'masks'; "
+            f"it returned {type(result).__name__ if not isinstance(result, Mapping) else type(image).__name__}."
+        )
+    return image
+
+
+def _channels_last(array: Array) -> Array:
+    """(..., C) of (C, ...), contiguous and the transform's own to change."""
+    return np.array(np.moveaxis(array, 0, -1), order="C")
+
+
+def _channels_first(array: Any, flat: bool) -> Any:
+    """(C, ...) of what a transform returned: a tensor is that already, an array may have lost a single channel."""
+    if isinstance(array, torch.Tensor):
+        return array
+    if array.ndim == (2 if flat else 3):
+        return array[None]
+    return np.ascontiguousarray(np.moveaxis(array, -1, 0))
+
+
+def _by_author(drawn: Any, masks: Masks, spatial: tuple[int, ...]) -> dict[str, Any]:
+    """The masks of each author, out of all in one stack."""
+    expected = sum(len(own) for own in masks.values())
+    if len(drawn) != expected:
+        raise DatamintDatasetException(
+            f"The transform was given {expected} masks and returned {len(drawn)}. It must return every mask, in order."
+        )
+    if not masks:
+        return {}
+    if not expected:
+        return {author: np.zeros((0, *spatial), np.uint8) for author in masks}
+    stack = drawn if isinstance(drawn, np.ndarray | torch.Tensor) else _stack(drawn)
+    if tuple(stack.shape[1:]) != spatial:
+        raise DatamintDatasetException(
+            f"The transform made an image of size {spatial} and masks of size {tuple(stack.shape[1:])}. "
+            "It must change both alike."
+        )
+    result, first = {}, 0
+    for author, own in masks.items():
+        result[author] = stack[first : first + len(own)]
+        first += len(own)
+    return result
+
+
+def _stack(drawn: Any) -> Any:
+    return torch.stack(list(drawn)) if isinstance(drawn[0], torch.Tensor) else np.stack(list(drawn))
