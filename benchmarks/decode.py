@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -124,6 +126,53 @@ def raster_pairs() -> dict[str, Pair]:
     return pairs
 
 
+def cine(path: Path, count: int = 200, size: tuple[int, int] = (480, 640)) -> Path:
+    """An ultrasound-like clip: a bright sector with speckle that moves, 25 frames a second."""
+    generator = np.random.default_rng(0)
+    speckle = cv2.GaussianBlur(generator.random(size).astype(np.float32), (0, 0), 2)
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    sector = np.abs(columns - size[1] / 2) < rows * 0.6
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25, (size[1], size[0]))
+    for frame in range(count):
+        gray = (np.roll(speckle, frame, axis=0) * 400 * sector).clip(0, 255).astype(np.uint8)
+        writer.write(cv2.applyColorMap(gray, cv2.COLORMAP_BONE))
+    writer.release()
+    return path
+
+
+def opencv_frames(path: Path, count: int) -> object:
+    """One bare sequential decode into an array (N, H, W, 3), with as many threads as ours."""
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    height, width = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)), int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+    frames = np.empty((count, height, width, 3), np.uint8)
+    for index in range(count):
+        cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB, dst=frames[index])
+    return frames
+
+
+def video_pairs(folder: Path) -> dict[str, Pair]:
+    """All frames of a clip of 200 frames of 640 x 480, and what counting them at import costs beside that."""
+    path = cine(folder / "cine.mp4")
+    return {
+        "decode video": (ours([path]), lambda: opencv_frames(path, 200)),
+        "probe against decode video": (lambda: probe([path]), ours([path])),
+    }
+
+
+def peak_of_video(folder: Path) -> float:
+    """Peak memory of one decode in a process of its own, above what it holds before, in sizes of the array (Linux)."""
+    script = (
+        "import re, sys; from pathlib import Path; from datamint_like.imaging import decode_stored, probe\n"
+        "paths = [Path(sys.argv[1])]; facts = probe(paths)\n"
+        "peak = lambda: 1024 * int(re.search('VmHWM:\\\\s+(\\\\d+)', Path('/proc/self/status').read_text())[1])\n"
+        "before = peak(); size = decode_stored(paths, facts).array.nbytes; print((peak() - before) / size)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder / "cine.mp4")], capture_output=True, text=True, check=True
+    )
+    return round(float(done.stdout), 3)
+
+
 def main() -> int:
     import tempfile
 
@@ -135,7 +184,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         ct = sorted((IMAGES / "ct_philips").iterdir())
         pairs = {**dicom_pairs(options.data), **intensity_pairs(ct), **nifti_pairs(Path(folder)), **raster_pairs()}
-        print(json.dumps({name: ratio(pair, options.runs) for name, pair in pairs.items()}, indent=2))
+        pairs |= video_pairs(Path(folder))
+        results = {name: ratio(pair, options.runs) for name, pair in pairs.items()}
+        results["peak memory of decode video"] = peak_of_video(Path(folder))
+        print(json.dumps(results, indent=2))
     return 0
 
 

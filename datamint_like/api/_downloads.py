@@ -12,7 +12,18 @@ from datamint_like.entities import Resource
 from datamint_like.exceptions import StorageError, ValidationError
 from datamint_like.imaging.sniff import is_gzip, is_nifti2
 
-_EXTENSIONS = {"application/dicom": ".dcm", "image/png": ".png", "image/jpeg": ".jpg"}
+_EXTENSIONS = {
+    "application/dicom": ".dcm",
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "video/mp4": ".mp4",
+    "video/3gpp": ".3gp",
+    "video/quicktime": ".mov",
+    "video/x-msvideo": ".avi",
+    "video/x-matroska": ".mkv",
+    "video/webm": ".webm",
+    "video/mp2t": ".ts",
+}
 
 
 def target_of(path: str | Path, what: str) -> Path:
@@ -51,16 +62,16 @@ def extension_of(resource: Resource, data: bytes) -> str:
 
 
 def format_of(resource: Resource) -> str:
-    """`"dicom"`, `"nifti"` or `"raster"`, from the facts of the upload, else from the media type."""
+    """`"dicom"`, `"nifti"`, `"video"` or `"raster"`, from the facts of the upload, else from the media type."""
     known = resource.metadata.get("format")
     if known:
         return str(known)
     kind = resource.mimetype.lower()
-    return "dicom" if "dicom" in kind else "nifti" if "nifti" in kind else "raster"
+    return next((form for form in ("dicom", "nifti", "video") if form in kind), "raster")
 
 
 def convert(resource: Resource, data: bytes) -> Any:
-    """A `pydicom.Dataset`, a `nibabel` image, or an array (H, W) or (H, W, C)."""
+    """A `pydicom.Dataset`, a `nibabel` image, or an array: (H, W) or (H, W, C), of a video (N, H, W, 3)."""
     form = format_of(resource)
     if form == "dicom":
         import pydicom
@@ -68,7 +79,7 @@ def convert(resource: Resource, data: bytes) -> Any:
         return pydicom.dcmread(BytesIO(data))
     if form == "nifti":
         return _nifti(data)
-    return _raster(resource, data)
+    return _decoded(resource, data)
 
 
 def _nifti(data: bytes) -> Any:
@@ -80,8 +91,8 @@ def _nifti(data: bytes) -> Any:
     return (nibabel.Nifti2Image if is_nifti2(raw) else nibabel.Nifti1Image).from_bytes(raw)
 
 
-def _raster(resource: Resource, data: bytes) -> Any:
-    """The decoded image with channels last, as image libraries show it."""
+def _decoded(resource: Resource, data: bytes) -> Any:
+    """The decoded image or video with channels last, as image libraries show it."""
     import numpy as np
 
     from datamint_like.imaging import decode_stored, probe
@@ -89,6 +100,9 @@ def _raster(resource: Resource, data: bytes) -> Any:
     with TemporaryDirectory(prefix="datamint-like-") as folder:
         path = Path(folder) / resource.filename
         path.write_bytes(data)
-        stored = decode_stored([path], probe([path])).array
+        facts = probe([path])
+        stored = decode_stored([path], facts).array
+    if facts.kind == "video":
+        return np.moveaxis(stored, 0, -1)
     image = np.moveaxis(stored[:, 0], 0, -1)
     return image[..., 0] if image.shape[-1] == 1 else image

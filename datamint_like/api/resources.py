@@ -298,8 +298,9 @@ class ResourcesApi(Endpoint):
         """One file that holds the whole resource: as an object to work with, or its bytes.
 
         A DICOM series comes as one multi-frame DICOM, a NIfTI header and its image as one .nii; the original files
-        are in `backend.list_parts`. With `auto_convert` the result is a `pydicom.Dataset`, a `nibabel` image, or for
-        PNG and JPEG an array (H, W) or (H, W, C) with the values that the file means; otherwise bytes.
+        are in `backend.list_parts`. With `auto_convert` the result is a `pydicom.Dataset`, a `nibabel` image, or an
+        array with the values that the file means: (H, W) or (H, W, C) for pictures, (N, H, W, 3) for a video file;
+        otherwise bytes.
         `add_extension=True` returns `(result, path)`.
 
         Args:

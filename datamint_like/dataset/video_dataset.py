@@ -1,4 +1,4 @@
-"""Videos: multi-frame DICOM whose frames are time (ultrasound, angiography, fluoroscopy)."""
+"""Videos: video files, and multi-frame DICOM whose frames are time (ultrasound, angiography, fluoroscopy)."""
 
 from __future__ import annotations
 

@@ -11,9 +11,10 @@ from datamint_like.imaging.nifti import NiftiDecoder
 from datamint_like.imaging.raster import RasterDecoder
 from datamint_like.imaging.sniff import describe, read_head
 from datamint_like.imaging.types import Decoder
+from datamint_like.imaging.video.decoder import VideoDecoder
 
 #: Asked in this order: DICOM first, since its preamble may look like a TIFF.
-DECODERS: tuple[Decoder, ...] = (DicomDecoder(), NiftiDecoder(), RasterDecoder())
+DECODERS: tuple[Decoder, ...] = (DicomDecoder(), NiftiDecoder(), RasterDecoder(), VideoDecoder())
 
 
 def decoder_of(path: Path, name: str | None = None) -> Decoder:
@@ -45,4 +46,4 @@ def decoder_named(format_name: str) -> Decoder:
 
 def supported() -> str:
     """The formats in words."""
-    return "DICOM, NIfTI, PNG and JPEG"
+    return "DICOM, NIfTI, PNG and JPEG, and video (MP4, MOV, AVI, MKV, WebM, MPEG-TS)"

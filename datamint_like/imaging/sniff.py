@@ -15,16 +15,23 @@ _SINGLE1, _PAIR1, _SINGLE2, _PAIR2 = b"n+1\0", b"ni1\0", b"n+2\0", b"ni2\0"
 _DICOM_VRS = frozenset(
     b"AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split()
 )
+_EBML = b"\x1aE\xdf\xa3"
+#: First boxes of QuickTime files without a file type box.
+_QUICKTIME = (b"moov", b"wide", b"free", b"skip", b"pnot")
+#: Starts of the major brands of files of the MP4 family that are pictures (HEIF, AVIF, Canon raw).
+_PICTURE_BRANDS = (b"hei", b"hev", b"mif", b"msf", b"avif", b"avis", b"crx", b"jpeg", b"miaf")
+#: Sizes of the packets of MPEG transport streams: plain, with time stamps before them (M2TS), with parity after them.
+_TRANSPORT_PACKETS = (188, 192, 204)
 _NAMES = (
     (b"II*\x00", "a TIFF image"),
     (b"MM\x00*", "a TIFF image"),
     (b"BM", "a BMP image"),
-    (b"RIFF", "an AVI video or WebP image"),
+    (b"RIFF", "a RIFF file that is no AVI video, such as a WebP image"),
     (b"%PDF", "a PDF document"),
     (b"PK\x03\x04", "a ZIP archive"),
     (b"GIF8", "a GIF image"),
     (b"NRRD", "an NRRD volume"),
-    (b"\x1aE\xdf\xa3", "a Matroska video"),
+    (_EBML, "an EBML file that is neither Matroska nor WebM"),
 )
 
 
@@ -111,6 +118,45 @@ def is_picture(head: bytes) -> bool:
     return is_png(head) or is_jpeg(head)
 
 
+def video_mimetype(head: bytes) -> str | None:
+    """The media type of the video container that starts so, or None where it is none of those that are read."""
+    if head[4:8] == b"ftyp" and head[:2] == b"\0\0":
+        return _mp4_mimetype(head[8:12])
+    if head[4:8] == b"mdat" or (head[4:8] in _QUICKTIME and head[0] < 2):  # words of a text, unless lengths are small
+        return "video/quicktime"
+    if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
+        return "video/x-msvideo"
+    if head.startswith(_EBML):
+        return _matroska_mimetype(head[4:64])
+    return "video/mp2t" if transport_packet(head) else None
+
+
+def transport_packet(head: bytes) -> int | None:
+    """The packet size of the MPEG transport stream that starts so, or None where it is none."""
+    for size in _TRANSPORT_PACKETS:
+        first = 4 if size == 192 else 0
+        syncs = head[first::size]
+        if len(syncs) >= 3 and not syncs.strip(b"\x47"):
+            return size
+    return None
+
+
+def _mp4_mimetype(brand: bytes) -> str | None:
+    if brand.startswith(_PICTURE_BRANDS):
+        return None
+    if brand.startswith(b"3gp"):
+        return "video/3gpp"
+    return "video/quicktime" if brand == b"qt  " else "video/mp4"
+
+
+def _matroska_mimetype(header: bytes) -> str | None:
+    """By the element DocType (0x4282) of the EBML header."""
+    for name, mimetype in ((b"matroska", "video/x-matroska"), (b"webm", "video/webm")):
+        if b"\x42\x82" + bytes([0x80 | len(name)]) + name in header:
+            return mimetype
+    return None
+
+
 def describe(head: bytes) -> str:
     """A name for content that no decoder takes, for messages."""
     if not head:
@@ -121,5 +167,5 @@ def describe(head: bytes) -> str:
     if is_analyze(head):
         return "an ANALYZE 7.5 header, which does not say which side is left (convert it to NIfTI where that is known)"
     if head[4:8] == b"ftyp":
-        return "an MP4 video"
+        return "a picture or other file of the MP4 family that is no video"
     return "no image format that is known"

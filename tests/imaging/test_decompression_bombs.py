@@ -19,6 +19,7 @@ from datamint_like.exceptions import DecodeError
 from datamint_like.imaging import HeaderFacts, assemble, decode_mask, decode_stored, derive_single_file, probe
 
 from .dicom_files import write_slice
+from .video_files import numbered, painted, write_video
 
 LARGE = 400 << 20
 
@@ -170,3 +171,21 @@ def test_an_encoded_frame_that_claims_more_than_its_header_is_not_decoded(
     path.write_bytes(data)
     with pytest.raises(DecodeError, match=r"^huge\.dcm: a frame of its pixels claims 60000 x 60000, its header"):
         decode_stored([path], probe([path]))
+
+
+def test_a_video_is_read_in_little_more_memory_than_its_frames_take(tmp_path: Path):
+    frames = (np.roll(painted(index, 480, 640), 3 * index, axis=0) for index in range(50))
+    path = write_video(tmp_path / "clip.mp4", "libx264", frames)
+    facts = probe([path])
+    size = 3 * 50 * 480 * 640
+    assert memory_peak(lambda: decode_stored([path], facts)) < 2.2 * size
+
+
+def test_a_video_that_claims_millions_of_frames_is_counted_in_little_memory(tmp_path: Path):
+    path = numbered(tmp_path / "clip.avi", "mjpeg", pixels="yuvj420p")
+    data = bytearray(path.read_bytes())
+    for at in (data.index(b"avih") + 24, data.index(b"strh") + 40):
+        data[at : at + 4] = (1 << 30).to_bytes(4, "little")
+    path.write_bytes(data)
+    assert memory_peak(lambda: decode_stored([path], probe([path]))) < 64 << 20
+    assert probe([path]).shape == (30, 48, 64)

@@ -1,0 +1,1 @@
+"""Video files: containers told by their structure, frames decoded in one sequence."""
