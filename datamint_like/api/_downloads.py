@@ -12,7 +12,14 @@ from datamint_like.entities import Resource
 from datamint_like.exceptions import StorageError, ValidationError
 from datamint_like.imaging.sniff import is_gzip, is_nifti2
 
-_EXTENSIONS = {"application/dicom": ".dcm", "image/png": ".png", "image/jpeg": ".jpg"}
+_EXTENSIONS = {
+    "application/dicom": ".dcm",
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/webp": ".webp",
+    "image/bmp": ".bmp",
+    "image/tiff": ".tif",
+}
 
 
 def target_of(path: str | Path, what: str) -> Path:
@@ -51,7 +58,7 @@ def extension_of(resource: Resource, data: bytes) -> str:
 
 
 def format_of(resource: Resource) -> str:
-    """`"dicom"`, `"nifti"` or `"raster"`, from the facts of the upload, else from the media type."""
+    """`"dicom"`, `"nifti"`, `"raster"` or `"tiff"`, from the facts of the upload, else from the media type."""
     known = resource.metadata.get("format")
     if known:
         return str(known)
@@ -60,7 +67,7 @@ def format_of(resource: Resource) -> str:
 
 
 def convert(resource: Resource, data: bytes) -> Any:
-    """A `pydicom.Dataset`, a `nibabel` image, or an array (H, W) or (H, W, C)."""
+    """A `pydicom.Dataset`, a `nibabel` image, or an array (H, W) or (H, W, C); of several pages (N, H, W[, C])."""
     form = format_of(resource)
     if form == "dicom":
         import pydicom
@@ -68,7 +75,7 @@ def convert(resource: Resource, data: bytes) -> Any:
         return pydicom.dcmread(BytesIO(data))
     if form == "nifti":
         return _nifti(data)
-    return _raster(resource, data)
+    return _picture(resource, data)
 
 
 def _nifti(data: bytes) -> Any:
@@ -80,8 +87,8 @@ def _nifti(data: bytes) -> Any:
     return (nibabel.Nifti2Image if is_nifti2(raw) else nibabel.Nifti1Image).from_bytes(raw)
 
 
-def _raster(resource: Resource, data: bytes) -> Any:
-    """The decoded image with channels last, as image libraries show it."""
+def _picture(resource: Resource, data: bytes) -> Any:
+    """The decoded image or stack with channels last, as image libraries show it."""
     import numpy as np
 
     from datamint_like.imaging import decode_stored, probe
@@ -90,5 +97,6 @@ def _raster(resource: Resource, data: bytes) -> Any:
         path = Path(folder) / resource.filename
         path.write_bytes(data)
         stored = decode_stored([path], probe([path])).array
-    image = np.moveaxis(stored[:, 0], 0, -1)
+    image = np.moveaxis(stored, 0, -1)
+    image = image[0] if len(image) == 1 else image
     return image[..., 0] if image.shape[-1] == 1 else image

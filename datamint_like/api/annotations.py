@@ -170,8 +170,9 @@ class AnnotationsApi(GeometryMakers):
 
         Args:
             resource: The image, volume or video that the mask was drawn on, or its id.
-            file_path: PNG, JPEG or DICOM file, its bytes, or an array or tensor (H, W), (H, W, frames), or in colour
-                (3, H, W, frames). A NIfTI file or nibabel image is a label map: see `upload_volume_segmentation`.
+            file_path: Picture (PNG, JPEG, WebP, BMP, or TIFF with a page for each frame) or DICOM file, its bytes, or
+                an array or tensor (H, W), (H, W, frames), or in colour (3, H, W, frames). A NIfTI file or nibabel
+                image is a label map: see `upload_volume_segmentation`.
             name: Names of the classes.
             frame_index: Which stored frame each frame of the mask is for; needed where their numbers differ.
             imported_from: Name of the tool or data set that the mask comes from.

@@ -295,9 +295,9 @@ class ResourcesApi(Endpoint):
         """One file that holds the whole resource: as an object to work with, or its bytes.
 
         A DICOM series comes as one multi-frame DICOM; its original files are in `backend.list_parts`. With
-        `auto_convert` the result is a `pydicom.Dataset`, a `nibabel` image, or for PNG and JPEG an array
-        (H, W) or (H, W, C) with the values that the file means; otherwise bytes. `add_extension=True` returns
-        `(result, path)`.
+        `auto_convert` the result is a `pydicom.Dataset`, a `nibabel` image, or for pictures (PNG, JPEG, TIFF, ...)
+        an array (H, W) or (H, W, C), of several pages (N, H, W) or (N, H, W, C), with the values that the file
+        means; otherwise bytes. `add_extension=True` returns `(result, path)`.
 
         Args:
             resource: The resource, or its id.

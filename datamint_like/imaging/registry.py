@@ -10,10 +10,11 @@ from datamint_like.imaging.dicom.decoder import DicomDecoder
 from datamint_like.imaging.nifti import NiftiDecoder
 from datamint_like.imaging.raster import RasterDecoder
 from datamint_like.imaging.sniff import describe, read_head
+from datamint_like.imaging.tiff.decoder import TiffDecoder
 from datamint_like.imaging.types import Decoder
 
 #: Asked in this order: DICOM first, since its preamble may look like a TIFF.
-DECODERS: tuple[Decoder, ...] = (DicomDecoder(), NiftiDecoder(), RasterDecoder())
+DECODERS: tuple[Decoder, ...] = (DicomDecoder(), NiftiDecoder(), RasterDecoder(), TiffDecoder())
 
 
 def decoder_of(path: Path, name: str | None = None) -> Decoder:
@@ -45,4 +46,4 @@ def decoder_named(format_name: str) -> Decoder:
 
 def supported() -> str:
     """The formats in words."""
-    return "DICOM, NIfTI, PNG and JPEG"
+    return "DICOM, NIfTI, PNG, JPEG, WebP, BMP and TIFF"

@@ -14,11 +14,11 @@ _JPEG = b"\xff\xd8\xff"
 _DICOM_VRS = frozenset(
     b"AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split()
 )
+#: Byte order and version 42, or 43 with offsets of 8 bytes (BigTIFF).
+_TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00\x08\x00\x00\x00", b"MM\x00+\x00\x08\x00\x00")
+#: Sizes of the BMP information header: core, the forms with bit fields, OS/2 2.x, V4 and V5.
+_BMP_HEADERS = frozenset({12, 40, 52, 56, 64, 108, 124})
 _NAMES = (
-    (b"II*\x00", "a TIFF image"),
-    (b"MM\x00*", "a TIFF image"),
-    (b"BM", "a BMP image"),
-    (b"RIFF", "an AVI video or WebP image"),
     (b"%PDF", "a PDF document"),
     (b"PK\x03\x04", "a ZIP archive"),
     (b"GIF8", "a GIF image"),
@@ -91,9 +91,38 @@ def is_jpeg(head: bytes) -> bool:
     return head.startswith(_JPEG)
 
 
+def is_webp(head: bytes) -> bool:
+    """Whether this starts a WebP image: a RIFF file of that form (others are AVI and WAV)."""
+    return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+
+
+def is_bmp(head: bytes) -> bool:
+    """Whether this starts a BMP image: its two letters, a header of a known size, and pixels behind it."""
+    if head[:2] != b"BM" or len(head) < 26:
+        return False
+    pixels_at, size = int.from_bytes(head[10:14], "little"), int.from_bytes(head[14:18], "little")
+    return size in _BMP_HEADERS and pixels_at >= 14 + size
+
+
+def is_tiff(head: bytes) -> bool:
+    """Whether this starts a TIFF or BigTIFF of either byte order, and is no DICOM with such a preamble."""
+    return head.startswith(_TIFF) and not is_dicom(head)
+
+
+def is_raster(head: bytes) -> bool:
+    """Whether this starts a PNG, JPEG, WebP or BMP image."""
+    return is_png(head) or is_jpeg(head) or is_webp(head) or is_bmp(head)
+
+
 def is_picture(head: bytes) -> bool:
-    """Whether this starts a PNG or a JPEG image."""
-    return is_png(head) or is_jpeg(head)
+    """Whether this starts an image of pictures: PNG, JPEG, WebP, BMP or TIFF."""
+    return is_raster(head) or is_tiff(head)
+
+
+def picture_extension(head: bytes) -> str:
+    """The extension, with its dot, of pictures that start so; "" where this is none."""
+    kinds = ((is_png, ".png"), (is_jpeg, ".jpg"), (is_webp, ".webp"), (is_bmp, ".bmp"), (is_tiff, ".tif"))
+    return next((extension for question, extension in kinds if question(head)), "")
 
 
 def describe(head: bytes) -> str:
@@ -103,6 +132,8 @@ def describe(head: bytes) -> str:
     for start, name in _NAMES:
         if head.startswith(start):
             return name
+    if head[:4] == b"RIFF":
+        return "an AVI video" if head[8:12] == b"AVI " else "a RIFF file that is neither WebP nor AVI"
     if head[4:8] == b"ftyp":
         return "an MP4 video"
     return "no image format that is known"
