@@ -166,7 +166,7 @@ class AnnotationsApi(GeometryMakers):
 
         Values that are not 0 (in colour: not black) are classes. `name` is one text for all of them, or a dict
         by grey value (`{1: "liver"}`) or colour (`{(255, 0, 0): "liver"}`), whose key `"default"` names the rest;
-        without it classes are called `seg_<value>`. In a palette PNG numbers are indices of the palette.
+        without it classes are called `seg_<value>`. In a PNG or TIFF with a palette numbers are indices of it.
 
         Args:
             resource: The image, volume or video that the mask was drawn on, or its id.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image, ImageOps
 
 from datamint_like import Api, ImageDataset, VolumeDataset
-from datamint_like.exceptions import DecodeError, GeometryError, SkippedResourcesWarning
+from datamint_like.backends.base import NewAnnotation
+from datamint_like.backends.local.annotation_checks import mask_of, payload_name
+from datamint_like.exceptions import DecodeError, GeometryError, SkippedResourcesWarning, ValidationError
 from datamint_like.imaging import decode_frame_mask, decode_stored, probe
 
 from .tiff_files import gray, tiff_bytes
@@ -119,9 +122,16 @@ def test_planes_that_a_description_announces_and_nothing_tells_of_are_an_error(t
     data = (tmp_path / "a.tif").read_bytes()
     assert b"images=6\n" in data
     (tmp_path / "b.tif").write_bytes(data.replace(b"images=6\n", b"images=9\n"))
-    with pytest.raises(DecodeError, match=r"^b\.tif: its description announces 9 planes, and it has 6 pages"):
+    with pytest.raises(DecodeError, match=r"^b\.tif: its header announces 9 planes, and it has 6 pages"):
         probe([tmp_path / "b.tif"])
     assert np.array_equal(decoded(tmp_path / "a.tif")[0], STACK)
+
+
+def test_a_metamorph_stack_has_all_its_planes(tmp_path: Path):
+    tags = {**gray(20, 31, 16), 278: 8, 33629: [0] * 6}
+    data = tiff_bytes((tags, [STACK[0, :8].tobytes(), STACK[0, 8:16].tobytes(), STACK[0, 16:].tobytes()]))
+    (tmp_path / "a.stk").write_bytes(data + STACK[1:].tobytes())
+    assert np.array_equal(decoded(tmp_path / "a.stk")[0], STACK)
 
 
 def test_a_stack_in_a_project_gives_volumes_slices_and_the_same_bytes_back(tmp_path: Path):
@@ -165,6 +175,24 @@ def test_the_pages_of_a_mask_are_the_masks_of_the_frames(tmp_path: Path):
     assert np.array_equal(found.numpy().max(axis=0), masks)
 
 
+@pytest.mark.parametrize("bits", [4, 8])
+def test_the_palette_indices_of_a_mask_are_its_labels(bits: int, tmp_path: Path):
+    tifffile.imwrite(tmp_path / "image.tif", STACK[:2, :, :30], photometric="minisblack")
+    labels = (STACK[:2, :, :30] % 3).astype(np.uint8)
+    palette = RNG.integers(0, 65535, (3, 1 << bits)).ravel().tolist()
+    stored = labels if bits == 8 else labels[..., ::2] << 4 | labels[..., 1::2]
+    pages = [({**gray(20, 30, bits, photometric=3), 320: palette}, [page.tobytes()]) for page in stored]
+    (tmp_path / "mask.tif").write_bytes(tiff_bytes(*pages))
+    api = Api()
+    image = api.resources.upload_resource(tmp_path / "image.tif")
+    api.projects.create("stacks", resources_ids=[image])
+    names = {1: "cell", 2: "nucleus"}
+    api.annotations.upload_segmentations(image, tmp_path / "mask.tif", names, author_email="ana@lab.example")
+    item = VolumeDataset(project="stacks", return_as_semantic_segmentation=True)[0]
+    (found,) = item["segmentations"].values()
+    assert np.array_equal(found.argmax(axis=0).numpy(), labels)
+
+
 def test_a_page_is_the_mask_of_a_frame_and_several_are_not(tmp_path: Path):
     facts = probe([_saved(tmp_path / "a.tif", STACK[0])])
     mask = (STACK[0] > 2000).astype(np.uint8)
@@ -173,6 +201,20 @@ def test_a_page_is_the_mask_of_a_frame_and_several_are_not(tmp_path: Path):
     both = _saved(tmp_path / "m.tif", np.stack([mask, mask])).read_bytes()
     with pytest.raises(GeometryError, match=r"^m: the mask of one frame has 2 pages"):
         decode_frame_mask(both, facts, name="m")
+
+
+@pytest.mark.parametrize("extension", [".tif", ".bmp", ".webp"])
+def test_the_store_takes_pictures_of_each_kind_as_masks_of_a_frame(extension: str, tmp_path: Path):
+    mask = np.ascontiguousarray((STACK[0] > 2000).astype(np.uint8) * np.uint8(255))
+    payload = cv2.imencode(extension, mask, [cv2.IMWRITE_WEBP_QUALITY, 101] if extension == ".webp" else [])[
+        1
+    ].tobytes()
+    facts = probe([_saved(tmp_path / "a.tif", STACK)])
+    assert np.array_equal(mask_of(payload, facts, 3, "mask"), mask != 0)
+    new = NewAnnotation("segmentation", "cell", scope="frame", frame_index=3, author="a@b.c", payload=payload)
+    assert payload_name(new) == f"cell{extension}"
+    with pytest.raises(ValidationError, match="is a picture, the resource has 6 planes"):
+        mask_of(payload, facts, None, "mask")
 
 
 def _saved(path: Path, values: np.ndarray) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import IO
 
 import numpy as np
@@ -55,6 +56,20 @@ def facts_of(pages: Sequence[Page]) -> HeaderFacts:
     )
 
 
+def palette_indices(data: bytes, *, max_voxels: int) -> Array | None:
+    """The indices (1, K, J, I) of a TIFF in memory whose pixels are those of a palette; None where they are not.
+
+    Raises:
+        DecodeError: It is damaged, of a kind that cannot be read, or claims more than `max_voxels`.
+        GeometryError: Its pages differ.
+    """
+    file = io.BytesIO(data)
+    pages = pages_of(file)
+    if any(page.palette is None for page in pages):
+        return None
+    return _decoded(file, [replace(page, palette=None) for page in pages], max_voxels, None).array
+
+
 def decode_file(file: IO[bytes], *, max_voxels: int, dtype: str | None = None) -> StoredImage:
     """The stack (C, K, J, I) in an open file, in `dtype` where one is given, else in the header's type.
 
@@ -62,7 +77,10 @@ def decode_file(file: IO[bytes], *, max_voxels: int, dtype: str | None = None) -
         DecodeError: It is damaged, of a kind that cannot be read, or claims more than `max_voxels`.
         GeometryError: Its pages differ.
     """
-    pages = pages_of(file)
+    return _decoded(file, pages_of(file), max_voxels, dtype)
+
+
+def _decoded(file: IO[bytes], pages: Sequence[Page], max_voxels: int, dtype: str | None) -> StoredImage:
     facts = facts_of(pages)
     shape = (facts.channels, *facts.shape)
     refuse_oversized(max(int(np.prod(shape, dtype=object)), *map(stored_voxels, pages)), max_voxels)
@@ -89,7 +107,7 @@ def _write(out: Array, samples: Array, page: Page) -> None:
         return
     for channel, plane in enumerate(samples):
         shown = _brighter(plane, page) if channel == 0 else plane  # channels behind the gray are extra samples
-        scale_into(out[channel], _stretched(shown, page.bits), 1.0, 0.0)
+        scale_into(out[channel], shown if page.photometric == tags.PALETTE else _stretched(shown, page.bits), 1.0, 0.0)
 
 
 def _brighter(plane: Array, page: Page) -> Array:

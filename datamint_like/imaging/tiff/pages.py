@@ -273,7 +273,7 @@ def _words(page: Page) -> str:
 def _unfolded(pages: Sequence[Page], first: Directory) -> tuple[Page, ...]:
     """The pages, also of a stack whose first directory alone stands for planes that lie one after another.
 
-    ImageJ writes large stacks so (`images=` in its description), tifffile where its `truncate` is on.
+    MetaMorph writes stacks so, ImageJ large ones (`images=` in its description), tifffile where `truncate` is on.
 
     Raises:
         DecodeError: More planes are announced than there are pages, and they do not lie so.
@@ -284,9 +284,9 @@ def _unfolded(pages: Sequence[Page], first: Directory) -> tuple[Page, ...]:
     page = pages[0]
     length = int(page.counts.sum())
     if len(pages) > 1 or page.compression != tags.UNCOMPRESSED or page.tiled or page.planar:
-        raise DecodeError(f"its description announces {planes:,} planes, and it has {len(pages):,} pages.")
+        raise DecodeError(f"its header announces {planes:,} planes, and it has {len(pages):,} pages.")
     if (page.offsets[1:] != page.offsets[:-1] + page.counts[:-1]).any():
-        raise DecodeError(f"its description announces {planes:,} planes, whose place it does not tell.")
+        raise DecodeError(f"its header announces {planes:,} planes, whose place it does not tell.")
     start = int(page.offsets[0])
     if start + planes * length > first.source.size:
         raise cut_short(start + planes * length, first.source.size)
@@ -294,7 +294,9 @@ def _unfolded(pages: Sequence[Page], first: Directory) -> tuple[Page, ...]:
 
 
 def _announced(first: Directory, page: Page) -> int:
-    """How many planes the description of ImageJ or tifffile announces; 0 where it says nothing."""
+    """How many planes MetaMorph, or the description of ImageJ or tifffile announces; 0 where nothing is said."""
+    if tags.METAMORPH_PLANES in first:
+        return first.count(tags.METAMORPH_PLANES)
     if tags.DESCRIPTION not in first or first.count(tags.DESCRIPTION) > 1 << 20:
         return 0
     text = first.raw(tags.DESCRIPTION).rstrip(b"\0").decode("utf-8", "replace")

@@ -24,7 +24,7 @@ _INFLATE_ERROR: Any = isal_zlib.error
 _DAMAGED = "its {} data are damaged. Copy the file again."
 _REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)[:, ::-1], axis=1)[:, 0]
 #: Rows of which running sums are made at a time, so that they stay in the processor's cache.
-_SUMMED_ROWS = 32
+_SUMMED_ROWS = 128
 #: Adobe's JPEG segment: three components are RGB (0) or YCbCr (1).
 _ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"
 
@@ -120,7 +120,7 @@ def _inflate(piece: bytes, size: int) -> bytes:
 
 def _unlzma(piece: bytes, size: int) -> bytes:
     try:
-        data = lzma.LZMADecompressor(memlimit=1 << 30).decompress(piece, size)
+        data = lzma.LZMADecompressor(memlimit=1 << 28).decompress(piece, size)
     except (lzma.LZMAError, EOFError) as error:
         raise DecodeError(_DAMAGED.format("LZMA")) from error
     if len(data) != size:

@@ -11,6 +11,8 @@ PLANAR, T4_OPTIONS, PREDICTOR, COLOR_MAP = 284, 292, 317, 320
 TILE_WIDTH, TILE_LENGTH, TILE_OFFSETS, TILE_COUNTS = 322, 323, 324, 325
 SAMPLE_FORMAT, JPEG_TABLES = 339, 347
 DEPTH, TILE_DEPTH = 32997, 32998
+#: MetaMorph's UIC2: one value for each plane of a stack that has a single directory.
+METAMORPH_PLANES = 33629
 
 #: More samples of a pixel than any real picture has.
 MOST_SAMPLES = 4096
