@@ -119,7 +119,7 @@ def _parse_png(file: IO[bytes]) -> RasterHeader:
         if kind in (b"IDAT", b"IEND"):
             break
         if kind == b"IHDR":
-            width, height, bits, colour = struct.unpack_from(">IIBB", _exactly(file, length))
+            width, height, bits, colour = struct.unpack_from(">IIBB", _exactly(file, length).ljust(10, b"\0"))
         elif kind == b"eXIf":
             orientation = exif_orientation(_exactly(file, length))
         elif kind == b"acTL" and length >= 4 and (frames := int.from_bytes(file.read(4), "big")) > 1:
@@ -150,7 +150,7 @@ def _parse_jpeg(file: IO[bytes]) -> RasterHeader:
     while (marker := _next_marker(file)) != _SOS:
         body = _exactly(file, int.from_bytes(_exactly(file, 2), "big") - 2)
         if marker in _SOF:
-            frame = struct.unpack_from(">BHHB", body)
+            frame = struct.unpack_from(">BHHB", body.ljust(6, b"\0"))
         elif marker == _APP1 and body.startswith(b"Exif\x00\x00"):
             orientation = exif_orientation(body[6:])
     if frame is None or not frame[1] or not frame[2]:

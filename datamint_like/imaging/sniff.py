@@ -115,7 +115,7 @@ def is_raster(head: bytes) -> bool:
 
 
 def is_picture(head: bytes) -> bool:
-    """Whether this starts an image of pictures: PNG, JPEG, WebP, BMP or TIFF."""
+    """Whether this starts a picture: PNG, JPEG, WebP, BMP or TIFF."""
     return is_raster(head) or is_tiff(head)
 
 

@@ -233,19 +233,22 @@ def _with_segments(page: Page, directory: Directory) -> Page:
     kind = "tiles" if page.tiled else "strips"
     if directory.count(where) < needed:
         raise DecodeError(f"it is damaged: it claims {needed:,} {kind}, and says where {directory.count(where):,} lie.")
-    offsets = directory.numbers(where, needed)
-    whole = None
-    if page.compression == tags.UNCOMPRESSED:
-        whole = np.array(page.segment_rows(), np.int64) * page.row_bytes if page.row_bytes < 1 << 40 else None
-        if whole is None:
-            raise cut_short(page.row_bytes, directory.source.size)
-    counts = directory.numbers(lengths, needed)
+    offsets, counts = directory.numbers(where, needed), directory.numbers(lengths, needed)
+    whole = _whole_lengths(page, directory.source.size) if page.compression == tags.UNCOMPRESSED else None
     if counts.size < needed or (whole is not None and not counts.any()):
         if whole is None:
             raise DecodeError(f"it is damaged: it does not say how long its {needed:,} {kind} are.")
         counts = whole
     _refuse_missing(offsets, counts, whole, directory.source.size, kind)
     return replace(page, offsets=offsets, counts=counts if whole is None else whole)
+
+
+def _whole_lengths(page: Page, size: int) -> Numbers:
+    """The bytes that each uncompressed segment needs, none of which is more than the file has."""
+    rows = page.segment_rows()
+    if page.row_bytes * max(rows) > size:
+        raise cut_short(page.row_bytes * max(rows), size)
+    return np.array(rows, np.int64) * page.row_bytes
 
 
 def _refuse_missing(offsets: Numbers, counts: Numbers, whole: Numbers | None, size: int, kind: str) -> None:
