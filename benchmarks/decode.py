@@ -19,6 +19,7 @@ import cv2
 import nibabel as nib
 import numpy as np
 import pydicom
+import tifffile
 from pydicom.pixels import apply_rescale
 
 from datamint_like.imaging import ReadOptions, assemble, decode_stored, probe, read
@@ -173,6 +174,44 @@ def peak_of_video(folder: Path) -> float:
     return round(float(done.stdout), 3)
 
 
+def picture_pairs(folder: Path) -> dict[str, Pair]:
+    """A picture of real size, 1024 x 1024, smooth with noise, and a stack of 40 planes, in formats of few checks."""
+    generator = np.random.default_rng(0)
+    gray = (np.add.outer(np.arange(1024), np.arange(1024)) + generator.integers(0, 60, (1024, 1024))).astype(np.uint16)
+    colour = np.stack([gray, gray.T, gray[::-1]], -1).astype(np.uint8)
+    lzw, deflate, none = 5, 8, 1
+    files = {
+        "gray16 lzw.tif": (gray, [cv2.IMWRITE_TIFF_COMPRESSION, lzw]),
+        "gray16 deflate.tif": (gray, [cv2.IMWRITE_TIFF_COMPRESSION, deflate]),
+        "gray16 plain.tif": (gray, [cv2.IMWRITE_TIFF_COMPRESSION, none]),
+        "colour lzw.tif": (colour, [cv2.IMWRITE_TIFF_COMPRESSION, lzw]),
+        "colour.bmp": (colour, []),
+        "colour.webp": (colour, [cv2.IMWRITE_WEBP_QUALITY, 90]),
+    }
+    pairs: dict[str, Pair] = {}
+    for name, (image, options) in files.items():
+        path = folder / name
+        cv2.imwrite(str(path), image, options)
+        pairs[f"decode {name}"] = (ours([path]), lambda path=path: channels_first(path))  # type: ignore[misc]
+    stack = folder / "stack.tif"
+    tifffile.imwrite(stack, np.stack([gray[:512, :512]] * 40), photometric="minisblack", compression="zlib")
+    pairs["decode stack.tif against tifffile"] = (ours([stack]), lambda: tifffile.imread(stack).astype(np.int32))
+    pairs["probe stack.tif against tifffile"] = (lambda: probe([stack]), lambda: tifffile_header(stack))
+    return pairs
+
+
+def channels_first(path: Path) -> object:
+    """What OpenCV reads, in the order and type of our arrays."""
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    planes = image[None] if image.ndim == 2 else image[..., ::-1].transpose(2, 0, 1)
+    return planes.astype(np.int32) if image.dtype == np.uint16 else np.ascontiguousarray(planes)
+
+
+def tifffile_header(path: Path) -> object:
+    with tifffile.TiffFile(path) as file:
+        return [(page.shape, page.dtype, page.dataoffsets) for page in file.pages]
+
+
 def main() -> int:
     import tempfile
 
@@ -184,7 +223,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         ct = sorted((IMAGES / "ct_philips").iterdir())
         pairs = {**dicom_pairs(options.data), **intensity_pairs(ct), **nifti_pairs(Path(folder)), **raster_pairs()}
-        pairs |= video_pairs(Path(folder))
+        pairs |= picture_pairs(Path(folder)) | video_pairs(Path(folder))
         results = {name: ratio(pair, options.runs) for name, pair in pairs.items()}
         results["peak memory of decode video"] = peak_of_video(Path(folder))
         print(json.dumps(results, indent=2))

@@ -23,6 +23,9 @@ _EXTENSIONS = {
     "video/x-matroska": ".mkv",
     "video/webm": ".webm",
     "video/mp2t": ".ts",
+    "image/webp": ".webp",
+    "image/bmp": ".bmp",
+    "image/tiff": ".tif",
 }
 
 
@@ -62,7 +65,7 @@ def extension_of(resource: Resource, data: bytes) -> str:
 
 
 def format_of(resource: Resource) -> str:
-    """`"dicom"`, `"nifti"`, `"video"` or `"raster"`, from the facts of the upload, else from the media type."""
+    """The decoder's name (`"dicom"`, `"nifti"`, `"video"`, ...), by the facts of the upload, else the media type."""
     known = resource.metadata.get("format")
     if known:
         return str(known)
@@ -71,7 +74,7 @@ def format_of(resource: Resource) -> str:
 
 
 def convert(resource: Resource, data: bytes) -> Any:
-    """A `pydicom.Dataset`, a `nibabel` image, or an array: (H, W) or (H, W, C), of a video (N, H, W, 3)."""
+    """A `pydicom.Dataset`, a `nibabel` image, or an array (H, W[, C]), of pages (N, H, W[, C]), of a video (N, H, W, 3)."""
     form = format_of(resource)
     if form == "dicom":
         import pydicom
@@ -92,7 +95,7 @@ def _nifti(data: bytes) -> Any:
 
 
 def _decoded(resource: Resource, data: bytes) -> Any:
-    """The decoded image or video with channels last, as image libraries show it."""
+    """The decoded image, stack or video with channels last, as image libraries show it."""
     import numpy as np
 
     from datamint_like.imaging import decode_stored, probe
@@ -102,7 +105,6 @@ def _decoded(resource: Resource, data: bytes) -> Any:
         path.write_bytes(data)
         facts = probe([path])
         stored = decode_stored([path], facts).array
-    if facts.kind == "video":
-        return np.moveaxis(stored, 0, -1)
-    image = np.moveaxis(stored[:, 0], 0, -1)
+    image = np.moveaxis(stored, 0, -1)
+    image = image[0] if len(image) == 1 and facts.kind != "video" else image
     return image[..., 0] if image.shape[-1] == 1 else image

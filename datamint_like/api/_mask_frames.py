@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datamint_like.api._mask_sources import is_palette, palette_as_grey
+from datamint_like.config import DEFAULT_MAX_VOXELS
 from datamint_like.exceptions import GeometryError, ValidationError
 from datamint_like.imaging.types import HeaderFacts
 
@@ -37,7 +38,7 @@ def frames_of(
     """The frames of a mask, each (J, I), or (J, I, 3) where it is in colour, of the resource's size.
 
     Arrays are (H, W), (H, W, frames), or in colour (3, H, W, frames); (H, W, 3 or 4) is a colour mask where the
-    resource has one frame. With `by_index` a palette PNG gives its indices instead of its colours.
+    resource has one frame. With `by_index` a PNG or TIFF with a palette gives its indices instead of its colours.
 
     Raises:
         ValidationError: The array has another number of axes, or values that are no labels.
@@ -70,6 +71,7 @@ def _frames_of_array(array: npt.NDArray[Any], planes: int) -> list[npt.NDArray[A
 def _frames_of_file(source: Any, by_index: bool) -> list[npt.NDArray[Any]]:
     """The frames of an image file, each (J, I, channels)."""
     from datamint_like.imaging import decode_stored, probe
+    from datamint_like.imaging.tiff.decoder import palette_indices
 
     with TemporaryDirectory(prefix="datamint-like-") as folder:
         path = Path(folder) / (Path(source).name if isinstance(source, str | Path) else "mask")
@@ -81,6 +83,9 @@ def _frames_of_file(source: Any, by_index: bool) -> list[npt.NDArray[Any]]:
             data, step = palette_as_grey(data)
             path.write_bytes(data)
             stored = decode_stored([path], probe([path])).array // step
+        elif by_index and facts.format == "tiff":
+            indices = palette_indices(data, max_voxels=DEFAULT_MAX_VOXELS)
+            stored = stored if indices is None else indices
     return list(np.moveaxis(stored, 0, -1))
 
 

@@ -166,12 +166,13 @@ class AnnotationsApi(GeometryMakers):
 
         Values that are not 0 (in colour: not black) are classes. `name` is one text for all of them, or a dict
         by grey value (`{1: "liver"}`) or colour (`{(255, 0, 0): "liver"}`), whose key `"default"` names the rest;
-        without it classes are called `seg_<value>`. In a palette PNG numbers are indices of the palette.
+        without it classes are called `seg_<value>`. In a PNG or TIFF with a palette numbers are indices of it.
 
         Args:
             resource: The image, volume or video that the mask was drawn on, or its id.
-            file_path: PNG, JPEG or DICOM file, its bytes, or an array or tensor (H, W), (H, W, frames), or in colour
-                (3, H, W, frames). A NIfTI file or nibabel image is a label map: see `upload_volume_segmentation`.
+            file_path: Picture (PNG, JPEG, WebP, BMP, or TIFF with a page for each frame) or DICOM file, its bytes, or
+                an array or tensor (H, W), (H, W, frames), or in colour (3, H, W, frames). A NIfTI file or nibabel
+                image is a label map: see `upload_volume_segmentation`.
             name: Names of the classes.
             frame_index: Which stored frame each frame of the mask is for; needed where their numbers differ.
             imported_from: Name of the tool or data set that the mask comes from.

@@ -299,9 +299,8 @@ class ResourcesApi(Endpoint):
 
         A DICOM series comes as one multi-frame DICOM, a NIfTI header and its image as one .nii; the original files
         are in `backend.list_parts`. With `auto_convert` the result is a `pydicom.Dataset`, a `nibabel` image, or an
-        array with the values that the file means: (H, W) or (H, W, C) for pictures, (N, H, W, 3) for a video file;
-        otherwise bytes.
-        `add_extension=True` returns `(result, path)`.
+        array with the values that the file means: (H, W) or (H, W, C) for pictures, of several pages (N, H, W) or
+        (N, H, W, C), (N, H, W, 3) for a video file; otherwise bytes. `add_extension=True` returns `(result, path)`.
 
         Args:
             resource: The resource, or its id.

@@ -19,6 +19,7 @@ _SOS, _APP1 = 0xDA, 0xE1
 _BARE_MARKERS = frozenset({0x01, 0xFF, *range(0xD0, 0xD9)})
 #: What ends an image: the marker EOI, and the whole chunk IEND.
 _JPEG_END, _PNG_END = b"\xff\xd9", b"\0\0\0\0IEND\xae\x42\x60\x82"
+_END_MARKED = ("image/png", "image/jpeg")
 #: Bytes at the end of a file in which that is looked for first.
 _TAIL = 1 << 14
 _CUT = "it is cut short. Copy the file again."
@@ -52,12 +53,19 @@ def parse_header(file: IO[bytes]) -> RasterHeader:
     raise DecodeError("it is neither PNG nor JPEG.")
 
 
+def cut_short(expected: int, found: int) -> DecodeError:
+    """The error for a file that ends before what its header claims."""
+    return DecodeError(f"it is cut short: expected {expected:,} bytes or more, found {found:,}. Copy the file again.")
+
+
 def check_whole(data: bytes, header: RasterHeader) -> None:
-    """Refuse a file whose end is missing, which libraries fill with gray.
+    """Refuse a PNG or JPEG whose end is missing, which libraries fill with gray.
 
     Raises:
         DecodeError: The file is cut short or a PNG chunk's CRC is wrong.
     """
+    if header.mimetype not in _END_MARKED:
+        return
     if header.mimetype == "image/jpeg":
         if data.find(b"\xff\xd9", header.pixels_at) < 0:
             raise DecodeError(_CUT)
@@ -74,11 +82,15 @@ def check_whole(data: bytes, header: RasterHeader) -> None:
 
 
 def check_end(file: IO[bytes], header: RasterHeader) -> None:
-    """Refuse an open file whose end is missing, by its last bytes; whatever follows the image does not matter.
+    """Refuse an open PNG or JPEG whose end is missing, by its last bytes; what follows the image does not matter.
+
+    The headers of other formats tell their length.
 
     Raises:
         DecodeError: The file is cut short.
     """
+    if header.mimetype not in _END_MARKED:
+        return
     size = file.seek(0, io.SEEK_END)
     end = _JPEG_END if header.mimetype == "image/jpeg" else _PNG_END
     at = max(header.pixels_at, size - _TAIL)
@@ -103,16 +115,21 @@ def _parse_png(file: IO[bytes]) -> RasterHeader:
     transparent, orientation = False, 1
     while True:
         length, kind = struct.unpack(">I4s", _exactly(file, 8))
+        start = file.tell()
         if kind in (b"IDAT", b"IEND"):
             break
         if kind == b"IHDR":
-            width, height, bits, colour = struct.unpack_from(">IIBB", _exactly(file, length))
+            width, height, bits, colour = struct.unpack_from(">IIBB", _exactly(file, length).ljust(10, b"\0"))
         elif kind == b"eXIf":
-            orientation = _tiff_orientation(_exactly(file, length))
+            orientation = exif_orientation(_exactly(file, length))
+        elif kind == b"acTL" and length >= 4 and (frames := int.from_bytes(file.read(4), "big")) > 1:
+            raise DecodeError(
+                f"it is an animated PNG of {frames} frames, which is not supported. "
+                "Save its frames as pictures, or as one multi-page TIFF."
+            )
         else:
             transparent = transparent or kind == b"tRNS"
-            file.seek(length, io.SEEK_CUR)
-        file.seek(4, io.SEEK_CUR)
+        file.seek(start + length + 4)
     if kind != b"IDAT" or colour not in _PNG_CHANNELS or not width or not height:
         raise DecodeError("its PNG header is damaged.")
     return RasterHeader(
@@ -133,9 +150,9 @@ def _parse_jpeg(file: IO[bytes]) -> RasterHeader:
     while (marker := _next_marker(file)) != _SOS:
         body = _exactly(file, int.from_bytes(_exactly(file, 2), "big") - 2)
         if marker in _SOF:
-            frame = struct.unpack_from(">BHHB", body)
+            frame = struct.unpack_from(">BHHB", body.ljust(6, b"\0"))
         elif marker == _APP1 and body.startswith(b"Exif\x00\x00"):
-            orientation = _tiff_orientation(body[6:])
+            orientation = exif_orientation(body[6:])
     if frame is None or not frame[1] or not frame[2]:
         raise DecodeError("its JPEG header is damaged.")
     bits, height, width, components = frame
@@ -166,7 +183,7 @@ def _next_marker(file: IO[bytes]) -> int:
             return marker
 
 
-def _tiff_orientation(block: bytes) -> int:
+def exif_orientation(block: bytes) -> int:
     """The tag Orientation (0x0112) of the first directory of an EXIF block; 1 when there is none."""
     order = {b"II": "<", b"MM": ">"}.get(block[:2])
     if order is None or len(block) < 8:

@@ -8,12 +8,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import cv2
+
 from datamint_like.exceptions import DatamintException, DecodeError, GeometryError
 from datamint_like.imaging.types import SourceFile
 
 
 class _Quiet:
-    """Warnings ignored while at least one thread reads a file; filters restored when the last one leaves.
+    """Warnings ignored, and OpenCV's log silent, while at least one thread reads a file.
+
+    Filters and log level are restored when the last one leaves.
 
     `warnings.catch_warnings` alone would restore the filters of another thread in the wrong order. A fork
     waits for the lock, and the child counts only the thread that lives on in it.
@@ -24,6 +28,7 @@ class _Quiet:
         self._own = threading.local()
         self._readers = 0
         self._saved = warnings.catch_warnings()
+        self._log_level = cv2.utils.logging.LOG_LEVEL_WARNING
         os.register_at_fork(
             before=self._lock.acquire, after_in_parent=self._lock.release, after_in_child=self._after_in_child
         )
@@ -36,6 +41,7 @@ class _Quiet:
                 self._saved = warnings.catch_warnings()
                 self._saved.__enter__()
                 warnings.simplefilter("ignore")
+                self._log_level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
@@ -51,6 +57,7 @@ class _Quiet:
         was_quiet, self._readers = self._readers > 0, readers
         if was_quiet and not readers:
             self._saved.__exit__(None, None, None)
+            cv2.utils.logging.setLogLevel(self._log_level)
 
     def _depth(self) -> int:
         """How many blocks this thread is in."""

@@ -16,11 +16,11 @@ import numpy.typing as npt
 from datamint_like.config import DEFAULT_MAX_VOXELS
 from datamint_like.exceptions import DecodeError, GeometryError
 from datamint_like.imaging._nifti_writer import nifti_gz
+from datamint_like.imaging._pictures import decode_gray
 from datamint_like.imaging._reading_errors import reading
 from datamint_like.imaging.affine import Affine, Turn
 from datamint_like.imaging.nifti import SWAP_XYZ, decode_labels
 from datamint_like.imaging.orientation import canonical_shape, turn_of
-from datamint_like.imaging.raster import decode_gray
 from datamint_like.imaging.resampling import resampled
 from datamint_like.imaging.types import Array, HeaderFacts
 from datamint_like.imaging.values import integer_type, stored_range
@@ -78,7 +78,7 @@ def decode_mask(
 def decode_frame_mask(
     payload: bytes, facts: HeaderFacts, *, name: str, max_voxels: int = DEFAULT_MAX_VOXELS
 ) -> npt.NDArray[np.uint8]:
-    """The mask (J, I) of one frame from a PNG or JPEG: uint8, 1 where a gray value or colour is not zero.
+    """The mask (J, I) of one frame from a picture (PNG, JPEG, ...): uint8, 1 where a gray value or colour is not zero.
 
     Raises:
         DecodeError: The payload is no readable image, or claims more than `max_voxels`.

@@ -10,11 +10,12 @@ from datamint_like.imaging.dicom.decoder import DicomDecoder
 from datamint_like.imaging.nifti import NiftiDecoder
 from datamint_like.imaging.raster import RasterDecoder
 from datamint_like.imaging.sniff import describe, read_head
+from datamint_like.imaging.tiff.decoder import TiffDecoder
 from datamint_like.imaging.types import Decoder
 from datamint_like.imaging.video.decoder import VideoDecoder
 
 #: Asked in this order: DICOM first, since its preamble may look like a TIFF.
-DECODERS: tuple[Decoder, ...] = (DicomDecoder(), NiftiDecoder(), RasterDecoder(), VideoDecoder())
+DECODERS: tuple[Decoder, ...] = (DicomDecoder(), NiftiDecoder(), RasterDecoder(), TiffDecoder(), VideoDecoder())
 
 
 def decoder_of(path: Path, name: str | None = None) -> Decoder:
@@ -46,4 +47,4 @@ def decoder_named(format_name: str) -> Decoder:
 
 def supported() -> str:
     """The formats in words."""
-    return "DICOM, NIfTI, PNG and JPEG, and video (MP4, MOV, AVI, MKV, WebM, MPEG-TS)"
+    return "DICOM, NIfTI, PNG, JPEG, WebP, BMP, TIFF and video (MP4, MOV, AVI, MKV, WebM, MPEG-TS)"

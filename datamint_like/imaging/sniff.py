@@ -22,11 +22,11 @@ _QUICKTIME = (b"moov", b"wide", b"free", b"skip", b"pnot")
 _PICTURE_BRANDS = (b"hei", b"hev", b"mif", b"msf", b"avif", b"avis", b"crx", b"jpeg", b"miaf")
 #: Sizes of the packets of MPEG transport streams: plain, with time stamps before them (M2TS), with parity after them.
 _TRANSPORT_PACKETS = (188, 192, 204)
+#: Byte order and version 42, or 43 with offsets of 8 bytes (BigTIFF).
+_TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00\x08\x00\x00\x00", b"MM\x00+\x00\x08\x00\x00")
+#: Sizes of the BMP information header: core, the forms with bit fields, OS/2 2.x, V4 and V5.
+_BMP_HEADERS = frozenset({12, 40, 52, 56, 64, 108, 124})
 _NAMES = (
-    (b"II*\x00", "a TIFF image"),
-    (b"MM\x00*", "a TIFF image"),
-    (b"BM", "a BMP image"),
-    (b"RIFF", "a RIFF file that is no AVI video, such as a WebP image"),
     (b"%PDF", "a PDF document"),
     (b"PK\x03\x04", "a ZIP archive"),
     (b"GIF8", "a GIF image"),
@@ -113,9 +113,38 @@ def is_jpeg(head: bytes) -> bool:
     return head.startswith(_JPEG)
 
 
+def is_webp(head: bytes) -> bool:
+    """Whether this starts a WebP image: a RIFF file of that form (others are AVI and WAV)."""
+    return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+
+
+def is_bmp(head: bytes) -> bool:
+    """Whether this starts a BMP image: its two letters, a header of a known size, and pixels behind it."""
+    if head[:2] != b"BM" or len(head) < 26:
+        return False
+    pixels_at, size = int.from_bytes(head[10:14], "little"), int.from_bytes(head[14:18], "little")
+    return size in _BMP_HEADERS and pixels_at >= 14 + size
+
+
+def is_tiff(head: bytes) -> bool:
+    """Whether this starts a TIFF or BigTIFF of either byte order, and is no DICOM with such a preamble."""
+    return head.startswith(_TIFF) and not is_dicom(head)
+
+
+def is_raster(head: bytes) -> bool:
+    """Whether this starts a PNG, JPEG, WebP or BMP image."""
+    return is_png(head) or is_jpeg(head) or is_webp(head) or is_bmp(head)
+
+
 def is_picture(head: bytes) -> bool:
-    """Whether this starts a PNG or a JPEG image."""
-    return is_png(head) or is_jpeg(head)
+    """Whether this starts a picture: PNG, JPEG, WebP, BMP or TIFF."""
+    return is_raster(head) or is_tiff(head)
+
+
+def picture_extension(head: bytes) -> str:
+    """The extension, with its dot, of pictures that start so; "" where this is none."""
+    kinds = ((is_png, ".png"), (is_jpeg, ".jpg"), (is_webp, ".webp"), (is_bmp, ".bmp"), (is_tiff, ".tif"))
+    return next((extension for question, extension in kinds if question(head)), "")
 
 
 def video_mimetype(head: bytes) -> str | None:
@@ -166,6 +195,8 @@ def describe(head: bytes) -> str:
             return name
     if is_analyze(head):
         return "an ANALYZE 7.5 header, which does not say which side is left (convert it to NIfTI where that is known)"
+    if head[:4] == b"RIFF":
+        return "a RIFF file that is neither WebP nor AVI"
     if head[4:8] == b"ftyp":
         return "a picture or other file of the MP4 family that is no video"
     return "no image format that is known"

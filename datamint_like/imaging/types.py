@@ -30,7 +30,7 @@ class HeaderFacts:
     Stored orientation is the file's own: planes k, rows j, columns i (a NIfTI's x is i, its z is k).
 
     Attributes:
-        format: `"dicom"`, `"nifti"` or `"raster"`; names the decoder.
+        format: `"dicom"`, `"nifti"`, `"raster"` or `"tiff"`; names the decoder.
         kind: What the resource is to a dataset class.
         mimetype: Media type of the first file.
         channels: C of the decoded array.

@@ -4,6 +4,7 @@ import gzip
 import shutil
 from pathlib import Path
 
+import cv2
 import nibabel as nib
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from datamint_like.imaging import assemble, probe
 from datamint_like.imaging.registry import decoder_of
 from datamint_like.imaging.sniff import (
     is_analyze,
+    is_bmp,
     is_dicom,
     is_gzip,
     is_jpeg,
@@ -21,8 +23,18 @@ from datamint_like.imaging.sniff import (
     is_nifti_pair,
     is_picture,
     is_png,
+    is_raster,
+    is_tiff,
+    is_webp,
+    picture_extension,
     read_head,
 )
+
+
+def encoded(extension: str) -> bytes:
+    data = cv2.imencode(extension, np.zeros((3, 4), np.uint8))[1].tobytes()
+    assert picture_extension(data) == extension
+    return data
 
 
 def test_a_file_is_what_its_content_says_whatever_its_name(demo_images: Path, tmp_path: Path):
@@ -40,6 +52,7 @@ def test_a_dicom_behind_a_tiff_preamble_is_dicom(demo_images: Path, tmp_path: Pa
     data[:4] = b"II*\x00"
     (tmp_path / "slice.tif").write_bytes(data)
     assert probe([tmp_path / "slice.tif"]).format == "dicom"
+    assert not is_picture(bytes(data))
 
 
 def test_a_dicom_without_preamble_and_meta_header_is_read(real_data: Path, tmp_path: Path):
@@ -58,6 +71,10 @@ def test_each_kind_of_bytes_is_told_from_the_others(demo_images: Path, tmp_path:
         "dicom": read_head(next((demo_images / "ct_ge").iterdir())),
         "png": read_head(next((demo_images / "xray").glob("*.png"))),
         "jpeg": read_head(next((demo_images / "xray").glob("*.jpg"))),
+        "webp": encoded(".webp"),
+        "bmp": encoded(".bmp"),
+        "tiff": encoded(".tif"),
+        "big tiff": b"MM\x00+\x00\x08\x00\x00" + bytes(64),
         "nifti": one,
         "nifti2": two,
         "pair": bytes(nib.Nifti1Pair.header_class().binaryblock),
@@ -69,7 +86,11 @@ def test_each_kind_of_bytes_is_told_from_the_others(demo_images: Path, tmp_path:
         is_dicom: {"dicom"},
         is_png: {"png"},
         is_jpeg: {"jpeg"},
-        is_picture: {"png", "jpeg"},
+        is_webp: {"webp"},
+        is_bmp: {"bmp"},
+        is_tiff: {"tiff", "big tiff"},
+        is_raster: {"png", "jpeg", "webp", "bmp"},
+        is_picture: {"png", "jpeg", "webp", "bmp", "tiff", "big tiff"},
         is_nifti: {"nifti", "nifti2", "pair", "pair2"},
         is_nifti2: {"nifti2", "pair2"},
         is_nifti_pair: {"pair", "pair2"},
@@ -94,12 +115,22 @@ def test_nifti_is_found_inside_gzip_and_outside(name: str, tmp_path: Path):
     ("content", "says"),
     [
         (b"", "an empty file"),
-        (b"II*\x00" + b"\0" * 200, "a TIFF image"),
+        (b"RIFF\x00\x01\x00\x00AVI LIST", "an AVI video"),
+        (b"RIFF\x00\x01\x00\x00WAVEfmt ", "a RIFF file that is neither WebP nor AVI"),
+        (b"GIF89a" + b"\0" * 200, "a GIF image"),
         (b"%PDF-1.7", "a PDF document"),
         (b"hello", "no image format"),
         (gzip.compress(b"hello" * 1000), "no image format"),
     ],
-    ids=["empty", "TIFF", "PDF", "text", "text in gzip"],  # gzip bytes hold the time: no part of a test's name
+    ids=[
+        "empty",
+        "AVI",
+        "WAV",
+        "GIF",
+        "PDF",
+        "text",
+        "text in gzip",
+    ],  # gzip bytes hold the time: no part of a test's name
 )
 def test_content_that_no_decoder_takes_is_an_error_that_says_what_it_is(content: bytes, says: str, tmp_path: Path):
     path = tmp_path / "thing.dcm"

@@ -14,7 +14,7 @@ from datamint_like.backends.base import NewAnnotation
 from datamint_like.backends.local.changes import given_texts, json_ready, name, one_of
 from datamint_like.entities import ANNOTATION_TYPES, FILE_TYPES, NUMERIC_TYPES
 from datamint_like.exceptions import DecodeError, GeometryError, ValidationError
-from datamint_like.imaging.sniff import is_gzip, is_jpeg, is_png
+from datamint_like.imaging.sniff import is_gzip, is_picture, picture_extension
 from datamint_like.imaging.types import Array, HeaderFacts
 
 _DRAWN = frozenset({"point", "line", "region", "square", "circle", "spline"})
@@ -96,7 +96,7 @@ def mask_of(payload: bytes, facts: HeaderFacts, frame: int | None, what: str) ->
         GeometryError: It lies on another grid.
     """
     name_of_mask = f"the mask of {what}"
-    picture = is_png(payload) or is_jpeg(payload)
+    picture = is_picture(payload)
     try:
         if frame is not None or (picture and facts.shape[0] == 1):
             return _on_grid(imaging.decode_frame_mask(payload, facts, name=name_of_mask), facts.shape[1:], what)
@@ -116,7 +116,7 @@ def payload_name(new: NewAnnotation) -> str:
     if given:
         return given
     head = new.payload or b""
-    ending = ".png" if is_png(head) else ".jpg" if is_jpeg(head) else ".nii.gz" if is_gzip(head) else ".nii"
+    ending = picture_extension(head) or (".nii.gz" if is_gzip(head) else ".nii")
     stem = PurePath(new.identifier.replace("/", "_").replace("\\", "_")).name
     return f"{stem or 'mask'}{ending}"
 

@@ -1,0 +1,29 @@
+"""A picture in memory, of whichever format, as the gray values of a mask."""
+
+from __future__ import annotations
+
+from datamint_like.exceptions import DecodeError, GeometryError
+from datamint_like.imaging import raster
+from datamint_like.imaging.sniff import describe, is_raster, is_tiff
+from datamint_like.imaging.tiff import decoder as tiff
+from datamint_like.imaging.types import Array
+
+
+def decode_gray(data: bytes, *, max_voxels: int) -> Array:
+    """The (J, I) gray values of a PNG, JPEG, WebP, BMP or TIFF of one page; of colours the largest of R, G and B.
+
+    Raises:
+        DecodeError: It is none of them, is damaged, or claims more than `max_voxels`.
+        GeometryError: It has several pages.
+    """
+    if is_tiff(data):
+        array = tiff.decode_bytes(data, max_voxels=max_voxels).array
+    elif is_raster(data):
+        array = raster.decode_bytes(data, max_voxels=max_voxels).array
+    else:
+        raise DecodeError(f"it is {describe(data)}; the mask of a frame is a PNG, JPEG, WebP, BMP or TIFF.")
+    if array.shape[1] != 1:
+        raise GeometryError(f"the mask of one frame has {array.shape[1]} pages. Give a page for each frame.")
+    has_alpha = array.shape[0] in (2, 4)
+    gray: Array = array[: array.shape[0] - has_alpha, 0].max(axis=0)
+    return gray

@@ -1,0 +1,1 @@
+"""TIFF (revision 6.0, its technical notes, and BigTIFF): directories, pages, segments, values, decoder."""
