@@ -74,7 +74,7 @@ def format_of(resource: Resource) -> str:
 
 
 def convert(resource: Resource, data: bytes) -> Any:
-    """A `pydicom.Dataset`, a `nibabel` image, or an array (H, W[, C]), of pages (N, H, W[, C]), of a video (N, H, W, 3)."""
+    """A `pydicom.Dataset`, a `nibabel` image, or an array (H, W[, C]); of pages and videos (N, H, W[, C])."""
     form = format_of(resource)
     if form == "dicom":
         import pydicom
