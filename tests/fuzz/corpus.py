@@ -22,6 +22,7 @@ def write_corpus(folder: Path, real_data: Path | None = None) -> list[Path]:
     _write_dicoms(folder, ct)
     _write_niftis(folder, ct.pixel_array.astype(np.int16))
     _write_pictures(folder, (ct.pixel_array >> 4).astype(np.uint8), ct.pixel_array.astype(np.uint16))
+    _write_videos(folder, (ct.pixel_array >> 4).astype(np.uint8))
     for source in (*_DEMO.glob("ultrasound/*.dcm"), *_DEMO.glob("xray/*_mask.png"), *_DEMO.glob("xray/*001_000.jpg")):
         (folder / source.name).write_bytes(source.read_bytes())
     for number, source in enumerate(_small_files(real_data)):
@@ -53,6 +54,14 @@ def _write_niftis(folder: Path, plane: np.ndarray) -> None:
     scaled.header.set_data_dtype(np.uint8)
     nib.save(scaled, folder / "scaled.nii.gz")
     nib.save(nib.Nifti1Image((volume > 100).astype(np.uint8), affine), folder / "labels.nii.gz")
+
+
+def _write_videos(folder: Path, gray: np.ndarray) -> None:
+    for name, codec in {"clip.mp4": "mp4v", "clip.avi": "MJPG", "clip.mkv": "mp4v"}.items():
+        writer = cv2.VideoWriter(str(folder / name), cv2.VideoWriter.fourcc(*codec), 10, (64, 48))
+        for shift in range(5):
+            writer.write(cv2.cvtColor(np.roll(gray, shift)[:48, :64], cv2.COLOR_GRAY2BGR))
+        writer.release()
 
 
 def _write_pictures(folder: Path, gray: np.ndarray, deep: np.ndarray) -> None:
