@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from datamint_like.imaging.masks import decode_mask as decode_mask
     from datamint_like.imaging.masks import encode_frame_mask as encode_frame_mask
     from datamint_like.imaging.masks import encode_volume_mask as encode_volume_mask
+    from datamint_like.imaging.masks.arrays import decode_numpy as decode_numpy
+    from datamint_like.imaging.masks.decoding import decode_segments as decode_segments
+    from datamint_like.imaging.masks.references import References as References
+    from datamint_like.imaging.masks.references import read_references as read_references
+    from datamint_like.imaging.masks.rle import decode_rle as decode_rle
+    from datamint_like.imaging.masks.segments import Segment as Segment
+    from datamint_like.imaging.masks.segments import Segmentation as Segmentation
+    from datamint_like.imaging.masks.sniffing import sniff_mask as sniff_mask
     from datamint_like.imaging.metadata import facts_from_metadata as facts_from_metadata
     from datamint_like.imaging.metadata import facts_of as facts_of
     from datamint_like.imaging.metadata import facts_to_metadata as facts_to_metadata
@@ -44,6 +52,12 @@ _MODULES = {
     "affine": ("Affine", "Turn"),
     "assembly": ("assemble",),
     "masks": ("array_to_stored", "decode_frame_mask", "decode_mask", "encode_frame_mask", "encode_volume_mask"),
+    "masks.arrays": ("decode_numpy",),
+    "masks.decoding": ("decode_segments",),
+    "masks.references": ("References", "read_references"),
+    "masks.rle": ("decode_rle",),
+    "masks.segments": ("Segment", "Segmentation"),
+    "masks.sniffing": ("sniff_mask",),
     "metadata": ("facts_from_metadata", "facts_of", "facts_to_metadata", "required_facts"),
     "multiframe": ("derive_multiframe",),
     "orientation": ("canonical_affine", "canonical_shape", "frame_axis_of", "turn_of"),
