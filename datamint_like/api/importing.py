@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from datamint_like._files import sha256_of
+from datamint_like.api._annotation_files import AnnotationFiles, Attached
 from datamint_like.api._endpoint import open_project
 from datamint_like.api._files_given import on_disk
 from datamint_like.api._uploads import OnError, UploadOptions, UploadPlan, plan, store
@@ -40,7 +41,9 @@ class ImportReport:
         project_created: Whether it is new.
         imported: The new resources, with the number of files of each.
         already_there: Groups of files that the project holds, byte for byte.
-        skipped: Files that became no resource, with the reason.
+        skipped: Files that became no resource and no annotation, with the reason.
+        annotated: Segmentations and structure sets that became annotations of resources of the project.
+        annotations_there: Those whose annotations the project has.
     """
 
     project: Project
@@ -48,10 +51,15 @@ class ImportReport:
     imported: tuple[tuple[Resource, int], ...]
     already_there: tuple[Group, ...]
     skipped: tuple[Skipped, ...]
+    annotated: tuple[Attached, ...] = ()
+    annotations_there: tuple[Path, ...] = ()
 
 
 def import_files(api: Api, paths: Sequence[str | Path], project: str, options: ImportOptions) -> ImportReport:
     """Bring files, folders and glob patterns into the project, made when it is missing.
+
+    Segmentations and structure sets become annotations of the series that they reference, in these files or in the
+    project; one whose series is in neither is left out, and taken by a later import when the series is there.
 
     Every header is read before anything is stored, also before the project is made.
 
@@ -74,16 +82,24 @@ def import_files(api: Api, paths: Sequence[str | Path], project: str, options: I
         there = [known.holds(item.group.paths) for item in planned.items]
         new = tuple(item for item, held in zip(planned.items, there, strict=True) if not held)
         old = tuple(item.group for item, held in zip(planned.items, there, strict=True) if held)
-        made = store(backend, UploadPlan(new, planned.skipped), replace(upload, project_id=target.id))
-    if not made and not old and made.skipped:
-        raise DecodeError(f"Nothing was imported: {made.skipped[0].reason}")
+        said = AnnotationFiles(
+            planned.annotations, new, lambda: backend.list_project_resources(target.id), backend, options.on_error
+        )
+        upload = replace(upload, project_id=target.id)
+        made = store(backend, UploadPlan(new, planned.skipped), upload, said.add, said.stored)
+        done = said.finish()
+    skipped = made.skipped + done.skipped
+    if skipped and not (made or old or done.attached or done.already_there):
+        raise DecodeError(f"Nothing was imported: {skipped[0].reason}")
     parts = backend.list_parts(made)
     return ImportReport(
         project=backend.get_project(target.id),
         project_created=created,
         imported=tuple((resource, len(parts[resource.id])) for resource in backend.get_resources(made)),
         already_there=old,
-        skipped=made.skipped,
+        skipped=skipped,
+        annotated=done.attached,
+        annotations_there=done.already_there,
     )
 
 

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
+from datamint_like.api._annotation_files import AnnotationFiles
 from datamint_like.api._annotation_rows import Origin
 from datamint_like.api._choices import resource_status
 from datamint_like.api._downloads import convert, extension_of, save, target_of
@@ -31,7 +32,7 @@ from datamint_like.api._uploads import OnError, UploadedIds, UploadOptions, plan
 from datamint_like.api.annotations import AnnotationsApi
 from datamint_like.backends.base import DeletedRows, ResourceQuery
 from datamint_like.entities import Annotation, Resource
-from datamint_like.exceptions import ItemNotFoundError, ValidationError
+from datamint_like.exceptions import DecodeError, ItemNotFoundError, ValidationError
 
 
 class ResourcesApi(Endpoint):
@@ -70,6 +71,9 @@ class ResourcesApi(Endpoint):
 
         A DICOM series is one resource (with `assemble_dicoms=False` every file is one), so there may be fewer
         ids than files. Folders are read with the folders in them, without hidden files.
+
+        DICOM segmentations and structure sets (SEG, RTSTRUCT) among the files are no resources: they become annotations
+        of the series that they reference, which is among the files or stored (in `publish_to`, where that is given).
 
         Every header is read, and every mask checked, before the first byte is stored. With `on_error="raise"`
         nothing is stored when one file is no image; with `"skip"` it is left out with a warning, and
@@ -158,9 +162,28 @@ class ResourcesApi(Endpoint):
                     "Use upload_resources for it."
                 )
             masks.prepare(planned.items)
-            made = store(self._backend, planned, options, masks.add)
-        warn_of(made.skipped)
-        return made
+            said = AnnotationFiles(
+                planned.annotations,
+                planned.items,
+                lambda: self._known(options.project_id),
+                self._backend,
+                options.on_error,
+            )
+            made = store(
+                self._backend, planned, options, lambda item, new: said.add(item, masks.add(item, new)), said.stored
+            )
+            done = said.finish()
+        if done.skipped and not (made or done.attached or done.already_there):
+            raise DecodeError(f"Nothing was stored: {done.skipped[0].reason}")
+        warn_of(made.skipped + done.skipped)
+        attached = dict.fromkeys(each.path for each in done.attached)
+        return UploadedIds(made, made.skipped + done.skipped, attached)
+
+    def _known(self, project_id: str | None) -> list[Resource]:
+        """The stored resources that an uploaded segmentation or structure set may belong to."""
+        if project_id is not None:
+            return self._backend.list_project_resources(project_id)
+        return self._backend.list_resources(ResourceQuery())
 
     def upload_resource(
         self,

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from datamint_like.imaging.masks import encode_volume_mask as encode_volume_mask
     from datamint_like.imaging.masks.arrays import decode_numpy as decode_numpy
     from datamint_like.imaging.masks.decoding import decode_segments as decode_segments
-    from datamint_like.imaging.masks.references import References as References
     from datamint_like.imaging.masks.references import read_references as read_references
     from datamint_like.imaging.masks.rle import decode_rle as decode_rle
     from datamint_like.imaging.masks.segments import Segment as Segment
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from datamint_like.imaging.reading import probe as probe
     from datamint_like.imaging.reading import read as read
     from datamint_like.imaging.types import DTYPES as DTYPES
+    from datamint_like.imaging.types import AnnotationFile as AnnotationFile
     from datamint_like.imaging.types import Assembly as Assembly
     from datamint_like.imaging.types import Decoded as Decoded
     from datamint_like.imaging.types import Decoder as Decoder
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from datamint_like.imaging.types import HeaderFacts as HeaderFacts
     from datamint_like.imaging.types import Intensity as Intensity
     from datamint_like.imaging.types import ReadOptions as ReadOptions
+    from datamint_like.imaging.types import References as References
     from datamint_like.imaging.types import Skipped as Skipped
     from datamint_like.imaging.types import StoredImage as StoredImage
 
@@ -54,7 +55,7 @@ _MODULES = {
     "masks": ("array_to_stored", "decode_frame_mask", "decode_mask", "encode_frame_mask", "encode_volume_mask"),
     "masks.arrays": ("decode_numpy",),
     "masks.decoding": ("decode_segments",),
-    "masks.references": ("References", "read_references"),
+    "masks.references": ("read_references",),
     "masks.rle": ("decode_rle",),
     "masks.segments": ("Segment", "Segmentation"),
     "masks.sniffing": ("sniff_mask",),
@@ -64,6 +65,7 @@ _MODULES = {
     "reading": ("decode_stored", "probe", "read"),
     "types": (
         "DTYPES",
+        "AnnotationFile",
         "Assembly",
         "Decoded",
         "Decoder",
@@ -71,6 +73,7 @@ _MODULES = {
         "HeaderFacts",
         "Intensity",
         "ReadOptions",
+        "References",
         "Skipped",
         "StoredImage",
     ),

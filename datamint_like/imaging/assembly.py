@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from datamint_like.exceptions import DecodeError, GeometryError
 from datamint_like.imaging._reading_errors import reading
-from datamint_like.imaging.dicom.header import read_header
+from datamint_like.imaging.dicom.header import annotation_kind, read_header
 from datamint_like.imaging.dicom.plan import plan_parts
 from datamint_like.imaging.dicom.series import Series, SliceFile, group_series, slice_file
+from datamint_like.imaging.masks.references import references_of
 from datamint_like.imaging.registry import decoder_of
-from datamint_like.imaging.types import Assembly, Group, Skipped, SourceFile
+from datamint_like.imaging.types import AnnotationFile, Assembly, Group, Skipped, SourceFile
 
 
 def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[int], None] | None = None) -> Assembly:
@@ -19,7 +21,8 @@ def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[
 
     DICOM files of one patient, series, frame of reference, size and orientation make one resource whose parts
     are ordered along the normal. Multi-frame files and pictures without a place stay alone. Nothing is raised for a bad
-    file: it is left out, and the rest goes on. The result does not depend on the order of `paths`.
+    file: it is left out, and the rest goes on. Segmentations and structure sets are annotations of resources, which
+    need not be among the files. The result does not depend on the order of `paths`.
 
     Args:
         paths: Files, in any order.
@@ -33,18 +36,22 @@ def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[
         [('series_2_28files.dcm', (28, 128, 128))]
     """
     groups: list[Group] = []
+    annotations: list[AnnotationFile] = []
     skipped: list[Skipped] = []
     slices: list[SliceFile] = []
     seen: dict[str, Path] = {}
     for path in sorted(set(paths)):
         try:
             found = _look_at(path, series=series)
-            uid = found.facts.instance_uid if isinstance(found, Group) else found.instance_uid
-            if series and uid and (earlier := seen.setdefault(uid, path)) != path:
+            uid = _uid_of(found)
+            earlier = seen.setdefault(uid, path) if uid else path
+            if series and earlier != path:
                 same = f"{path.name}: it is the same image (SOP Instance UID) as another file, {earlier.name}."
                 skipped.append(Skipped(path, same))
             elif isinstance(found, Group):
                 groups.append(found)
+            elif isinstance(found, AnnotationFile):
+                annotations.append(found)
             else:
                 slices.append(found)
         except (DecodeError, GeometryError) as error:
@@ -55,17 +62,33 @@ def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[
     return Assembly(
         groups=tuple(sorted(groups, key=lambda group: min(group.paths))),
         skipped=tuple(sorted(skipped, key=lambda skip: skip.path)),
+        annotations=tuple(_with_images(each, seen) for each in annotations),
     )
 
 
-def _look_at(path: Path, *, series: bool) -> Group | SliceFile:
-    """The resource that a file makes alone, or what grouping needs of a DICOM file that may join a series."""
+def _uid_of(found: Group | SliceFile | AnnotationFile) -> str | None:
+    """The SOP Instance UID of one file, or None or empty where it has none."""
+    if isinstance(found, Group):
+        return found.facts.instance_uid
+    return found.references.instance_uid if isinstance(found, AnnotationFile) else found.instance_uid
+
+
+def _with_images(annotation: AnnotationFile, paths: Mapping[str, Path]) -> AnnotationFile:
+    """The annotation with those files of `paths`, by SOP Instance UID, that it references."""
+    wanted = annotation.references.instance_uids
+    return replace(annotation, images=frozenset(paths[uid] for uid in wanted if uid in paths))
+
+
+def _look_at(path: Path, *, series: bool) -> Group | SliceFile | AnnotationFile:
+    """The resource that a file makes alone, what grouping needs of one that may join a series, or its annotations."""
     source = SourceFile(path, path.name)
     decoder = decoder_of(path)
     if decoder.format != "dicom":
         return Group(paths=(path,), filename=path.name, facts=decoder.probe([source]))
     with reading(source):
-        file = read_header(source)
+        file = read_header(source, annotations=True)
+        if annotation_kind(file.elements) is not None:
+            return AnnotationFile(path, references_of(file))
         found = slice_file(file)
     if series and found.joins:
         return found

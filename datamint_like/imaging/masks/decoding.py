@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from datamint_like.config import DEFAULT_MAX_VOXELS
 from datamint_like.exceptions import GeometryError
 from datamint_like.imaging._reading_errors import reading, refuse_oversized
-from datamint_like.imaging.dicom.header import annotation_kind, read_object
-from datamint_like.imaging.masks.references import References, references_of
+from datamint_like.imaging.dicom.header import read_object
+from datamint_like.imaging.masks.references import references_of
+from datamint_like.imaging.masks.rtstruct import decode_rtstruct
+from datamint_like.imaging.masks.seg import decode_seg
 from datamint_like.imaging.masks.segments import Segmentation
-from datamint_like.imaging.types import HeaderFacts
+from datamint_like.imaging.types import HeaderFacts, References
 
 
 def decode_segments(
@@ -47,25 +51,11 @@ def decode_segments(
         file = read_object(payload, name, max_voxels=max_voxels)
         references = references_of(file)
         try:
-            if annotation_kind(file.elements) == "seg":
-                from datamint_like.imaging.masks.seg import decode_seg
-
-                return decode_seg(file, facts, threshold=threshold)
-            from datamint_like.imaging.masks.rtstruct import decode_rtstruct
-
-            return decode_rtstruct(file, facts)
+            is_seg = references.kind == "seg"
+            found = decode_seg(file, facts, threshold=threshold) if is_seg else decode_rtstruct(file, facts)
+            return replace(found, instance_uid=references.instance_uid)
         except GeometryError as error:
             raise GeometryError(f"{error}{_other_series(references, facts)}") from error
-
-
-def segments_references(payload: bytes, *, name: str) -> References:
-    """What a SEG or RTSTRUCT was drawn on, by its bytes.
-
-    Raises:
-        DecodeError: It is neither, or is damaged.
-    """
-    with reading(name):
-        return references_of(read_object(payload, name))
 
 
 def _other_series(references: References, facts: HeaderFacts) -> str:

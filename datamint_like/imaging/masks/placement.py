@@ -1,4 +1,4 @@
-"""Where the frames of a segmentation lie on the grid of an image: by their place in space, or by what they reference."""
+"""Where the frames of a segmentation lie on the grid of an image: by their place, or by what they reference."""
 
 from __future__ import annotations
 

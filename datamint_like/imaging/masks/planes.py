@@ -68,16 +68,19 @@ class Planes:
         along = points @ self.normal
         nearest = self._nearest(along)
         k = nearest + (along - self.positions[nearest]) / self._gaps(nearest, along)
-        return np.c_[k, (points - self.origins[nearest]) @ self._in_plane().T]
+        uneven: Vectors = np.c_[k, (points - self.origins[nearest]) @ self._in_plane().T]
+        return uneven
 
     def step(self, vector: npt.ArrayLike) -> Vectors:
         """(3,) change of the index (k, j, i) along a vector in RAS+ mm; uneven planes count by their mean step."""
         if self.even:
-            even: Vectors = np.linalg.inv(self.affine.matrix[:3, :3]) @ np.asarray(vector, dtype=np.float64)
+            inverse = np.linalg.inv(self.affine.matrix[:3, :3])
+            even: Vectors = np.asarray(vector, dtype=np.float64) @ inverse.T
             return even
         vector = np.asarray(vector, dtype=np.float64)
         mean = (self.positions[-1] - self.positions[0]) / (len(self.positions) - 1)
-        return np.r_[vector @ self.normal / mean, self._in_plane() @ vector]
+        uneven: Vectors = np.r_[vector @ self.normal / mean, self._in_plane() @ vector]
+        return uneven
 
     @property
     def mean_gap(self) -> float:
@@ -100,7 +103,7 @@ class Planes:
 
     def _in_plane(self) -> Vectors:
         """(2, 3) map from a vector in the plane to steps along j and i."""
-        result: Vectors = np.linalg.pinv(self.affine.matrix[:3, 1:3])
+        result: Vectors = np.linalg.pinv(self.affine.matrix[:3, 1:3]).astype(np.float64)
         return result
 
     def _nearest(self, along: Vectors) -> npt.NDArray[np.int64]:

@@ -4,34 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
 
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging._reading_errors import reading
 from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.header import DicomFile, annotation_kind, read_header, refuse_cut_elements
 from datamint_like.imaging.masks.descriptions import text_of
-from datamint_like.imaging.types import SourceFile
-
-
-@dataclass(frozen=True)
-class References:
-    """What a DICOM mask refers to, and its own UID.
-
-    Attributes:
-        instance_uid: Its own SOP Instance UID; empty where it has none.
-        study_uid: The study that it is part of; empty where it names none.
-        series_uids: The series that it was drawn on, as it names them.
-        instance_uids: The images (SOP Instance UIDs) that it was drawn on, as it names them.
-        frames_of_reference: The frames of reference that its positions are in.
-    """
-
-    kind: Literal["seg", "rtstruct"]
-    instance_uid: str
-    study_uid: str
-    series_uids: tuple[str, ...]
-    instance_uids: frozenset[str]
-    frames_of_reference: tuple[str, ...]
+from datamint_like.imaging.types import References, SourceFile
 
 
 @dataclass(frozen=True)
@@ -52,11 +32,22 @@ def read_references(source: SourceFile) -> References:
         return references_of(read_header(source, annotations=True))
 
 
+def frame_of_reference(path: Path) -> str:
+    """The Frame of Reference UID of a DICOM image; empty where it names none.
+
+    Raises:
+        DecodeError: It is no DICOM image, or is damaged.
+    """
+    source = SourceFile(path, path.name)
+    with reading(source):
+        return text_of(read_header(source).elements, "FrameOfReferenceUID")
+
+
 def references_of(file: DicomFile) -> References:
     """What an opened file was drawn on.
 
     Raises:
-        DecodeError: It is no segmentation or structure set, or is cut short.
+        DecodeError: It is no segmentation or structure set, is cut short, or has the tiles of a slide for frames.
     """
     elements, kind = file.elements, annotation_kind(file.elements)
     if kind is None:
@@ -64,6 +55,8 @@ def references_of(file: DicomFile) -> References:
     refuse_cut_elements(file)
     if kind == "seg" and not file.element:
         raise DecodeError("it is a segmentation without (whole) pixels. Copy the file again.")
+    if kind == "seg" and _is_tiled(elements):
+        raise DecodeError("it is a segmentation of a whole-slide image; its frames are tiles, which are not supported.")
     if kind == "rtstruct" and "ROIContourSequence" not in elements:
         raise DecodeError("it is a structure set without contours: it is empty, or cut short.")
     found = _of_seg(file) if kind == "seg" else _of_rtstruct(elements)
@@ -76,6 +69,11 @@ def references_of(file: DicomFile) -> References:
         instance_uids=frozenset(instances),
         frames_of_reference=tuple(dict.fromkeys(frames)),
     )
+
+
+def _is_tiled(elements: Elements) -> bool:
+    organised = text_of(elements, "DimensionOrganizationType")
+    return "TotalPixelMatrixRows" in elements or organised in ("TILED_FULL", "TILED_SPARSE")
 
 
 def sources_of_frame(file: DicomFile, frame: int) -> list[Source]:

@@ -52,9 +52,7 @@ def decode_rtstruct(file: DicomFile, facts: HeaderFacts) -> Segmentation:
     contours = {_number(item, "ReferencedROINumber"): item for item in file.elements.items("ROIContourSequence")}
     if not contours:
         raise DecodeError("it holds no contours (ROI Contour Sequence): it is empty, or cut short.")
-    observed = {
-        _number(item, "ReferencedROINumber"): item for item in file.elements.items("RTROIObservationsSequence")
-    }
+    observed = {_number(item, "ReferencedROINumber"): item for item in file.elements.items("RTROIObservationsSequence")}
     operator = person_of(file.elements, "OperatorsName")
     segments, left_out, points = [], Counter[tuple[str, str]](), 0
     for item in file.elements.items("StructureSetROISequence"):
@@ -189,7 +187,7 @@ def _number(item: Elements, keyword: str, default: int | None = None) -> int:
 def _colour(contours: Elements | None) -> tuple[int, int, int] | None:
     """ROI Display Color, or None where it is absent or none."""
     found = contours.get("ROIDisplayColor") if contours else None
-    if not isinstance(found, (list, tuple)) and not hasattr(found, "__iter__"):
+    if found is None or isinstance(found, (int, str)):
         return None
     parts = [int(part) for part in found]
     return (parts[0], parts[1], parts[2]) if len(parts) == 3 and all(0 <= part < 256 for part in parts) else None

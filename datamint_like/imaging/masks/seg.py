@@ -41,10 +41,6 @@ def decode_seg(file: DicomFile, facts: HeaderFacts, *, threshold: float) -> Segm
     """
     if not 0 < threshold <= 1:
         raise ValidationError(f"threshold is a fraction above 0 up to 1, not {threshold!r}.")
-    if not file.element:
-        raise DecodeError("it is a segmentation without (whole) pixels. Copy the file again.")
-    if _is_tiled(file.elements):
-        raise DecodeError("it is a segmentation of a whole-slide image, whose frames are tiles; these are not supported.")
     described = _described(file.elements, facts.shape)
     shown = _reader(file, frozenset(described), threshold)
     placement = placement_of(file, frames_of(file), facts)
@@ -55,11 +51,6 @@ def decode_seg(file: DicomFile, facts: HeaderFacts, *, threshold: float) -> Segm
             if patch is not None:
                 patches[segment].append(patch)
     return Segmentation(tuple(replace(segment, patches=tuple(patches[n])) for n, segment in described.items()))
-
-
-def _is_tiled(elements: Elements) -> bool:
-    organised = text_of(elements, "DimensionOrganizationType")
-    return "TotalPixelMatrixRows" in elements or organised in ("TILED_FULL", "TILED_SPARSE")
 
 
 def _described(elements: Elements, shape: tuple[int, int, int]) -> dict[int, Segment]:
@@ -134,7 +125,7 @@ def _segments_of_frames(file: DicomFile, known: frozenset[int]) -> list[int]:
             told = "names no segment" if segment is None else f"is of segment {segment}, which is not described"
             raise DecodeError(f"frame {index + 1} {told}. Described are {_listed(known)}.")
         found.append(segment)
-    return found  # type: ignore[return-value]
+    return found
 
 
 def _identified(group: Elements | None) -> int | None:

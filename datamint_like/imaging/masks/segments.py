@@ -88,10 +88,12 @@ class Segmentation:
     Attributes:
         segments: The classes, in the file's order.
         notes: What was left out on purpose, a sentence each (contours that enclose nothing).
+        instance_uid: SOP Instance UID of the file; empty where it has none.
     """
 
     segments: tuple[Segment, ...]
     notes: tuple[str, ...] = ()
+    instance_uid: str = ""
 
 
 def patch_of_plane(mask: Mask, plane: int) -> Patch | None:
