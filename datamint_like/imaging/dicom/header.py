@@ -172,7 +172,7 @@ def read_object(data: bytes, name: str, *, max_voxels: int = DEFAULT_MAX_VOXELS)
     """The header and the encoded pixels, if there are any, of a DICOM object of any kind that is given as bytes.
 
     Raises:
-        DecodeError: It is not DICOM, or claims more than `max_voxels`.
+        DecodeError: It is not DICOM, is cut short, or claims more than `max_voxels`.
     """
     _check_start(data[:132])
     source, stream = SourceFile(Path(name), name), io.BytesIO(data)
@@ -184,8 +184,23 @@ def read_object(data: bytes, name: str, *, max_voxels: int = DEFAULT_MAX_VOXELS)
             stream = inflated(stream, start, LONGEST_HEADER + pixels.native_length)
         stream.seek(0)
         dataset = pydicom.dcmread(stream, force=True)
+        _refuse_missing_frames(pixels, len(dataset[header.element].value or b""))
         return DicomFile(source, Elements.of(dataset), header.element, header.syntax)
     return header
+
+
+def _refuse_missing_frames(pixels: PixelFormat, found: int) -> None:
+    """Stop at frames that the bytes found cannot hold, before lists of that many are made.
+
+    Raises:
+        DecodeError: The bytes are fewer than those of the frames, or of their item headers (PS3.5 A.4).
+    """
+    needed = 8 * pixels.frames if pixels.compressed else pixels.native_length
+    if found < needed:
+        raise DecodeError(
+            f"it is cut short: its {pixels.frames} frames need {needed:,} bytes of pixels or more, found {found:,}. "
+            "Copy the file again."
+        )
 
 
 def annotation_kind(elements: Elements) -> Literal["seg", "rtstruct"] | None:

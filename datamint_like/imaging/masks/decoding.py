@@ -55,11 +55,14 @@ def decode_segments(
             found = decode_seg(file, facts, threshold=threshold) if is_seg else decode_rtstruct(file, facts)
             return replace(found, instance_uid=references.instance_uid)
         except GeometryError as error:
-            raise GeometryError(f"{error}{_other_series(references, facts)}") from error
+            raise GeometryError(f"{error}{_likely_reason(references, facts)}") from error
 
 
-def _other_series(references: References, facts: HeaderFacts) -> str:
-    """The likely reason where the mask names other series than that of the image."""
-    if not facts.series_uid or not references.series_uids or facts.series_uid in references.series_uids:
-        return ""
-    return f" It was drawn on the series {references.series_uids[0]}; this image is of the series {facts.series_uid}."
+def _likely_reason(references: References, facts: HeaderFacts) -> str:
+    """Why a mask may not fit: it names another series, or more images than there are here."""
+    named = len(references.instance_uids)
+    if facts.series_uid and references.series_uids and facts.series_uid not in references.series_uids:
+        return f" It was drawn on the series {references.series_uids[0]}; this image is of the series {facts.series_uid}."
+    if facts.kind == "volume" and named > facts.shape[0]:
+        return f" It references {named} images, of which this series has at most {facts.shape[0]}: some are missing."
+    return ""

@@ -29,7 +29,7 @@ class Planes:
         shape: Stored planes, rows, columns (k, j, i).
         affine: Array index (k, j, i) to patient RAS+ mm.
         origins: (K, 3) RAS+ mm of pixel (0, 0) of each plane.
-        normal: Unit normal of the planes.
+        normal: Unit normal of the planes, to the patient's right, front or head (mm along it as people count them).
         positions: (K,) mm of each plane along the normal.
         even: Whether `affine` places every plane.
     """
@@ -49,6 +49,7 @@ class Planes:
         matrix = facts.affine.matrix
         normal = np.cross(matrix[:3, 1], matrix[:3, 2])
         normal = normal / np.linalg.norm(normal)
+        normal *= np.sign(normal[np.argmax(np.abs(normal))])
         if facts.plane_origins is None:
             origins = facts.affine.points([(k, 0, 0) for k in range(facts.shape[0])])
         else:

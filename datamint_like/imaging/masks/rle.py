@@ -31,10 +31,7 @@ def decode_rle(
     """
     with reading(name):
         rows, columns, counts = _parts(payload, max_voxels)
-        runs = np.array(counts, dtype=np.int64) if len(counts) else np.zeros(0, np.int64)
-        total = rows * columns
-        if runs.size and (int(runs.min()) < 0 or int(runs.max()) > total):
-            raise DecodeError(f"it has a run of {int(runs[np.argmax(np.abs(runs))]):,} pixels in a mask of {total:,}.")
+        runs, total = np.array(counts, dtype=np.int64), rows * columns
         if int(runs.sum()) != total:
             raise DecodeError(f"its runs make {int(runs.sum()):,} pixels, but its size {rows} x {columns} = {total:,}.")
         values = (np.arange(runs.size) & 1).astype(np.uint8)
@@ -67,8 +64,9 @@ def _parts(payload: bytes | Mapping[str, Any], max_voxels: int) -> tuple[int, in
     whole = isinstance(counts, (list, tuple)) and all(type(n) is int for n in counts)
     if not whole or len(counts) > sizes[0] * sizes[1] + 2:
         raise DecodeError("its counts are neither a list of whole numbers nor a text of pycocotools.")
-    if counts and max(map(abs, counts)) > sizes[0] * sizes[1]:
-        raise DecodeError(f"it has a run longer than its {sizes[0] * sizes[1]:,} pixels.")
+    odd = next((n for n in counts if not 0 <= n <= sizes[0] * sizes[1]), None)
+    if odd is not None:
+        raise DecodeError(f"it has a run of {odd:,} pixels in a mask of {sizes[0] * sizes[1]:,}.")
     return sizes[0], sizes[1], list(counts)
 
 

@@ -41,9 +41,10 @@ def decode_seg(file: DicomFile, facts: HeaderFacts, *, threshold: float) -> Segm
     """
     if not 0 < threshold <= 1:
         raise ValidationError(f"threshold is a fraction above 0 up to 1, not {threshold!r}.")
+    frames = frames_of(file)
     described = _described(file.elements, facts.shape)
     shown = _reader(file, frozenset(described), threshold)
-    placement = placement_of(file, frames_of(file), facts)
+    placement = placement_of(file, frames, facts)
     patches: dict[int, list[Patch]] = defaultdict(list)
     for index, pixels in enumerate(iter_frames(file)):
         for segment, mask in shown(index, pixels):
