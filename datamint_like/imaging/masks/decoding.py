@@ -62,7 +62,9 @@ def _likely_reason(references: References, facts: HeaderFacts) -> str:
     """Why a mask may not fit: it names another series, or more images than there are here."""
     named = len(references.instance_uids)
     if facts.series_uid and references.series_uids and facts.series_uid not in references.series_uids:
-        return f" It was drawn on the series {references.series_uids[0]}; this image is of the series {facts.series_uid}."
+        return (
+            f" It was drawn on the series {references.series_uids[0]}; this image is of the series {facts.series_uid}."
+        )
     if facts.kind == "volume" and named > facts.shape[0]:
         return f" It references {named} images, of which this series has at most {facts.shape[0]}: some are missing."
     return ""
