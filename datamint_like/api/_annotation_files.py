@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datamint_like.api._annotation_rows import Origin
-from datamint_like.api._binding import Target, bind, reason_unbound, targets_of
+from datamint_like.api._binding import Key, Target, bind, reason_unbound, targets_of
 from datamint_like.api._segments import annotations_of, imported_from
 from datamint_like.api._uploads import OnError, Planned
 from datamint_like.backends.base import AnnotationQuery, Backend, NewAnnotation, NewResource
@@ -88,7 +88,7 @@ class AnnotationFiles:
         self._files = files
         self._of_items: dict[tuple[Path, ...], list[tuple[AnnotationFile, Target]]] = defaultdict(list)
         self._of_resources: list[tuple[AnnotationFile, Target]] = []
-        self._read: dict[tuple[Path, str], _Read | None] = {}
+        self._read: dict[tuple[Path, Key], _Read | None] = {}
         self._pending: dict[tuple[Path, ...], list[Attached]] = {}
         self._attached: list[Attached] = []
         self._there: dict[Path, None] = {}
@@ -165,7 +165,7 @@ class AnnotationFiles:
     def _read_all(self) -> None:
         """Read every file for every resource that it is for, and stop at one that fits none."""
         for file, target in [*(pair for pairs in self._of_items.values() for pair in pairs), *self._of_resources]:
-            self._read[file.path, target.name] = self._opened(file, target)
+            self._read[file.path, target.key] = self._opened(file, target)
         fit = {path for (path, _), read in self._read.items() if read is not None} | self._there.keys()
         for path, error in self._errors.items():
             if path not in fit:
@@ -173,8 +173,8 @@ class AnnotationFiles:
 
     def _opened(self, file: AnnotationFile, target: Target) -> _Read | None:
         """What a file gives a resource, or None where it does not fit; the first reason is kept."""
-        if (file.path, target.name) in self._read:
-            return self._read.pop((file.path, target.name))
+        if (file.path, target.key) in self._read:
+            return self._read.pop((file.path, target.key))
         try:
             return _read(file, target)
         except DatamintException as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from datamint_like.api._uploads import Planned
 from datamint_like.backends.base import Backend
@@ -12,6 +13,8 @@ from datamint_like.entities import Resource
 from datamint_like.exceptions import DatamintException
 from datamint_like.imaging.types import AnnotationFile, HeaderFacts
 
+#: The files of a planned resource, or the id of a stored one.
+Key: TypeAlias = "tuple[Path, ...] | str"
 _NAMED = 3  # series spelled out in one message
 
 
@@ -23,6 +26,11 @@ class Target:
     facts: HeaderFacts
     item: Planned | None = None
     resource: Resource | None = None
+
+    @property
+    def key(self) -> Key:
+        """What tells it from other targets."""
+        return self.item.group.paths if self.item else self.resource.id if self.resource else self.name
 
     @property
     def paths(self) -> frozenset[Path]:

@@ -156,6 +156,11 @@ class ResourcesApi(Endpoint):
             options = replace(options, project_id=open_project(self._backend, publish_to).id)
         with on_disk(files) as given:
             planned = plan(given, options)
+            if single and planned.annotations and not planned.items:
+                raise DecodeError(
+                    f"{planned.annotations[0].path.name}: it is a segmentation or structure set, which is no resource. "
+                    "Give it to annotations.upload_segmentations with its resource, or to upload_resources."
+                )
             if single and len(planned.items) != 1:
                 raise ValidationError(
                     f"upload_resource makes one resource, but {Path(files[0]).name} holds {len(planned.items)}. "

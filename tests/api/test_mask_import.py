@@ -300,7 +300,7 @@ def test_all_payloads_of_one_mask_lie_in_one_place(
 
 def _clipped(points: np.ndarray, group: Group) -> np.ndarray:
     """The part of a Lesion contour inside the Liver's box: rows 40 to 50, columns 60 to 90."""
-    a, b, c, d = points
+    a, b, _, d = points
     down, across = (d - a) / 30, (b - a) / 40
     return np.array([a, a + 30 * across, a + 30 * across + 10 * down, a + 10 * down])
 
@@ -432,3 +432,24 @@ def test_a_wrong_extension_and_a_damaged_file_change_nothing(api: Api, study: Pa
     assert left_out.path.name == "rt.dcm"
     found = decode_segments((study / "seg.png").read_bytes(), ct.facts, name="s").segments
     assert len(masks_of(api)) == len(found)
+
+
+def test_a_segmentation_alone_makes_no_resource(api: Api, study: Path):
+    with pytest.raises(DecodeError, match=r"seg.dcm: it is a segmentation or structure set, which is no resource"):
+        api.resources.upload_resource(study / "seg.dcm")
+    assert api.resources.upload_resource(study) == api.resources.get_all()[0].id
+    assert len(api.annotations.get_all()) == 4
+
+
+def test_series_of_one_name_in_two_folders_get_their_own(api: Api, study: Path, tilted: Group, demo_images: Path):
+    first = pydicom.dcmread(demo_images / "ct_ge" / "IM0000.dcm", stop_before_pixels=True)
+    shutil.copytree(demo_images / "ct_ge", study / "ge")
+    for path in (study / "ct").iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.SeriesNumber = first.SeriesNumber
+        dataset.save_as(path)
+    write_seg(study / "ge.dcm", tilted.paths, boxes(tilted)[..., :1], ["Skull"])
+    made = api.resources.upload_resources(study)
+    found = {len(api.backend.list_parts([each])[each]): api.resources.get_annotations(each) for each in made}
+    assert sorted(each.identifier for each in found[32]) == ["Lesion", "Lesion", "Liver", "Liver"]
+    assert [each.identifier for each in found[28]] == ["Skull"]

@@ -13,7 +13,8 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian, RTStructureSetStorage, generate_uid
 
-from datamint_like.imaging import Group
+from datamint_like.exceptions import DatamintException
+from datamint_like.imaging import Group, HeaderFacts, decode_segments
 
 CREATOR = "Silva^Ana"
 
@@ -137,3 +138,12 @@ def _item(**values: Any) -> Dataset:
     for keyword, value in values.items():
         setattr(result, keyword, value)
     return result
+
+
+def error_of(payload: bytes, facts: HeaderFacts, **options: Any) -> str | None:
+    """The error of our tree that decoding the payload as `d` ends in, or None; any other error is raised."""
+    try:
+        decode_segments(payload, facts, name="d", **options)
+    except DatamintException as error:
+        return str(error)
+    return None

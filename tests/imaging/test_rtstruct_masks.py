@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from datamint_like.exceptions import DatamintException, DecodeError, GeometryError
+from datamint_like.exceptions import DecodeError, GeometryError
 from datamint_like.imaging import Affine, Group, HeaderFacts, Segmentation, Turn, decode_segments, sniff_mask
 from datamint_like.imaging.masks import polygons, rtstruct
 from tests.imaging.conftest import only_group
-from tests.imaging.mask_files import Rois, write_rtstruct
+from tests.imaging.mask_files import Rois, error_of, write_rtstruct
 
 SHAPE = (4, 40, 50)
 OBLIQUE = Affine([[0.5, -0.2, 0.65, 20], [0.3, 0.66, 0.1, -30], [2.9, -0.05, -0.1, 40], [0, 0, 0, 1]])
@@ -395,10 +395,8 @@ def test_damaged_files_give_only_our_errors(data: st.DataObject, tmp_path: Path)
         if payload:
             payload[data.draw(st.integers(0, len(payload) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     sniff_mask(bytes(payload))
-    try:
-        decode_segments(bytes(payload), facts, name="d")
-    except DatamintException as error:
-        assert str(error).startswith("d: ")
+    error = error_of(bytes(payload), facts)
+    assert error is None or error.startswith("d: ")
 
 
 def test_a_file_cut_anywhere_is_an_error(tmp_path: Path):
@@ -406,5 +404,5 @@ def test_a_file_cut_anywhere_is_an_error(tmp_path: Path):
     rois: Rois = {n: [("CLOSED_PLANAR", placed(ring(20, 20, 9, 40), k, facts)) for k in range(4)] for n in "abc"}
     whole = write_rtstruct(tmp_path / "rt.dcm", rois, RTROIObservationsSequence=None).read_bytes()
     for cut in range(0, len(whole) - 1, 97):
-        with pytest.raises(DecodeError, match="^cut: "):
+        with pytest.raises(DecodeError, match=r"^cut: "):
             decode_segments(whole[:cut], facts, name="cut")

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
-from datamint_like.exceptions import DatamintException, DecodeError, GeometryError, ValidationError
+from datamint_like.exceptions import DecodeError, GeometryError, ValidationError
 from datamint_like.imaging import (
     Affine,
     Group,
@@ -28,7 +28,7 @@ from datamint_like.imaging import (
     sniff_mask,
 )
 from tests.imaging.conftest import only_group
-from tests.imaging.mask_files import write_seg
+from tests.imaging.mask_files import error_of, write_seg
 
 TURNS = [Turn(axes, flips) for axes in permutations(range(3)) for flips in product((False, True), repeat=3)]
 _SEED = 11
@@ -175,7 +175,7 @@ def test_a_label_without_a_segment_is_an_error_and_the_padding_value_is_none(tmp
     assert [int(segment.array.sum()) for segment in padded.segments] == [1, 0]
     dataset = pydicom.dcmread(path)
     unknown = changed(path, SegmentSequence=dataset.SegmentSequence[:2])
-    with pytest.raises(DecodeError, match="holds the label 2, which no segment has. Described are 1"):
+    with pytest.raises(DecodeError, match=r"holds the label 2, which no segment has. Described are 1"):
         decode_segments(unknown, regular_ct.facts, name="u")
 
 
@@ -275,9 +275,9 @@ def test_a_segmentation_of_a_radiograph_is_bound_by_the_image_that_it_names(real
     uid = dataset.SourceImageSequence[0].ReferencedSOPInstanceUID
     (segment,) = read(path, flat((1, 16, 16), uid)).segments
     assert np.array_equal(segment.array[0], dataset.pixel_array)
-    with pytest.raises(GeometryError, match="it was drawn on the image .* not on this one, 1.2.3"):
+    with pytest.raises(GeometryError, match=r"it was drawn on the image .* not on this one, 1.2.3"):
         read(path, flat((1, 16, 16), "1.2.3"))
-    with pytest.raises(GeometryError, match="16 x 16 pixels .* the image 16 x 17"):
+    with pytest.raises(GeometryError, match=r"16 x 16 pixels .* the image 16 x 17"):
         read(path, flat((1, 16, 17), uid))
 
 
@@ -309,8 +309,8 @@ def moved(group: Group, shift: tuple[float, float, float], scale: float = 1.0) -
 def test_a_plane_between_planes_is_an_error_that_says_where(binary: Path, regular_ct: Group):
     with pytest.raises(
         GeometryError,
-        match=r"binary.dcm: frame 1 lies at -?[\d.]+ mm along the normal, between plane \d+ \(.* mm\) and plane \d+ .*, "
-        r"0.40 mm from the nearest",
+        match=r"binary.dcm: frame 1 lies at -?[\d.]+ mm along the normal, between plane \d+ \(.* mm\) and "
+        r"plane \d+ .*, 0.40 mm from the nearest",
     ):
         read(binary, moved(regular_ct, (0.4, 0, 0)))
 
@@ -374,14 +374,12 @@ def test_damaged_files_give_only_our_errors(data: st.DataObject, binary: Path, r
             at = data.draw(st.integers(0, len(payload) - 1) | st.integers(0, min(9000, len(payload) - 1)))
             payload[at] ^= 1 << data.draw(st.integers(0, 7))
     sniff_mask(bytes(payload))
-    try:
-        decode_segments(bytes(payload), regular_ct.facts, name="d", max_voxels=10**8)
-    except DatamintException as error:
-        assert str(error).startswith("d: ")
+    error = error_of(bytes(payload), regular_ct.facts, max_voxels=10**8)
+    assert error is None or error.startswith("d: ")
 
 
 def test_a_file_cut_anywhere_is_an_error(binary: Path, regular_ct: Group):
     whole = binary.read_bytes()
     for share in np.linspace(0, 0.999, 40):
-        with pytest.raises(DecodeError, match="^cut: "):
+        with pytest.raises(DecodeError, match=r"^cut: "):
             decode_segments(whole[: int(len(whole) * share)], regular_ct.facts, name="cut")
