@@ -14,8 +14,8 @@ from pathlib import Path
 from datamint_like.api._annotation_rows import Origin
 from datamint_like.api._binding import Key, Target, bind, reason_unbound, targets_of
 from datamint_like.api._segments import annotations_of, imported_from
-from datamint_like.api._uploads import OnError, Planned
-from datamint_like.backends.base import AnnotationQuery, Backend, NewAnnotation, NewResource
+from datamint_like.api._uploads import Complete, OnError, Planned, UploadedIds, UploadOptions, UploadPlan, store
+from datamint_like.backends.base import AnnotationQuery, Backend, NewAnnotation, NewResource, ResourceQuery
 from datamint_like.entities import Resource
 from datamint_like.exceptions import DatamintException, DecodeError, StorageError
 from datamint_like.imaging.types import AnnotationFile, Skipped
@@ -184,6 +184,32 @@ class AnnotationFiles:
     def _reason(self, file: AnnotationFile) -> str:
         error = self._errors.get(file.path)
         return str(error) if error else f"{file.path.name}: the resource that it was drawn on was not stored."
+
+
+def store_annotated(
+    backend: Backend, plan: UploadPlan, options: UploadOptions, complete: Complete | None = None
+) -> tuple[UploadedIds, AttachedFiles]:
+    """Store the planned resources, each as `complete` makes it, with the annotations that the plan's files give.
+
+    These may also be of resources that are stored: those of the project, or where none is named, of the store.
+
+    Raises:
+        DatamintException: A resource could not be stored, or an annotation file does not fit any, and
+            `options.on_error` is `"raise"`; files are held against resources before anything is stored.
+    """
+
+    def known() -> list[Resource]:
+        if options.project_id is not None:
+            return backend.list_project_resources(options.project_id)
+        return backend.list_resources(ResourceQuery())
+
+    files = AnnotationFiles(plan.annotations, plan.items, known, backend, options.on_error)
+
+    def add(item: Planned, new: NewResource) -> NewResource:
+        return files.add(item, new if complete is None else complete(item, new))
+
+    made = store(backend, plan, options, add, files.stored)
+    return made, files.finish()
 
 
 def _origin_of(file: AnnotationFile) -> str | None:

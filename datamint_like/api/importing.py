@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from datamint_like._files import sha256_of
-from datamint_like.api._annotation_files import AnnotationFiles, Attached
+from datamint_like.api._annotation_files import AnnotationFiles, Attached, store_annotated
+from datamint_like.api._binding import reason_unbound
 from datamint_like.api._endpoint import open_project
 from datamint_like.api._files_given import on_disk
-from datamint_like.api._uploads import OnError, UploadOptions, UploadPlan, plan, store
+from datamint_like.api._uploads import OnError, UploadOptions, UploadPlan, plan
 from datamint_like.api.client import Api
 from datamint_like.backends.base import Backend
 from datamint_like.entities import Project, Resource
@@ -77,17 +78,14 @@ def import_files(api: Api, paths: Sequence[str | Path], project: str, options: I
     )
     with on_disk(list(paths)) as given:
         planned = plan(given, upload)
+        _refuse_in_vain(api, planned, project, options)
         target, created = _target(api, project)
         known = _Known(backend, target)
         there = [known.holds(item.group.paths) for item in planned.items]
         new = tuple(item for item, held in zip(planned.items, there, strict=True) if not held)
         old = tuple(item.group for item, held in zip(planned.items, there, strict=True) if held)
-        said = AnnotationFiles(
-            planned.annotations, new, lambda: backend.list_project_resources(target.id), backend, options.on_error
-        )
-        upload = replace(upload, project_id=target.id)
-        made = store(backend, UploadPlan(new, planned.skipped), upload, said.add, said.stored)
-        done = said.finish()
+        fresh = replace(planned, items=new)
+        made, done = store_annotated(backend, fresh, replace(upload, project_id=target.id))
     skipped = made.skipped + done.skipped
     if skipped and not (made or old or done.attached or done.already_there):
         raise DecodeError(f"Nothing was imported: {skipped[0].reason}")
@@ -101,6 +99,20 @@ def import_files(api: Api, paths: Sequence[str | Path], project: str, options: I
         annotated=done.attached,
         annotations_there=done.already_there,
     )
+
+
+def _refuse_in_vain(api: Api, planned: UploadPlan, project: str, options: ImportOptions) -> None:
+    """Stop before a project is made for annotation files that cannot be attached to anything in it.
+
+    Raises:
+        DecodeError, GeometryError: There are annotation files only; or one does not fit and errors are to be raised.
+    """
+    if not planned.annotations or api.projects.get_by_name(project) is not None:
+        return
+    if not planned.items:
+        raise DecodeError(f"Nothing was imported: {reason_unbound(planned.annotations[0])}")
+    if options.on_error == "raise":
+        AnnotationFiles(planned.annotations, planned.items, list, api.backend, "raise")
 
 
 def _target(api: Api, name: str) -> tuple[Project, bool]:

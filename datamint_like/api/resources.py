@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from datamint_like.api._annotation_files import AnnotationFiles
+from datamint_like.api._annotation_files import store_annotated
 from datamint_like.api._annotation_rows import Origin
 from datamint_like.api._choices import resource_status
 from datamint_like.api._downloads import convert, extension_of, save, target_of
@@ -28,7 +28,7 @@ from datamint_like.api._files_given import FileInput, FileInputs, as_list, is_on
 from datamint_like.api._masks import MaskOptions
 from datamint_like.api._segmentation_files import MaskUploads, SegmentationFiles, masks_given
 from datamint_like.api._upload_arguments import MetadataGiven, metadata_list, refuse_what_is_missing, tag_list
-from datamint_like.api._uploads import OnError, UploadedIds, UploadOptions, plan, store, warn_of
+from datamint_like.api._uploads import OnError, UploadedIds, UploadOptions, plan, warn_of
 from datamint_like.api.annotations import AnnotationsApi
 from datamint_like.backends.base import DeletedRows, ResourceQuery
 from datamint_like.entities import Annotation, Resource
@@ -167,28 +167,12 @@ class ResourcesApi(Endpoint):
                     "Use upload_resources for it."
                 )
             masks.prepare(planned.items)
-            said = AnnotationFiles(
-                planned.annotations,
-                planned.items,
-                lambda: self._known(options.project_id),
-                self._backend,
-                options.on_error,
-            )
-            made = store(
-                self._backend, planned, options, lambda item, new: said.add(item, masks.add(item, new)), said.stored
-            )
-            done = said.finish()
+            made, done = store_annotated(self._backend, planned, options, masks.add)
         if done.skipped and not (made or done.attached or done.already_there):
             raise DecodeError(f"Nothing was stored: {done.skipped[0].reason}")
         warn_of(made.skipped + done.skipped)
         attached = dict.fromkeys(each.path for each in done.attached)
         return UploadedIds(made, made.skipped + done.skipped, attached)
-
-    def _known(self, project_id: str | None) -> list[Resource]:
-        """The stored resources that an uploaded segmentation or structure set may belong to."""
-        if project_id is not None:
-            return self._backend.list_project_resources(project_id)
-        return self._backend.list_resources(ResourceQuery())
 
     def upload_resource(
         self,

@@ -117,6 +117,7 @@ def test_an_annotation_file_waits_for_its_series(api: Api, study: Path, ct: Grou
 def test_only_annotation_files_of_unknown_series_are_an_error_that_says_which(api: Api, study: Path, ct: Group):
     with pytest.raises(DecodeError, match=rf"Nothing was imported: rt.dcm: .* of the series {ct.facts.series_uid}"):
         bring(api, study / "rt.dcm", study / "seg.dcm")
+    assert api.projects.get_all() == []
 
 
 def test_annotations_alone_attach_to_what_the_project_holds(api: Api, study: Path):
@@ -150,7 +151,7 @@ def test_nothing_is_stored_where_one_does_not_fit_and_errors_are_to_be_raised(ap
     write_rtstruct(study / "rt.dcm", rois, only_group(study / "ct"))
     with pytest.raises(GeometryError, match=r"rt.dcm: contour 1 of 'Liver' lies at"):
         bring(api, study, on_error="raise")
-    assert api.resources.get_all() == []
+    assert (api.resources.get_all(), api.projects.get_all()) == ([], [])
     with pytest.raises(GeometryError, match=r"rt.dcm"):
         api.resources.upload_resources(study)
     assert api.resources.get_all() == []
