@@ -25,6 +25,7 @@ from datamint_like.imaging import (
     Turn,
     decode_mask,
     decode_segments,
+    probe,
     sniff_mask,
 )
 from tests.imaging.conftest import only_group
@@ -260,6 +261,21 @@ def test_the_tiles_of_a_slide_are_refused_by_name(real_data: Path, regular_ct: G
     for path in sorted((real_data / "seg/highdicom").glob("seg_image_sm_*.dcm")):
         with pytest.raises(DecodeError, match=rf"{path.name}: it is a segmentation of a whole-slide image"):
             read(path, regular_ct.facts)
+
+
+def test_masks_of_a_series_lie_on_its_nifti_and_on_its_multi_frame_file(real_data: Path):
+    folder = real_data / "derived/ct_small_axial_labels"
+    nifti = probe([folder / "ct.nii.gz"])
+    truth = decode_mask((folder / "label.nii.gz").read_bytes(), nifti, name="label")
+    for segment in read(folder / "seg_labelmap.dcm", nifti).segments:
+        assert np.array_equal(segment.array, truth == segment.number)
+    body, dense = read(folder / "rtstruct.dcm", nifti).segments
+    assert np.array_equal(body.array, truth > 0)
+    assert np.array_equal(dense.array, truth == 2)
+    multi = real_data / "seg/24x38x3"
+    (on_file,) = read(multi / "seg/label.seg", probe([multi / "multiframe/mf.dcm"])).segments
+    (on_series,) = read(multi / "seg/label.seg", only_group(multi / "image").facts).segments
+    assert np.array_equal(on_file.array, on_series.array)
 
 
 # -- where there is no position

@@ -184,7 +184,7 @@ def read_object(data: bytes, name: str, *, max_voxels: int = DEFAULT_MAX_VOXELS)
             stream = inflated(stream, start, LONGEST_HEADER + pixels.native_length)
         stream.seek(0)
         dataset = pydicom.dcmread(stream, force=True)
-        _refuse_missing_frames(pixels, len(dataset[header.element].value or b""))
+        _refuse_missing_frames(pixels, len(dataset.get(header.element) or b""))
         return DicomFile(source, Elements.of(dataset), header.element, header.syntax)
     return header
 

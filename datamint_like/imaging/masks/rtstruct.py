@@ -25,8 +25,8 @@ from datamint_like.imaging.types import HeaderFacts
 
 _CLOSED = frozenset({"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"})
 _CONTOUR_DATA = 0x30060050
-#: Points of all contours of one file; the largest clinical ones have some millions.
-MAX_POINTS = 20_000_000
+#: Points of all contours of one file; large clinical ones have a tenth of that.
+MAX_POINTS = 5_000_000
 #: No coordinate of a patient is farther from the origin of its frame of reference, mm.
 _FARTHEST = 1e6
 
@@ -122,7 +122,7 @@ def _points(item: Elements, called: str, left: int) -> Points:
         text = raw.rstrip(b" \0")
         count = text.count(b"\\") + 1 if text else 0
         _refuse_too_many(count // 3, left)
-        values = np.array(text.split(b"\\") if text else [], dtype="S").astype(np.float64)
+        values = _numbers(text, called)
     else:
         _refuse_too_many(len(raw or ()) // 3, left)
         values = np.array([float(value) for value in raw or ()], dtype=np.float64)
@@ -132,6 +132,13 @@ def _points(item: Elements, called: str, left: int) -> Points:
     if not np.isfinite(values).all() or (np.abs(values) > _FARTHEST).any():
         raise DecodeError(f"{called} has coordinates that are no places in a patient (not finite, or beyond 1 km).")
     return values.reshape(-1, 3)
+
+
+def _numbers(text: bytes, called: str) -> npt.NDArray[np.float64]:
+    try:
+        return np.array(text.split(b"\\") if text else [], dtype="S").astype(np.float64)
+    except ValueError as error:
+        raise DecodeError(f"{called} has coordinates that are no numbers.") from error
 
 
 def _refuse_too_many(points: int, left: int) -> None:
