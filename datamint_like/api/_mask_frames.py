@@ -22,16 +22,6 @@ def name_of(source: Any) -> str:
     return f"The mask array {source.shape}" if isinstance(source, np.ndarray) else "The mask"
 
 
-def is_nifti_source(source: Any) -> bool:
-    """Whether the mask is a NIfTI file (by its content), so that it is one of a whole volume."""
-    if isinstance(source, np.ndarray):
-        return False
-    from datamint_like.imaging.sniff import inflate_head, is_gzip, is_nifti
-
-    head = source[:2048] if isinstance(source, bytes) else bytes_of(source, limit=2048)
-    return is_nifti(inflate_head(head) if is_gzip(head) else head)
-
-
 def frames_of(
     source: Any, facts: HeaderFacts, resource: str, transpose: bool, *, by_index: bool = False
 ) -> list[npt.NDArray[Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from datamint_like._warn import warn_user
 from datamint_like.api._annotation_rows import Origin
-from datamint_like.api._mask_frames import bytes_of, frames_of, is_nifti_source, name_of
+from datamint_like.api._mask_frames import bytes_of, frames_of, name_of
 from datamint_like.api._mask_names import ClassNames, Colour, NamesGiven, class_names
-from datamint_like.api._mask_sources import plain_source
+from datamint_like.api._mask_payloads import SEGMENTED, opened
+from datamint_like.api._segments import annotations_of, own_origin, segment_names
 from datamint_like.backends.base import Backend, NewAnnotation, NewVolumeMask
 from datamint_like.entities import Resource
 from datamint_like.exceptions import DatamintWarning, DecodeError, GeometryError, ValidationError
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     import nibabel
     import torch
 
-MaskSource: TypeAlias = "str | Path | bytes | npt.NDArray[Any] | torch.Tensor | nibabel.nifti1.Nifti1Image"
+MaskSource: TypeAlias = (
+    "str | Path | bytes | npt.NDArray[Any] | torch.Tensor | nibabel.nifti1.Nifti1Image | Mapping[str, Any]"
+)
 
 
 @dataclass(frozen=True)
@@ -63,19 +66,23 @@ class MaskOptions:
 
 @dataclass(frozen=True)
 class FrameMasks:
-    """Masks of single frames: one annotation a class and frame."""
+    """Masks that are annotations of their own: one a class and frame, or one a segment of a volume."""
 
     annotations: tuple[NewAnnotation, ...]
 
 
 def plan_masks(source: MaskSource, names: NamesGiven, grid: Grid, options: MaskOptions) -> FrameMasks | NewVolumeMask:
-    """The masks that a file or array comes to; a NIfTI file is a label map of the volume.
+    """The masks that a file or array comes to.
+
+    A NIfTI file is a label map of the volume; a DICOM SEG or RTSTRUCT has its classes with their names and places.
 
     Raises:
         ValidationError, GeometryError, DecodeError: It cannot be used; the message names mask and resource.
     """
-    source = plain_source(source)
-    if is_nifti_source(source):
+    source, kind = opened(source)
+    if kind in SEGMENTED:
+        return plan_segments(source, names, grid, options)
+    if kind == "nifti":
         return plan_volume_mask(source, names, grid, options)
     return plan_frame_masks(source, names, grid, options)
 
@@ -100,11 +107,37 @@ def plan_frame_masks(source: MaskSource, names: NamesGiven, grid: Grid, options:
     return FrameMasks(tuple(made))
 
 
-def plan_volume_mask(source: MaskSource, names: NamesGiven, grid: Grid, options: MaskOptions) -> NewVolumeMask:
-    """The label map on the volume's grid, with a name for every label it holds."""
+def plan_segments(source: MaskSource, names: NamesGiven, grid: Grid, options: MaskOptions) -> FrameMasks:
+    """One annotation for each segment of a DICOM SEG or RTSTRUCT, or on pictures and videos for each frame of it."""
+    from datamint_like.imaging import decode_segments
+
+    mask = name_of(source)
+    if options.transpose or options.frame_index is not None:
+        raise ValidationError(
+            f"{mask} says itself where its segments lie, so transpose_segmentation and frame_index are not for it."
+        )
+    try:
+        found = decode_segments(bytes_of(source), grid.facts, name=mask)
+    except (GeometryError, DecodeError) as error:
+        raise type(error)(f"{error} It is for {grid.name}.") from error
+    origin = own_origin(options.origin, found.instance_uid)
+    made = annotations_of(found, grid.facts, origin, names=segment_names(found, class_names(names), mask))
+    for note in found.notes:
+        warn_user(f"{mask}: {note}", DatamintWarning)
+    if not made:
+        warn_user(f"{mask} holds background only, so no mask was stored.", DatamintWarning)
+    return FrameMasks(tuple(made))
+
+
+def plan_volume_mask(
+    source: MaskSource, names: NamesGiven, grid: Grid, options: MaskOptions
+) -> FrameMasks | NewVolumeMask:
+    """The label map on the volume's grid, with a name for every label it holds; or the segments of a DICOM file."""
     from datamint_like.imaging import encode_volume_mask
 
-    source = plain_source(source)
+    source, kind = opened(source)
+    if kind in SEGMENTED:
+        return plan_segments(source, names, grid, options)
     mask, classes = name_of(source), class_names(names)
     if options.transpose:
         raise NotImplementedError(

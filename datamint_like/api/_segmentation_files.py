@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from datamint_like.api._mask_payloads import is_rle_given
 from datamint_like.api._masks import FrameMasks, Grid, MaskOptions, MaskSource, plan_masks
 from datamint_like.api._uploads import Planned
 from datamint_like.backends.base import NewResource, NewVolumeMask
@@ -44,7 +45,7 @@ def masks_given(given: Any, count: int) -> list[list[MaskFile]]:
 def _entry(entry: Any) -> list[MaskFile]:
     if entry is None:
         return []
-    if not isinstance(entry, Mapping):
+    if not isinstance(entry, Mapping) or is_rle_given(entry):
         return [MaskFile(source) for source in _listed(entry)]
     unknown = sorted(set(entry) - {"files", "names"})
     if "files" not in entry or unknown:

@@ -12,7 +12,7 @@ from datamint_like._warn import warn_user
 from datamint_like.api._files_given import GivenFile
 from datamint_like.backends.base import Backend, NewResource
 from datamint_like.exceptions import DatamintException, DatamintWarning, DecodeError, StorageError, ValidationError
-from datamint_like.imaging.types import Group, Skipped
+from datamint_like.imaging.types import AnnotationFile, Group, Skipped
 
 OnError = Literal["raise", "skip"]
 _NAMED = 5  # failures spelled out in one message
@@ -50,26 +50,33 @@ class Planned:
 
 @dataclass(frozen=True)
 class UploadPlan:
-    """What an upload would make, and the files it would leave out."""
+    """What an upload would make, the files it would leave out, and files that annotate resources."""
 
     items: tuple[Planned, ...]
     skipped: tuple[Skipped, ...]
+    annotations: tuple[AnnotationFile, ...] = ()
 
 
 #: Gives a planned resource what else it is to have from the start, such as its masks.
 Complete: TypeAlias = Callable[[Planned, NewResource], NewResource]
+#: Is told the id of each planned resource that was stored.
+Stored: TypeAlias = Callable[[Planned, str], None]
 
 
 class UploadedIds(list[str]):
     """The ids of the resources that an upload made, one a resource, with what was left out.
 
     Attributes:
-        skipped: Files that became no resource, with the reason in words.
+        skipped: Files that became no resource and no annotation, with the reason in words.
+        annotation_files: Segmentations and structure sets that became annotations of these or of other resources.
     """
 
-    def __init__(self, ids: Iterable[str] = (), skipped: Iterable[Skipped] = ()) -> None:
+    def __init__(
+        self, ids: Iterable[str] = (), skipped: Iterable[Skipped] = (), annotation_files: Iterable[Path] = ()
+    ) -> None:
         super().__init__(ids)
         self.skipped = tuple(skipped)
+        self.annotation_files = tuple(annotation_files)
 
 
 def plan(files: Sequence[GivenFile], options: UploadOptions) -> UploadPlan:
@@ -84,14 +91,21 @@ def plan(files: Sequence[GivenFile], options: UploadOptions) -> UploadPlan:
     with _bar(len(files), "reading headers", "file", options.progress_bar) as step:
         assembly = assemble(list(sources), series=options.assemble_dicoms, progress=step)
     groups, skipped = assembly.groups, assembly.skipped
-    if skipped and (options.on_error == "raise" or not groups):
+    annotations = assembly.annotations
+    if skipped and (options.on_error == "raise" or not (groups or annotations)):
         raise DecodeError(_left_out(skipped, len(files), nothing=not groups))
     items = [Planned(group, tuple(dict.fromkeys(sources[path] for path in group.paths))) for group in groups]
-    return UploadPlan(tuple(sorted(items, key=lambda item: min(item.sources))), skipped)
+    return UploadPlan(tuple(sorted(items, key=lambda item: min(item.sources))), skipped, annotations)
 
 
-def store(backend: Backend, plan: UploadPlan, options: UploadOptions, complete: Complete | None = None) -> UploadedIds:
-    """Store the planned resources, each as `complete` makes it, where that is given.
+def store(
+    backend: Backend,
+    plan: UploadPlan,
+    options: UploadOptions,
+    complete: Complete | None = None,
+    stored: Stored | None = None,
+) -> UploadedIds:
+    """Store the planned resources, each as `complete` makes it, and tell `stored`, where these are given.
 
     Raises:
         DatamintException: A resource could not be stored and `on_error` is `"raise"`; those before it stay,
@@ -103,6 +117,8 @@ def store(backend: Backend, plan: UploadPlan, options: UploadOptions, complete: 
         for item in plan.items:
             try:
                 ids.append(_store_one(backend, item, options, complete))
+                if stored is not None:
+                    stored(item, ids[-1])
             except DatamintException as error:
                 if options.on_error == "raise" or isinstance(error, StorageError):
                     raise _told(error, item, len(ids), len(plan.items)) from error

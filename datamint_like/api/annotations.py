@@ -168,14 +168,19 @@ class AnnotationsApi(GeometryMakers):
         by grey value (`{1: "liver"}`) or colour (`{(255, 0, 0): "liver"}`), whose key `"default"` names the rest;
         without it classes are called `seg_<value>`. In a PNG or TIFF with a palette numbers are indices of it.
 
+        A DICOM SEG or RTSTRUCT lies where it says; its classes keep their names (`name` may rename them, by segment
+        or ROI number) and may overlap: one mask a class of a volume. Its creator is the author, unless one is given.
+
         Args:
             resource: The image, volume or video that the mask was drawn on, or its id.
-            file_path: Picture (PNG, JPEG, WebP, BMP, or TIFF with a page for each frame) or DICOM file, its bytes, or
-                an array or tensor (H, W), (H, W, frames), or in colour (3, H, W, frames). A NIfTI file or nibabel
+            file_path: Picture (PNG, JPEG, WebP, BMP, or TIFF with a page for each frame), .npy, .npz or DICOM file, its
+                bytes, or an array or tensor (H, W), (H, W, frames), or in colour (3, H, W, frames); COCO RLE, as JSON
+                or dict; DICOM SEG or RTSTRUCT. A NIfTI file or nibabel
                 image is a label map: see `upload_volume_segmentation`.
             name: Names of the classes.
             frame_index: Which stored frame each frame of the mask is for; needed where their numbers differ.
-            imported_from: Name of the tool or data set that the mask comes from.
+            imported_from: Name of the tool or data set that the mask comes from; of a DICOM SEG or RTSTRUCT without it
+                `urn:oid:` and its SOP Instance UID.
             author_email: Who drew it; without it the current user.
             discard_empty_segmentations: Store no mask for a class that a frame does not show.
             worklist_id: The worklist that it belongs to.
@@ -234,7 +239,8 @@ class AnnotationsApi(GeometryMakers):
         Args:
             resource: The volume, or its id.
             file_path: A .nii or .nii.gz file, its bytes, a .hdr file with its .img beside it, a nibabel image, or an
-                integer array or tensor of the volume's shape.
+                integer array, tensor, .npy or .npz of the volume's shape. DICOM SEG or RTSTRUCT, as for
+                `upload_segmentations`.
             name: By label, `{1: "liver"}`, or one text for all; without it labels are called `seg_<label>`.
             imported_from: Name of the tool or data set that the mask comes from.
             author_email: Who drew it; without it the current user.

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from datamint_like._files import sha256_of
+from datamint_like.api._annotation_files import AnnotationFiles, Attached, store_annotated
+from datamint_like.api._binding import reason_unbound
 from datamint_like.api._endpoint import open_project
 from datamint_like.api._files_given import on_disk
-from datamint_like.api._uploads import OnError, UploadOptions, UploadPlan, plan, store
+from datamint_like.api._uploads import OnError, UploadOptions, UploadPlan, plan
 from datamint_like.api.client import Api
 from datamint_like.backends.base import Backend
 from datamint_like.entities import Project, Resource
@@ -40,7 +42,9 @@ class ImportReport:
         project_created: Whether it is new.
         imported: The new resources, with the number of files of each.
         already_there: Groups of files that the project holds, byte for byte.
-        skipped: Files that became no resource, with the reason.
+        skipped: Files that became no resource and no annotation, with the reason.
+        annotated: Segmentations and structure sets that became annotations of resources of the project.
+        annotations_there: Those whose annotations the project has.
     """
 
     project: Project
@@ -48,10 +52,15 @@ class ImportReport:
     imported: tuple[tuple[Resource, int], ...]
     already_there: tuple[Group, ...]
     skipped: tuple[Skipped, ...]
+    annotated: tuple[Attached, ...] = ()
+    annotations_there: tuple[Path, ...] = ()
 
 
 def import_files(api: Api, paths: Sequence[str | Path], project: str, options: ImportOptions) -> ImportReport:
     """Bring files, folders and glob patterns into the project, made when it is missing.
+
+    Segmentations and structure sets become annotations of the series that they reference, in these files or in the
+    project; one whose series is in neither is left out, and taken by a later import when the series is there.
 
     Every header is read before anything is stored, also before the project is made.
 
@@ -69,22 +78,41 @@ def import_files(api: Api, paths: Sequence[str | Path], project: str, options: I
     )
     with on_disk(list(paths)) as given:
         planned = plan(given, upload)
+        _refuse_in_vain(api, planned, project, options)
         target, created = _target(api, project)
         known = _Known(backend, target)
         there = [known.holds(item.group.paths) for item in planned.items]
         new = tuple(item for item, held in zip(planned.items, there, strict=True) if not held)
         old = tuple(item.group for item, held in zip(planned.items, there, strict=True) if held)
-        made = store(backend, UploadPlan(new, planned.skipped), replace(upload, project_id=target.id))
-    if not made and not old and made.skipped:
-        raise DecodeError(f"Nothing was imported: {made.skipped[0].reason}")
+        fresh = replace(planned, items=new)
+        made, done = store_annotated(backend, fresh, replace(upload, project_id=target.id))
+    skipped = made.skipped + done.skipped
+    if skipped and not (made or old or done.attached or done.already_there):
+        raise DecodeError(f"Nothing was imported: {skipped[0].reason}")
     parts = backend.list_parts(made)
     return ImportReport(
         project=backend.get_project(target.id),
         project_created=created,
         imported=tuple((resource, len(parts[resource.id])) for resource in backend.get_resources(made)),
         already_there=old,
-        skipped=made.skipped,
+        skipped=skipped,
+        annotated=done.attached,
+        annotations_there=done.already_there,
     )
+
+
+def _refuse_in_vain(api: Api, planned: UploadPlan, project: str, options: ImportOptions) -> None:
+    """Stop before a project is made for annotation files that cannot be attached to anything in it.
+
+    Raises:
+        DecodeError, GeometryError: There are annotation files only; or one does not fit and errors are to be raised.
+    """
+    if not planned.annotations or api.projects.get_by_name(project) is not None:
+        return
+    if not planned.items:
+        raise DecodeError(f"Nothing was imported: {reason_unbound(planned.annotations[0])}")
+    if options.on_error == "raise":
+        AnnotationFiles(planned.annotations, planned.items, list, api.backend, "raise")
 
 
 def _target(api: Api, name: str) -> tuple[Project, bool]:

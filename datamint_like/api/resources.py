@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
+from datamint_like.api._annotation_files import store_annotated
 from datamint_like.api._annotation_rows import Origin
 from datamint_like.api._choices import resource_status
 from datamint_like.api._downloads import convert, extension_of, save, target_of
@@ -27,11 +28,11 @@ from datamint_like.api._files_given import FileInputs, as_list, is_on_disk, on_d
 from datamint_like.api._masks import MaskOptions
 from datamint_like.api._segmentation_files import MaskUploads, SegmentationFiles, masks_given
 from datamint_like.api._upload_arguments import MetadataGiven, metadata_list, refuse_what_is_missing, tag_list
-from datamint_like.api._uploads import OnError, UploadedIds, UploadOptions, plan, store, warn_of
+from datamint_like.api._uploads import OnError, UploadedIds, UploadOptions, plan, warn_of
 from datamint_like.api.annotations import AnnotationsApi
 from datamint_like.backends.base import DeletedRows, ResourceQuery
 from datamint_like.entities import Annotation, Resource
-from datamint_like.exceptions import ItemNotFoundError, ValidationError
+from datamint_like.exceptions import DecodeError, ItemNotFoundError, ValidationError
 
 
 class ResourcesApi(Endpoint):
@@ -70,6 +71,9 @@ class ResourcesApi(Endpoint):
 
         A DICOM series is one resource (with `assemble_dicoms=False` every file is one), so there may be fewer
         ids than files. Folders are read with the folders in them, without hidden files.
+
+        DICOM segmentations and structure sets (SEG, RTSTRUCT) among the files are no resources: they become annotations
+        of the series that they reference, which is among the files or stored (in `publish_to`, where that is given).
 
         Every header is read, and every mask checked, before the first byte is stored. With `on_error="raise"`
         nothing is stored when one file is no image; with `"skip"` it is left out with a warning, and
@@ -152,6 +156,11 @@ class ResourcesApi(Endpoint):
             options = replace(options, project_id=open_project(self._backend, publish_to).id)
         with on_disk(files) as given:
             planned = plan(given, options)
+            if single and planned.annotations and not planned.items:
+                raise DecodeError(
+                    f"{planned.annotations[0].path.name}: it is a segmentation or structure set, which is no resource. "
+                    "Give it to annotations.upload_segmentations with its resource, or to upload_resources."
+                )
             if single and len(planned.items) != 1:
                 alone = len(files) == 1 and is_on_disk(files[0])
                 which = f"{Path(files[0]).name} holds" if alone else "the files given make"
@@ -160,9 +169,12 @@ class ResourcesApi(Endpoint):
                     "Use upload_resources for it."
                 )
             masks.prepare(planned.items)
-            made = store(self._backend, planned, options, masks.add)
-        warn_of(made.skipped)
-        return made
+            made, done = store_annotated(self._backend, planned, options, masks.add)
+        if done.skipped and not (made or done.attached or done.already_there):
+            raise DecodeError(f"Nothing was stored: {done.skipped[0].reason}")
+        warn_of(made.skipped + done.skipped)
+        attached = dict.fromkeys(each.path for each in done.attached)
+        return UploadedIds(made, made.skipped + done.skipped, attached)
 
     def upload_resource(
         self,

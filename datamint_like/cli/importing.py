@@ -68,6 +68,11 @@ def _as_json(report: ImportReport, store: str) -> dict[str, Any]:
             for resource, files in report.imported
         ],
         "already_there": [{"filename": group.filename, "files": len(group.paths)} for group in report.already_there],
+        "annotated": [
+            {"file": each.path.name, "resource": each.resource_id, "annotations": each.count, "notes": list(each.notes)}
+            for each in report.annotated
+        ],
+        "annotations_already_there": [path.name for path in report.annotations_there],
         "skipped": [{"file": item.path.name, "reason": _reason(item)} for item in report.skipped],
     }
 
@@ -85,6 +90,7 @@ def _as_text(report: ImportReport, store: str) -> list[str]:
         lines.append(table(("NAME", "KIND", "SHAPE", "FILES", "ID"), rows))
     if report.already_there:
         lines.append(f"Already there, not added again: {counted(len(report.already_there), 'resource')}.")
+    lines += _annotations_as_text(report)
     if report.skipped:
         lines.append(f"Left out: {counted(len(report.skipped), 'file')}.")
         reasons = Counter(_reason(item) for item in report.skipped)
@@ -95,6 +101,21 @@ def _as_text(report: ImportReport, store: str) -> list[str]:
         if others:
             lines.append(f"  {others:>5}  for other reasons, which --json lists")
     lines.append(f"{name!r} now holds {counted(report.project.resource_count, 'resource')}.")
+    return lines
+
+
+def _annotations_as_text(report: ImportReport) -> list[str]:
+    """What the segmentations and structure sets gave."""
+    lines = []
+    if report.annotated:
+        files, made = len({each.path for each in report.annotated}), sum(each.count for each in report.annotated)
+        lines.append(
+            f"Attached {counted(made, 'annotation')} from {counted(files, 'annotation file')} (SEG, RTSTRUCT) to "
+            f"{counted(len({each.resource_id for each in report.annotated}), 'resource')}."
+        )
+        lines += [f"  {each.path.name}: {note}" for each in report.annotated for note in each.notes]
+    if report.annotations_there:
+        lines.append(f"Already attached, not added again: {counted(len(report.annotations_there), 'annotation file')}.")
     return lines
 
 

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from datamint_like.imaging.masks import decode_mask as decode_mask
     from datamint_like.imaging.masks import encode_frame_mask as encode_frame_mask
     from datamint_like.imaging.masks import encode_volume_mask as encode_volume_mask
+    from datamint_like.imaging.masks.arrays import decode_numpy as decode_numpy
+    from datamint_like.imaging.masks.decoding import decode_segments as decode_segments
+    from datamint_like.imaging.masks.references import read_references as read_references
+    from datamint_like.imaging.masks.rle import decode_rle as decode_rle
+    from datamint_like.imaging.masks.segments import Segment as Segment
+    from datamint_like.imaging.masks.segments import Segmentation as Segmentation
+    from datamint_like.imaging.masks.sniffing import sniff_mask as sniff_mask
     from datamint_like.imaging.metadata import facts_from_metadata as facts_from_metadata
     from datamint_like.imaging.metadata import facts_of as facts_of
     from datamint_like.imaging.metadata import facts_to_metadata as facts_to_metadata
@@ -32,6 +39,7 @@ if TYPE_CHECKING:
     from datamint_like.imaging.reading import read as read
     from datamint_like.imaging.single_file import derive_single_file as derive_single_file
     from datamint_like.imaging.types import DTYPES as DTYPES
+    from datamint_like.imaging.types import AnnotationFile as AnnotationFile
     from datamint_like.imaging.types import Assembly as Assembly
     from datamint_like.imaging.types import Decoded as Decoded
     from datamint_like.imaging.types import Decoder as Decoder
@@ -41,6 +49,7 @@ if TYPE_CHECKING:
     from datamint_like.imaging.types import Orientation as Orientation
     from datamint_like.imaging.types import Place as Place
     from datamint_like.imaging.types import ReadOptions as ReadOptions
+    from datamint_like.imaging.types import References as References
     from datamint_like.imaging.types import Skipped as Skipped
     from datamint_like.imaging.types import StoredImage as StoredImage
 
@@ -48,6 +57,12 @@ _MODULES = {
     "affine": ("Affine", "Turn"),
     "assembly": ("assemble",),
     "masks": ("array_to_stored", "decode_frame_mask", "decode_mask", "encode_frame_mask", "encode_volume_mask"),
+    "masks.arrays": ("decode_numpy",),
+    "masks.decoding": ("decode_segments",),
+    "masks.references": ("read_references",),
+    "masks.rle": ("decode_rle",),
+    "masks.segments": ("Segment", "Segmentation"),
+    "masks.sniffing": ("sniff_mask",),
     "metadata": ("facts_from_metadata", "facts_of", "facts_to_metadata", "required_facts"),
     "multiframe": ("derive_multiframe",),
     "orientation": ("canonical_shape", "frame_axis_of", "item_affine", "place_of", "turn_of"),
@@ -55,6 +70,7 @@ _MODULES = {
     "single_file": ("derive_single_file",),
     "types": (
         "DTYPES",
+        "AnnotationFile",
         "Assembly",
         "Decoded",
         "Decoder",
@@ -64,6 +80,7 @@ _MODULES = {
         "Orientation",
         "Place",
         "ReadOptions",
+        "References",
         "Skipped",
         "StoredImage",
     ),

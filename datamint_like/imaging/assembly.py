@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from datamint_like.exceptions import DecodeError, GeometryError
 from datamint_like.imaging._reading_errors import reading
-from datamint_like.imaging.dicom.header import read_header
+from datamint_like.imaging.dicom.header import annotation_kind, read_header
 from datamint_like.imaging.dicom.plan import plan_parts
 from datamint_like.imaging.dicom.series import Series, SliceFile, group_series, slice_file
+from datamint_like.imaging.masks.references import references_of
 from datamint_like.imaging.nifti_pairs import Pairs, name_of_pair, pair_up
 from datamint_like.imaging.registry import decoder_of
-from datamint_like.imaging.types import Assembly, Group, Skipped, SourceFile
+from datamint_like.imaging.types import AnnotationFile, Assembly, Group, Skipped, SourceFile
 
 
 def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[int], None] | None = None) -> Assembly:
@@ -21,7 +23,8 @@ def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[
     DICOM files of one patient, series, frame of reference, size and orientation make one resource whose parts
     are ordered along the normal. Multi-frame files and pictures without a place stay alone. A NIfTI header and the
     image of the same name make one resource. Nothing is raised for a bad file: it is left out, and the rest goes on.
-    The result does not depend on the order of `paths`.
+    Segmentations and structure sets are annotations of resources, which need not be among the files. The result does
+    not depend on the order of `paths`.
 
     Args:
         paths: Files, in any order.
@@ -35,6 +38,7 @@ def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[
         [('series_2_28files.dcm', (28, 128, 128))]
     """
     groups: list[Group] = []
+    annotations: list[AnnotationFile] = []
     skipped: list[Skipped] = []
     slices: list[SliceFile] = []
     seen: dict[str, Path] = {}
@@ -46,12 +50,15 @@ def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[
             if path in images:
                 continue
             found = _look_at(path, pairs, series=series)
-            uid = found.facts.instance_uid if isinstance(found, Group) else found.instance_uid
-            if series and uid and (earlier := seen.setdefault(uid, path)) != path:
+            uid = _uid_of(found)
+            earlier = seen.setdefault(uid, path) if uid else path
+            if series and earlier != path:
                 same = f"{path.name}: it is the same image (SOP Instance UID) as another file, {earlier.name}."
                 skipped.append(Skipped(path, same))
             elif isinstance(found, Group):
                 groups.append(found)
+            elif isinstance(found, AnnotationFile):
+                annotations.append(found)
             else:
                 slices.append(found)
         except (DecodeError, GeometryError) as error:
@@ -63,11 +70,25 @@ def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[
     return Assembly(
         groups=tuple(sorted(groups, key=lambda group: min(group.paths))),
         skipped=tuple(sorted(skipped, key=lambda skip: skip.path)),
+        annotations=tuple(_with_images(each, seen) for each in annotations),
     )
 
 
-def _look_at(path: Path, pairs: Pairs, *, series: bool) -> Group | SliceFile:
-    """The resource that a file makes alone or as a pair, or what grouping needs of a DICOM that may join a series."""
+def _uid_of(found: Group | SliceFile | AnnotationFile) -> str | None:
+    """The SOP Instance UID of one file, or None or empty where it has none."""
+    if isinstance(found, Group):
+        return found.facts.instance_uid
+    return found.references.instance_uid if isinstance(found, AnnotationFile) else found.instance_uid
+
+
+def _with_images(annotation: AnnotationFile, paths: Mapping[str, Path]) -> AnnotationFile:
+    """The annotation with those files of `paths`, by SOP Instance UID, that it references."""
+    wanted = annotation.references.instance_uids
+    return replace(annotation, images=frozenset(paths[uid] for uid in wanted if uid in paths))
+
+
+def _look_at(path: Path, pairs: Pairs, *, series: bool) -> Group | SliceFile | AnnotationFile:
+    """What a file is: a resource (alone or with its pair), a file that may join a series, or annotations."""
     source = SourceFile(path, path.name)
     try:
         decoder = decoder_of(path)
@@ -80,7 +101,9 @@ def _look_at(path: Path, pairs: Pairs, *, series: bool) -> Group | SliceFile:
         facts = decoder.probe([SourceFile(part, part.name) for part in parts])
         return Group(paths=parts, filename=path.name if len(parts) == 1 else name_of_pair(path), facts=facts)
     with reading(source):
-        file = read_header(source)
+        file = read_header(source, annotations=True)
+        if annotation_kind(file.elements) is not None:
+            return AnnotationFile(path, references_of(file))
         found = slice_file(file)
     if series and found.joins:
         return found

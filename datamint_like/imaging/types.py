@@ -127,11 +127,45 @@ class Skipped:
 
 
 @dataclass(frozen=True)
+class References:
+    """What a segmentation or structure set (DICOM SEG, RTSTRUCT) was drawn on, and its own UID.
+
+    Attributes:
+        instance_uid: Its own SOP Instance UID; empty where it has none.
+        study_uid: The study that it is part of; empty where it names none.
+        series_uids: The series that it was drawn on, as it names them.
+        instance_uids: The images (SOP Instance UIDs) that it was drawn on, as it names them.
+        frames_of_reference: The frames of reference that its positions are in.
+    """
+
+    kind: Literal["seg", "rtstruct"]
+    instance_uid: str
+    study_uid: str
+    series_uids: tuple[str, ...]
+    instance_uids: frozenset[str]
+    frames_of_reference: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AnnotationFile:
+    """A file that is no resource but says something of one: a segmentation or a structure set.
+
+    Attributes:
+        images: The files assembled with it that it references one by one (by SOP Instance UID).
+    """
+
+    path: Path
+    references: References
+    images: frozenset[Path] = frozenset()
+
+
+@dataclass(frozen=True)
 class Assembly:
-    """What a set of files is: resources, and files left out with reasons."""
+    """What a set of files is: resources, files left out with reasons, and files with annotations of resources."""
 
     groups: tuple[Group, ...]
     skipped: tuple[Skipped, ...]
+    annotations: tuple[AnnotationFile, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)

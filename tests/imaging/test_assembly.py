@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
 from datamint_like.imaging import Group, assemble, facts_from_metadata, facts_to_metadata
@@ -96,13 +97,32 @@ def test_bad_files_are_left_out_and_the_rest_goes_on(real_data: Path, regular_ct
         "notes.txt": "no image format",
         "test-SR.dcm": "a structured report (SR), not an image",
         "waveform_ecg.dcm": "a waveform (ECG), not an image",
-        "rt.dcm": "a structure set (RTSTRUCT), not an image",
-        "liver.dcm": "a segmentation (SEG), not an image",
     }.items():
         reason = reasons.pop(name)
         assert reason.startswith(f"{name}: ")
         assert says in reason
     assert not reasons
+    assert [(each.path.name, each.references.kind) for each in assembly.annotations] == [
+        ("liver.dcm", "seg"),
+        ("rt.dcm", "rtstruct"),
+    ]
+
+
+def test_annotations_tell_by_their_header_what_they_were_drawn_on(real_data: Path, regular_ct: Group, tmp_path: Path):
+    folder = real_data / "derived/ct_small_axial_labels"
+    shutil.copytree(folder, tmp_path / "labels")
+    cut = (folder / "seg_labelmap.dcm").read_bytes()
+    (tmp_path / "cut.dcm").write_bytes(cut[:-9000])
+    assembly = assemble([*regular_ct.paths, *(path for path in tmp_path.rglob("*") if path.is_file())])
+    rtstruct, seg = assembly.annotations
+    for found in (rtstruct, seg):
+        assert found.references.series_uids == (regular_ct.facts.series_uid,)
+        assert found.images == set(regular_ct.paths)
+        assert len(found.references.instance_uids) == 32
+    frame = pydicom.dcmread(regular_ct.paths[0], stop_before_pixels=True).FrameOfReferenceUID
+    assert seg.references.frames_of_reference == (frame,)
+    (left_out,) = assembly.skipped
+    assert left_out.reason.startswith("cut.dcm: it is cut short")
 
 
 def test_a_missing_file_and_a_folder_are_left_out_with_the_reason(tmp_path: Path):

@@ -74,6 +74,7 @@ def _stated(metadata: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
 def _not_one(new: NewResource, found: Assembly) -> str:
     """The message for files that are not exactly one resource."""
     reasons = [f"{plain_name(each.path)}: {each.reason}" for each in found.skipped]
+    reasons += [f"{plain_name(each.path)}: it is no image, but annotates one" for each in found.annotations]
     groups = [f"{group.filename} ({len(group.paths)} file(s))" for group in found.groups]
     lines = [
         f"The {len(new.paths)} file(s) given for resource {new.filename!r} must be one image or one series; "

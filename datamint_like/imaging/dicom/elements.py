@@ -67,6 +67,10 @@ class Elements:
                 pass  # pydicom knows more: character sets, other lengths, and what is really malformed
         return _or_none(self.dataset[tag].value)
 
+    def encoded(self) -> list[RawDataElement]:
+        """The elements that pydicom has read and not converted yet."""
+        return [element for element in self._stored.values() if type(element) is RawDataElement]
+
     def items(self, keyword: str) -> Sequence[Elements]:
         """The items of a sequence; empty where it is absent."""
         return [Elements.of(item) for item in self.get(keyword) or ()]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import IO, Any, BinaryIO
+from pathlib import Path
+from typing import IO, Any, BinaryIO, Literal
 
 import pydicom
 from pydicom.dataset import Dataset, FileDataset
@@ -26,6 +28,7 @@ from datamint_like.imaging.types import SourceFile
 _PIXEL_TAGS = {0x7FE00010: "PixelData", 0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData"}
 #: Bytes of a file in which its header is looked for before the file is parsed.
 _HEAD = 1 << 16
+_UNDEFINED_LENGTH = 0xFFFFFFFF
 _NO_IMAGE = {
     "SEG": "a segmentation (SEG), not an image",
     "RTSTRUCT": "a structure set (RTSTRUCT), not an image",
@@ -39,6 +42,7 @@ _NO_IMAGE = {
     "DOC": "a document (DOC), not an image",
 }
 _SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+_STRUCTURE_SET_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
 _TILED_CLASSES = ("1.2.840.10008.5.1.4.1.1.77.1.6",)
 
 
@@ -95,8 +99,10 @@ class DicomFile:
         return _pixel_format(self.elements, self.element, self.syntax)
 
 
-def read_header(source: SourceFile) -> DicomFile:
+def read_header(source: SourceFile, *, annotations: bool = False) -> DicomFile:
     """The header of an image file, nothing of its pixels.
+
+    With `annotations` segmentations and structure sets are taken, too (`annotation_kind` tells them).
 
     Raises:
         DecodeError: It is not DICOM, holds no image, or its header or pixels are cut short.
@@ -111,8 +117,10 @@ def read_header(source: SourceFile) -> DicomFile:
             elements = Elements(found.elements, lambda: _load(source))
             result = DicomFile(source, elements, _PIXEL_TAGS[found.pixels], UID(found.syntax))
             pixels_at, deflated_at = found.pixels_at, None
-        refuse_no_image(result)
-        _refuse_cut(file, result.pixels, pixels_at, deflated_at)
+        if not annotations or annotation_kind(result.elements) is None:
+            refuse_no_image(result)
+        if result.element:
+            _refuse_cut(file, result.pixels, pixels_at, deflated_at)
     return result
 
 
@@ -159,6 +167,62 @@ def read_whole(source: SourceFile, *, max_voxels: int = DEFAULT_MAX_VOXELS) -> D
     result = DicomFile(source, Elements.of(dataset), element, _syntax(dataset))
     refuse_no_image(result)
     return result
+
+
+def read_object(data: bytes, name: str, *, max_voxels: int = DEFAULT_MAX_VOXELS) -> DicomFile:
+    """The header and the encoded pixels, if there are any, of a DICOM object of any kind that is given as bytes.
+
+    Raises:
+        DecodeError: It is not DICOM, is cut short, or claims more than `max_voxels`.
+    """
+    _check_start(data[:132])
+    source, stream = SourceFile(Path(name), name), io.BytesIO(data)
+    header, _, start = _parsed_header(source, stream)
+    if header.element:
+        pixels = header.pixels
+        refuse_oversized(pixels.frames * pixels.rows * pixels.columns * pixels.samples, max_voxels)
+        if start is not None:
+            stream = inflated(stream, start, LONGEST_HEADER + pixels.native_length)
+        stream.seek(0)
+        dataset = pydicom.dcmread(stream, force=True)
+        _refuse_missing_frames(pixels, len(dataset.get(header.element) or b""))
+        return DicomFile(source, Elements.of(dataset), header.element, header.syntax)
+    return header
+
+
+def _refuse_missing_frames(pixels: PixelFormat, found: int) -> None:
+    """Stop at frames that the bytes found cannot hold, before lists of that many are made.
+
+    Raises:
+        DecodeError: The bytes are fewer than those of the frames, or of their item headers (PS3.5 A.4).
+    """
+    needed = 8 * pixels.frames if pixels.compressed else pixels.native_length
+    if found < needed:
+        raise DecodeError(
+            f"it is cut short: its {pixels.frames} frames need {needed:,} bytes of pixels or more, found {found:,}. "
+            "Copy the file again."
+        )
+
+
+def annotation_kind(elements: Elements) -> Literal["seg", "rtstruct"] | None:
+    """Whether a data set is a segmentation of pixels or a structure set, by its SOP class; None for others."""
+    sop_class = str(elements.get("SOPClassUID") or "")
+    if sop_class in _SEGMENTATION_CLASSES:
+        return "seg"
+    if sop_class == _STRUCTURE_SET_CLASS or (not sop_class and str(elements.get("Modality")) == "RTSTRUCT"):
+        return "rtstruct"
+    return None
+
+
+def refuse_cut_elements(file: DicomFile) -> None:
+    """Stop at a data set that ends inside an element, which pydicom reads as a shorter one.
+
+    Raises:
+        DecodeError: An element is shorter than it says.
+    """
+    for element in file.elements.encoded():
+        if element.length != _UNDEFINED_LENGTH and len(element.value or b"") < element.length:
+            raise DecodeError("it is cut short: its last element has fewer bytes than it says. Copy the file again.")
 
 
 def _parsed_header(source: SourceFile, file: BinaryIO) -> tuple[DicomFile, int, int | None]:

@@ -1,4 +1,4 @@
-"""Mask payloads to label maps in a resource's stored orientation, and back.
+"""Label maps and masks of frames, in a resource's stored orientation, and back.
 
 A mask is bound to its resource: an equal grid is taken, the same grid in another orientation is reoriented
 exactly, another grid is an error that names both.
