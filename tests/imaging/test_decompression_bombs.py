@@ -168,5 +168,5 @@ def test_an_encoded_frame_that_claims_more_than_its_header_is_not_decoded(
     data[at : at + len(wide)] = wide
     path = tmp_path / "huge.dcm"
     path.write_bytes(data)
-    with pytest.raises(DecodeError, match=r"^huge\.dcm: a frame of its pixels claims 60000 x 60000, its header"):
+    with pytest.raises(DecodeError, match=r"^huge\.dcm: a frame of its pixels claims 60000 x 60000( x 3)?, its header"):
         decode_stored([path], probe([path]))

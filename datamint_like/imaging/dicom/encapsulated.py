@@ -1,9 +1,13 @@
-"""Whether compressed pixels are all there, by the headers of their items (PS3.5 A.4); no pixel is read."""
+"""Pixels in fragments (PS3.5 A.4): the frames they hold, and whether all are there by the headers of their items."""
 
 from __future__ import annotations
 
 import struct
-from typing import BinaryIO
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from pydicom.dataset import Dataset
+from pydicom.encaps import generate_frames
 
 from datamint_like.exceptions import DecodeError
 
@@ -33,3 +37,23 @@ def refuse_cut(file: BinaryIO, at: int, size: int) -> None:
     else:
         what = f"the end mark of its compressed pixels, found the end of the file after {fragments} fragments"
     raise DecodeError(f"it is cut short: expected {what}. Copy the file again.")
+
+
+def encoded_frames(dataset: Dataset, count: int) -> Iterator[bytes]:
+    """The encoded bytes of each of `count` frames.
+
+    Raises:
+        DecodeError: There are fewer.
+    """
+    offsets: Any = dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths")
+    frames = generate_frames(
+        dataset.PixelData, number_of_frames=count, extended_offsets=offsets if all(offsets) else None
+    )
+    found = 0
+    for encoded in frames:
+        if found == count:
+            return
+        found += 1
+        yield encoded
+    if found < count:
+        raise DecodeError(f"it is cut short: expected {count} frames, found {found}. Copy the file again.")

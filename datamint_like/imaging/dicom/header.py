@@ -19,6 +19,7 @@ from datamint_like.imaging.dicom.deflated import LONGEST_HEADER, deflated_from, 
 from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.encapsulated import refuse_cut as refuse_cut_items
 from datamint_like.imaging.dicom.scan import scan
+from datamint_like.imaging.dicom.syntaxes import coding_of, is_encapsulated
 from datamint_like.imaging.sniff import is_dicom
 from datamint_like.imaging.types import SourceFile
 
@@ -38,6 +39,7 @@ _NO_IMAGE = {
     "DOC": "a document (DOC), not an image",
 }
 _SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+_RETIRED = ("ARGB", "CMYK", "HSV")
 _TILED_CLASSES = ("1.2.840.10008.5.1.4.1.1.77.1.6",)
 
 
@@ -61,13 +63,26 @@ class PixelFormat:
     @property
     def compressed(self) -> bool:
         """Whether frames are encapsulated."""
-        return bool(self.syntax.is_encapsulated)
+        return is_encapsulated(self.syntax)
+
+    @property
+    def subsampled(self) -> bool:
+        """Whether two pixels of an uncompressed frame share their colour differences."""
+        return self.samples == 3 and self.photometric in ("YBR_FULL_422", "YBR_PARTIAL_422")
+
+    @property
+    def frame_length(self) -> int:
+        """Bytes of an uncompressed frame alone."""
+        return (self._frame_bits + 7) // 8
 
     @property
     def native_length(self) -> int:
         """Bytes of the uncompressed value."""
-        per_pixel = 2 if self.photometric == "YBR_FULL_422" else self.samples
-        return (self.frames * self.rows * self.columns * per_pixel * self.bits_allocated + 7) // 8
+        return (self.frames * self._frame_bits + 7) // 8
+
+    @property
+    def _frame_bits(self) -> int:
+        return self.rows * self.columns * (2 if self.subsampled else self.samples) * self.bits_allocated
 
 
 @dataclass(frozen=True)
@@ -94,11 +109,12 @@ class DicomFile:
         return _pixel_format(self.elements, self.element, self.syntax)
 
 
-def read_header(source: SourceFile) -> DicomFile:
-    """The header of an image file, nothing of its pixels.
+def read_header(source: SourceFile, *, segmentation: bool = False) -> DicomFile:
+    """The header of an image file, or of a segmentation where asked for, nothing of its pixels.
 
     Raises:
-        DecodeError: It is not DICOM, holds no image, or its header or pixels are cut short.
+        DecodeError: It is not DICOM, holds no image, is in a syntax that nothing reads, or its header or
+            pixels are cut short.
     """
     with open(source.path, "rb") as file:
         head = file.read(_HEAD)
@@ -110,7 +126,7 @@ def read_header(source: SourceFile) -> DicomFile:
             elements = Elements(found.elements, lambda: _load(source))
             result = DicomFile(source, elements, _PIXEL_TAGS[found.pixels], UID(found.syntax))
             pixels_at, deflated_at = found.pixels_at, None
-        refuse_no_image(result)
+        refuse_no_image(result, segmentation=segmentation)
         _refuse_cut(file, result.pixels, pixels_at, deflated_at)
     return result
 
@@ -138,8 +154,8 @@ def _refuse_cut(file: BinaryIO, pixels: PixelFormat, pixels_at: int, deflated_at
         )
 
 
-def read_whole(source: SourceFile, *, max_voxels: int = DEFAULT_MAX_VOXELS) -> DicomFile:
-    """The header and the encoded pixels of an image file.
+def read_whole(source: SourceFile, *, max_voxels: int = DEFAULT_MAX_VOXELS, segmentation: bool = False) -> DicomFile:
+    """The header and the encoded pixels of an image file, or of a segmentation where asked for.
 
     Raises:
         DecodeError: It is not DICOM or holds no image, or it is deflated and claims more than `max_voxels`.
@@ -149,14 +165,14 @@ def read_whole(source: SourceFile, *, max_voxels: int = DEFAULT_MAX_VOXELS) -> D
         start = deflated_from(file)
         stream: IO[bytes] = file
         if start is not None:
-            pixels = read_header(source).pixels
+            pixels = read_header(source, segmentation=segmentation).pixels
             refuse_oversized(pixels.frames * pixels.rows * pixels.columns * pixels.samples, max_voxels)
             stream = inflated(file, start, LONGEST_HEADER + pixels.native_length)
         stream.seek(0)
         dataset = pydicom.dcmread(stream, force=True)
     element = next((name for name in _PIXEL_TAGS.values() if name in dataset), "")
     result = DicomFile(source, Elements.of(dataset), element, _syntax(dataset))
-    refuse_no_image(result)
+    refuse_no_image(result, segmentation=segmentation)
     return result
 
 
@@ -176,8 +192,8 @@ def _load(source: SourceFile) -> Dataset:
         return _parsed_header(source, file)[0].dataset
 
 
-def refuse_no_image(file: DicomFile) -> None:
-    """Stop at a data set that is no image.
+def refuse_no_image(file: DicomFile, *, segmentation: bool = False) -> None:
+    """Stop at a data set that is no image, or whose syntax nothing reads; a segmentation passes where asked for.
 
     Raises:
         DecodeError: It is of another kind (SEG, RTSTRUCT, SR, ECG, ...) or holds no pixels.
@@ -186,8 +202,11 @@ def refuse_no_image(file: DicomFile) -> None:
     modality, sop_class = str(elements.get("Modality") or ""), str(elements.get("SOPClassUID") or "")
     if sop_class in _SEGMENTATION_CLASSES:
         modality = "SEG"
+    if modality == "SEG" and segmentation:
+        modality = ""
     if modality in _NO_IMAGE and (not element or modality == "SEG"):
         raise DecodeError(f"it is {_NO_IMAGE[modality]}.")
+    coding_of(file.syntax)
     if not element:
         name = UID(sop_class).name
         if name and "Image" not in name and "Rows" not in elements:
@@ -246,6 +265,10 @@ def _pixel_format(elements: Elements, element: str, syntax: UID) -> PixelFormat:
         signed=_integer(elements, "PixelRepresentation", 0) == 1,
         syntax=syntax,
     )
+    if result.photometric in _RETIRED:
+        raise DecodeError(
+            f"its pixels are {result.photometric}, which is retired and not supported. Convert it to RGB."
+        )
     if result.rows < 1 or result.columns < 1 or not 1 <= stored <= allocated or samples not in (1, 3):
         raise DecodeError(
             f"its header claims {result.rows} x {result.columns} pixels of {samples} samples and "

@@ -11,17 +11,13 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from pydicom.encaps import generate_frames
-from pydicom.pixels.processing import convert_color_space
 
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging.dicom._gdcm_process import ANSWER, REQUEST
-from datamint_like.imaging.dicom.codestreams import refuse_larger
-from datamint_like.imaging.dicom.header import DicomFile, PixelFormat
+from datamint_like.imaging.dicom.header import PixelFormat
 from datamint_like.imaging.types import Array
 
 _PROGRAM = Path(__file__).with_name("_gdcm_process.py")
@@ -104,22 +100,12 @@ atexit.register(_HELPER.close)
 os.register_at_fork(after_in_child=_HELPER.after_fork)
 
 
-def jpeg_frames(file: DicomFile) -> Iterator[Array]:
-    """Each frame as (J, I), colour as RGB (J, I, 3).
+def jpeg_frame(encoded: bytes, pixels: PixelFormat) -> Array:
+    """The frame as (J, I) or (J, I, 3), components as they were encoded.
 
     Raises:
-        DecodeError: A frame is damaged.
+        DecodeError: It is damaged.
     """
-    pixels = file.pixels
-    for encoded in generate_frames(file.dataset.PixelData, number_of_frames=pixels.frames):
-        refuse_larger(file, encoded)
-        frame = _decoded(pixels, encoded)
-        if pixels.samples == 3 and pixels.photometric in ("YBR_FULL", "YBR_FULL_422"):
-            frame = convert_color_space(frame, pixels.photometric, "RGB")
-        yield frame
-
-
-def _decoded(pixels: PixelFormat, encoded: bytes) -> Array:
     head = REQUEST.pack(
         pixels.columns,
         pixels.rows,
