@@ -40,6 +40,22 @@ def of_pydicom(name: str) -> Path:
     return Path(path)
 
 
+def name_syntax(path: Path, syntax: str) -> None:
+    """Put another syntax into the meta header: pydicom writes none that it does not know."""
+    data = path.read_bytes()
+    at = data.index(b"\x02\x00\x10\x00UI")
+    old, uid = int.from_bytes(data[at + 6 : at + 8], "little"), syntax.encode() + b"\0" * (len(syntax) % 2)
+    length = int.from_bytes(data[140:144], "little") + len(uid) - old  # of group 2, its first element
+    path.write_bytes(
+        data[:140]
+        + length.to_bytes(4, "little")
+        + data[144 : at + 6]
+        + len(uid).to_bytes(2, "little")
+        + uid
+        + data[at + 8 + old :]
+    )
+
+
 def rewritten(path: Path, syntax: str, data: bytes, target: Path) -> Path:
     """The file with other encapsulated pixels."""
     dataset = pydicom.dcmread(path)
@@ -48,8 +64,7 @@ def rewritten(path: Path, syntax: str, data: bytes, target: Path) -> Path:
     dataset["PixelData"].is_undefined_length = True
     dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
     dataset.save_as(target, implicit_vr=False, little_endian=True)
-    named = syntax.encode().ljust(len(JPEGBaseline8Bit), b"\0")  # pydicom writes no syntax that it does not know
-    target.write_bytes(target.read_bytes().replace(JPEGBaseline8Bit.encode(), named, 1))
+    name_syntax(target, syntax)
     return target
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging.dicom._gdcm_process import ANSWER, REQUEST
 from datamint_like.imaging.dicom.header import PixelFormat
+from datamint_like.imaging.dicom.syntaxes import name_of
 from datamint_like.imaging.types import Array
 
 _PROGRAM = Path(__file__).with_name("_gdcm_process.py")
@@ -121,5 +122,5 @@ def jpeg_frame(encoded: bytes, pixels: PixelFormat) -> Array:
     width = pixels.bits_allocated // 8
     shape = (pixels.rows, pixels.columns) if pixels.samples == 1 else (pixels.rows, pixels.columns, pixels.samples)
     if width not in (1, 2) or len(data) != int(np.prod(shape)) * width:
-        raise DecodeError(_DAMAGED.format(pixels.syntax.name))
+        raise DecodeError(_DAMAGED.format(name_of(pixels.syntax)))
     return np.frombuffer(data, f"<{'i' if pixels.signed else 'u'}{width}").reshape(shape)
