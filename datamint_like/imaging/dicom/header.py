@@ -207,6 +207,8 @@ def refuse_no_image(file: DicomFile, *, segmentation: bool = False) -> None:
     if modality in _NO_IMAGE and (not element or modality == "SEG"):
         raise DecodeError(f"it is {_NO_IMAGE[modality]}.")
     coding_of(file.syntax)
+    if not element and "DirectoryRecordSequence" in elements:
+        raise DecodeError("it is a directory of files (DICOMDIR), not an image.")
     if not element:
         name = UID(sop_class).name
         if name and "Image" not in name and "Rows" not in elements:
@@ -255,7 +257,7 @@ def _pixel_format(elements: Elements, element: str, syntax: UID) -> PixelFormat:
         element=element,
         rows=_integer(elements, "Rows"),
         columns=_integer(elements, "Columns"),
-        frames=max(1, _integer(elements, "NumberOfFrames", 1)),
+        frames=_integer(elements, "NumberOfFrames", 1) or 1,
         samples=samples,
         photometric=str(elements.get("PhotometricInterpretation") or ("RGB" if samples == 3 else "MONOCHROME2")),
         planar=_integer(elements, "PlanarConfiguration", 0),
@@ -269,6 +271,8 @@ def _pixel_format(elements: Elements, element: str, syntax: UID) -> PixelFormat:
         raise DecodeError(
             f"its pixels are {result.photometric}, which is retired and not supported. Convert it to RGB."
         )
+    if result.frames < 1:
+        raise DecodeError(f"its header claims {result.frames} frames.")
     if result.rows < 1 or result.columns < 1 or not 1 <= stored <= allocated or samples not in (1, 3):
         raise DecodeError(
             f"its header claims {result.rows} x {result.columns} pixels of {samples} samples and "
