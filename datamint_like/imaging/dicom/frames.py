@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from datamint_like.exceptions import DecodeError
+from datamint_like.exceptions import DecodeError, GeometryError
 from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.header import DicomFile, number, numbers
+from datamint_like.imaging.dicom.mosaic import Mosaic, mosaic_of, step_of
 
 #: SOP classes whose frames are time: ultrasound, XA, RF, and visible-light video.
 _VIDEO_CLASSES = (
@@ -39,7 +40,7 @@ class Frame:
         slope, intercept: Rescale; 1 and 0 where the header has none.
         scale: Rescale Type of a frame that is rescaled (empty where not named), None of one that is not.
         order: What sorts frames at one position: time point, acquisition time, echo, diffusion, dimension index.
-        instance: Instance number, else frame number.
+        instance: Instance number of the file, then frame number in it.
     """
 
     part: int
@@ -51,7 +52,7 @@ class Frame:
     intercept: float
     scale: str | None
     order: tuple[Any, ...]
-    instance: int
+    instance: tuple[int, int]
 
 
 def frames_of(file: DicomFile) -> list[Frame]:
@@ -59,6 +60,7 @@ def frames_of(file: DicomFile) -> list[Frame]:
 
     Raises:
         DecodeError: A geometry or rescale element is malformed, or functional groups are too few.
+        GeometryError: It is a mosaic that cannot be cut into planes.
     """
     elements, count = file.elements, file.pixels.frames
     groups = elements.items("PerFrameFunctionalGroupsSequence")
@@ -68,9 +70,10 @@ def frames_of(file: DicomFile) -> list[Frame]:
     if groups or shared is not None:
         return [_enhanced(file, n, groups[n] if groups else None, shared) for n in range(count)]
     frame = _classic(elements)
-    if count == 1:
-        return [frame]
-    return list(_repeated(frame, elements, count))
+    if count > 1:
+        return list(_repeated(frame, elements, count))
+    mosaic = mosaic_of(elements, file.pixels)
+    return [frame] if mosaic is None else _tiles(frame, elements, mosaic)
 
 
 def is_video(file: DicomFile) -> bool:
@@ -107,8 +110,24 @@ def _classic(elements: Elements) -> Frame:
             echo or 0.0,
             number(elements, "DiffusionBValue") or 0.0,
         ),
-        instance=int(number(elements, "InstanceNumber") or 0),
+        instance=(int(number(elements, "InstanceNumber") or 0), 0),
     )
+
+
+def _tiles(frame: Frame, elements: Elements, mosaic: Mosaic) -> list[Frame]:
+    """The planes of a mosaic.
+
+    Raises:
+        GeometryError: Nothing says where they lie.
+    """
+    step = step_of(elements)
+    if frame.position is None or frame.orientation is None or frame.spacing is None or step is None:
+        raise GeometryError("it is a Siemens mosaic whose header does not say where its planes lie.")
+    positions = mosaic.positions(frame.position, frame.orientation, frame.spacing, step)
+    return [
+        replace(frame, number=index, position=position, instance=(frame.instance[0], index))
+        for index, position in enumerate(positions)
+    ]
 
 
 def _repeated(frame: Frame, elements: Elements, count: int) -> Iterator[Frame]:
@@ -131,7 +150,7 @@ def _repeated(frame: Frame, elements: Elements, count: int) -> Iterator[Frame]:
             intercept=frame.intercept,
             scale=frame.scale,
             order=(),
-            instance=index,
+            instance=(frame.instance[0], index),
         )
 
 
@@ -165,7 +184,7 @@ def _enhanced(file: DicomFile, index: int, own: Elements | None, shared: Element
             number(diffusion, "DiffusionBValue") or 0.0,
             tuple(int(value) for value in dimensions),
         ),
-        instance=index,
+        instance=(int(number(file.elements, "InstanceNumber") or 0), index),
     )
 
 

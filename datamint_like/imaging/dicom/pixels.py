@@ -14,6 +14,7 @@ from datamint_like.imaging.dicom.colour import coded_colour, to_rgb
 from datamint_like.imaging.dicom.encapsulated import encoded_frames
 from datamint_like.imaging.dicom.header import DicomFile, PixelFormat
 from datamint_like.imaging.dicom.jpeg import jpeg_frame
+from datamint_like.imaging.dicom.mosaic import mosaic_of
 from datamint_like.imaging.dicom.native import inflated_frame, native_frame, native_frames
 from datamint_like.imaging.dicom.rle import rle_frame
 from datamint_like.imaging.dicom.syntaxes import Coding, coding_of, is_lossy, name_of
@@ -23,9 +24,20 @@ from datamint_like.imaging.types import Array
 def iter_frames(file: DicomFile) -> Iterator[Array]:
     """Each frame as (J, I), colour as RGB (J, I, 3), bits above Bits Stored cleared or sign-extended.
 
+    A mosaic gives its planes.
+
     Raises:
         DecodeError: Pixels are missing, damaged, or in a syntax that no codec reads.
+        GeometryError: It is a mosaic that cannot be cut into planes.
     """
+    mosaic = mosaic_of(file.elements, file.pixels)
+    if mosaic is None:
+        yield from _stored_frames(file)
+    else:
+        yield from mosaic.tiles(next(_stored_frames(file)))
+
+
+def _stored_frames(file: DicomFile) -> Iterator[Array]:
     pixels = file.pixels
     coding = coding_of(pixels.syntax)
     if not pixels.compressed:
