@@ -18,6 +18,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_data_element
 from pydicom.uid import UID
 
+from datamint_like.imaging.dicom.converted import describe
 from datamint_like.imaging.dicom.frames import Frame
 from datamint_like.imaging.dicom.header import DicomFile
 from datamint_like.imaging.dicom.plan import Plan
@@ -94,6 +95,7 @@ def multiframe_header(files: Sequence[DicomFile], planned: Plan, pixels: StoredP
     result.SharedFunctionalGroupsSequence = [_shared_groups(files, planned)]
     result.PerFrameFunctionalGroupsSequence = list(_frame_groups(files, planned))
     _set_dimensions(result)
+    describe(result, files)
     result.file_meta.MediaStorageSOPClassUID = result.SOPClassUID
     result.file_meta.MediaStorageSOPInstanceUID = result.SOPInstanceUID
     result.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
