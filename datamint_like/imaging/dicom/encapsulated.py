@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 
 from datamint_like.exceptions import DecodeError
+
+if TYPE_CHECKING:
+    from datamint_like.imaging.dicom.header import DicomFile  # which looks for cut files here
 
 _HEADER = struct.Struct("<HHL")
 _ITEM = (0xFFFE, 0xE000)
@@ -39,16 +41,15 @@ def refuse_cut(file: BinaryIO, at: int, size: int) -> None:
     raise DecodeError(f"it is cut short: expected {what}. Copy the file again.")
 
 
-def encoded_frames(dataset: Dataset, count: int) -> Iterator[bytes]:
-    """The encoded bytes of each of `count` frames.
+def encoded_frames(file: DicomFile) -> Iterator[bytes]:
+    """The encoded bytes of each frame.
 
     Raises:
         DecodeError: There are fewer.
     """
-    offsets: Any = dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths")
-    frames = generate_frames(
-        dataset.PixelData, number_of_frames=count, extended_offsets=offsets if all(offsets) else None
-    )
+    count = file.pixels.frames
+    offsets = file.elements.get("ExtendedOffsetTable"), file.elements.get("ExtendedOffsetTableLengths")
+    frames = generate_frames(file.encoded, number_of_frames=count, extended_offsets=offsets if all(offsets) else None)
     found = 0
     for encoded in frames:
         if found == count:

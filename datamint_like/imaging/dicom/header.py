@@ -87,12 +87,14 @@ class PixelFormat:
 
 @dataclass(frozen=True)
 class DicomFile:
-    """One file: its elements (without pixels after `read_header`), and which of them holds the pixels."""
+    """One file: its elements, which of them holds the pixels, and after `read_whole` its encoded value and VR."""
 
     source: SourceFile
     elements: Elements
     element: str
     syntax: UID
+    encoded: bytes = b""
+    vr: str = ""
 
     @property
     def dataset(self) -> Dataset:
@@ -161,19 +163,38 @@ def read_whole(source: SourceFile, *, max_voxels: int = DEFAULT_MAX_VOXELS, segm
         DecodeError: It is not DICOM or holds no image, or it is deflated and claims more than `max_voxels`.
     """
     with open(source.path, "rb") as file:
-        _check_start(file.read(132))
-        start = deflated_from(file)
-        stream: IO[bytes] = file
-        if start is not None:
-            pixels = read_header(source, segmentation=segmentation).pixels
-            refuse_oversized(pixels.frames * pixels.rows * pixels.columns * pixels.samples, max_voxels)
-            stream = inflated(file, start, LONGEST_HEADER + pixels.native_length)
-        stream.seek(0)
-        dataset = pydicom.dcmread(stream, force=True)
-    element = next((name for name in _PIXEL_TAGS.values() if name in dataset), "")
-    result = DicomFile(source, Elements.of(dataset), element, _syntax(dataset))
+        head = file.read(_HEAD)
+        _check_start(head)
+        found = scan(head)
+        if found is not None and found.pixels in _PIXEL_TAGS:
+            size = os.fstat(file.fileno()).st_size - found.pixels_at
+            file.seek(found.pixels_at)
+            encoded = file.read(max(0, size if found.length is None else min(size, found.length)))
+            elements = Elements(found.elements, lambda: _load(source))
+            result = DicomFile(source, elements, _PIXEL_TAGS[found.pixels], UID(found.syntax), encoded, found.vr)
+        else:
+            result = _parsed_whole(source, file, max_voxels, segmentation)
     refuse_no_image(result, segmentation=segmentation)
     return result
+
+
+def _parsed_whole(source: SourceFile, file: BinaryIO, max_voxels: int, segmentation: bool) -> DicomFile:
+    """The file by the full parser.
+
+    Raises:
+        DecodeError: It is deflated and claims more than `max_voxels`.
+    """
+    start = deflated_from(file)
+    stream: IO[bytes] = file
+    if start is not None:
+        pixels = read_header(source, segmentation=segmentation).pixels
+        refuse_oversized(pixels.frames * pixels.rows * pixels.columns * pixels.samples, max_voxels)
+        stream = inflated(file, start, LONGEST_HEADER + pixels.native_length)
+    stream.seek(0)
+    dataset = pydicom.dcmread(stream, force=True)
+    element = next((name for name in _PIXEL_TAGS.values() if name in dataset), "")
+    value, vr = (dataset[element].value, dataset[element].VR) if element else (b"", "")
+    return DicomFile(source, Elements.of(dataset), element, _syntax(dataset), value, vr)
 
 
 def _parsed_header(source: SourceFile, file: BinaryIO) -> tuple[DicomFile, int, int | None]:

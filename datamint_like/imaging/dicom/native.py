@@ -22,8 +22,7 @@ def native_frames(file: DicomFile) -> Iterator[Array]:
         DecodeError: The file ends inside its pixels.
     """
     pixels = file.pixels
-    element = file.dataset[pixels.element]
-    data: bytes = element.value
+    data = file.encoded
     if len(data) < pixels.native_length:
         raise DecodeError(
             f"it is cut short: expected {pixels.native_length:,} bytes of pixels, found {len(data):,}. "
@@ -32,7 +31,7 @@ def native_frames(file: DicomFile) -> Iterator[Array]:
     length, full = pixels.frame_length, pixels.rows * pixels.columns * 3 * pixels.bits_allocated // 8
     if pixels.subsampled and len(data) >= pixels.frames * full:
         length = full  # its label says 4:2:2, its pixels do not
-    if pixels.bits_allocated <= 8 and element.VR == "OW" and pixels.syntax == ExplicitVRBigEndian:
+    if pixels.bits_allocated <= 8 and file.vr == "OW" and pixels.syntax == ExplicitVRBigEndian:
         data = np.frombuffer(data, "<u2", count=len(data) // 2).byteswap().tobytes()  # words of two bytes are swapped
     for index in range(pixels.frames):
         yield _bits(data, pixels, index) if pixels.bits_allocated == 1 else _words(data, pixels, index * length, length)

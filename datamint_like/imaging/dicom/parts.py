@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pydicom.dataset import Dataset
-
 from datamint_like.imaging.dicom.concatenation import Member, member_of
+from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.frames import Frame, frames_of
 from datamint_like.imaging.dicom.header import DicomFile, PixelFormat
 from datamint_like.imaging.dicom.luts import Lut, modality_lut
@@ -25,7 +24,7 @@ class PartHeader:
         modality: As the header has it, empty where it has none.
         lut: Its modality LUT.
         padding: Stored values that mean "no pixel".
-        palette: The data set with the palette of a PALETTE COLOR file.
+        palette: The elements with the palette of a PALETTE COLOR file.
         member: Its place in a concatenation.
     """
 
@@ -36,7 +35,7 @@ class PartHeader:
     modality: str
     lut: Lut | None
     padding: Range | None
-    palette: Dataset | None
+    palette: Elements | None
     member: Member | None = None
 
 
@@ -56,7 +55,7 @@ def part_header(file: DicomFile) -> PartHeader:
         modality=str(file.elements.get("Modality") or ""),
         lut=modality_lut(file),
         padding=_padding(file),
-        palette=file.dataset if file.pixels.photometric == "PALETTE COLOR" else None,
+        palette=file.elements if file.pixels.photometric == "PALETTE COLOR" else None,
         member=member_of(file),
     )
 

@@ -44,7 +44,7 @@ def _stored_frames(file: DicomFile) -> Iterator[Array]:
         for frame in native_frames(file):
             yield _clean(to_rgb(frame, pixels, pixels.photometric), pixels)
         return
-    for encoded in encoded_frames(file.dataset, pixels.frames):
+    for encoded in encoded_frames(file):
         colour = coded_colour(encoded, pixels) if coding == "jpeg" else pixels.photometric
         yield _clean(to_rgb(_decoded(encoded, pixels, coding), pixels, colour), pixels)
 
