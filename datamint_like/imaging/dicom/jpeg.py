@@ -7,6 +7,8 @@ It starts with the first frame (about 0.1 s) and serves all later ones of this p
 from __future__ import annotations
 
 import atexit
+import contextlib
+import fcntl
 import os
 import subprocess
 import sys
@@ -22,6 +24,7 @@ from datamint_like.imaging.dicom.syntaxes import name_of
 from datamint_like.imaging.types import Array
 
 _PROGRAM = Path(__file__).with_name("_gdcm_process.py")
+_PIPE = 1 << 20
 _LONGEST_FRAME_S = 60.0
 _DAMAGED = "its pixels ({}) cannot be decoded by gdcm: they are damaged. Copy the file again."
 
@@ -77,6 +80,9 @@ class _Helper:
                 stderr=subprocess.DEVNULL,
             )
             self._owner = os.getpid()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    _widen(pipe.fileno())
         return self._process
 
     def _end(self) -> None:
@@ -87,6 +93,13 @@ class _Helper:
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
                     _close(pipe)
+
+
+def _widen(descriptor: int) -> None:
+    """Let a pipe hold a whole frame where the system can, so that the two processes seldom wait for each other."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # the limit of the user for all pipes together
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE)
 
 
 def _close(pipe: object) -> None:
