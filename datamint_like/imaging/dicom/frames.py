@@ -24,6 +24,8 @@ _VIDEO_CLASSES = (
 _NO_VIDEO_CLASSES = ("1.2.840.10008.5.1.4.1.1.3.1.1",)
 #: Smallest sine between rows and columns.
 _SPANS_A_PLANE = 0.1
+#: Smallest z of the normal of a plane that is axial.
+_AXIAL = 0.999
 _FRAME_TIME_TAGS = (0x00181063, 0x00181065)
 
 
@@ -132,19 +134,13 @@ def _tiles(frame: Frame, elements: Elements, mosaic: Mosaic) -> list[Frame]:
 
 def _repeated(frame: Frame, elements: Elements, count: int) -> Iterator[Frame]:
     """Frames of a multi-frame file without functional groups: placed only by RT Dose's frame offsets."""
-    offsets = numbers(elements, "GridFrameOffsetVector", count)
-    placed = frame.position is not None and frame.orientation is not None and offsets is not None
+    positions = _grid_positions(frame, elements, count)
     for index in range(count):
-        position = None
-        if placed and frame.position and frame.orientation and offsets:
-            normal = cross(frame.orientation[:3], frame.orientation[3:])
-            relative = offsets[index] - offsets[0] if offsets[0] == 0 else offsets[index] - frame.position[2]
-            position = tuple(at + along * relative for at, along in zip(frame.position, normal, strict=True))
         yield Frame(
             part=frame.part,
             number=index,
-            position=position,
-            orientation=frame.orientation if placed else None,
+            position=None if positions is None else positions[index],
+            orientation=None if positions is None else frame.orientation,
             spacing=frame.spacing,
             slope=frame.slope,
             intercept=frame.intercept,
@@ -152,6 +148,24 @@ def _repeated(frame: Frame, elements: Elements, count: int) -> Iterator[Frame]:
             order=(),
             instance=(frame.instance[0], index),
         )
+
+
+def _grid_positions(frame: Frame, elements: Elements, count: int) -> list[tuple[float, ...]] | None:
+    """Where the planes of a dose grid lie (PS3.3 C.8.8.3.2), or None where the file is none.
+
+    Offsets are mm along the normal from the first plane, or, where the first is not 0 but the z of the header's
+    position, the z of each plane.
+    """
+    offsets = numbers(elements, "GridFrameOffsetVector", count)
+    if frame.position is None or frame.orientation is None or offsets is None:
+        return None
+    normal = cross(frame.orientation[:3], frame.orientation[3:])
+    if offsets[0] != 0.0 and offsets[0] == frame.position[2] and abs(normal[2]) > _AXIAL:
+        return [(*frame.position[:2], offset) for offset in offsets]
+    first = frame.position
+    return [
+        tuple(at + along * (offset - offsets[0]) for at, along in zip(first, normal, strict=True)) for offset in offsets
+    ]
 
 
 def _enhanced(file: DicomFile, index: int, own: Elements | None, shared: Elements | None) -> Frame:
