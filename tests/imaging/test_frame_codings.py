@@ -310,6 +310,18 @@ def test_a_jpeg_of_rgb_components_stays_rgb(label: str, says: int | None, tmp_pa
     assert np.abs(frames(path)[0].astype(int) - rgb).max() <= 10
 
 
+def test_a_jpeg_of_8_bits_under_a_header_of_16_is_read(tmp_path: Path):
+    from PIL import Image
+
+    gray = smooth()[..., 0]
+    target = io.BytesIO()
+    Image.fromarray(gray).save(target, "JPEG", quality=95)
+    data = target.getvalue()
+    native = write_slice(tmp_path / "a.dcm", gray.astype(np.uint16), BitsStored=12, Modality="OT")
+    path = rewritten(native, JPEGBaseline8Bit, encapsulate([data + b"\0" * (len(data) % 2)]), tmp_path / "b.dcm")
+    assert np.array_equal(frames(path)[0], np.asarray(Image.open(io.BytesIO(data))))
+
+
 @pytest.mark.parametrize("planar", [0, 1])
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless, "1.2.840.10008.1.2.4.90"])
 def test_colour_of_16_bits_keeps_every_bit(planar: int, syntax: str, tmp_path: Path):

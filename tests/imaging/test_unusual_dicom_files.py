@@ -166,6 +166,15 @@ def test_bits_are_taken_from_where_the_header_says(stored: int, high: int, signe
     assert np.array_equal(values(path)[0], truth)
 
 
+@pytest.mark.parametrize("high", [0, 3, 16, 300])
+def test_a_high_bit_that_cannot_be_is_the_last_stored_one(high: int, tmp_path: Path):
+    path = plain(tmp_path, BitsStored=12)
+    dataset = pydicom.dcmread(path)
+    dataset.HighBit = high
+    dataset.save_as(path)
+    assert np.array_equal(values(path)[0], PIXELS)
+
+
 def test_padding_outside_the_stored_bits_is_a_value_within_them(tmp_path: Path):
     """GE writes -2000 into signed 16 bit and names it as padding: nothing is cut from it."""
     pixels = np.array([[-2000, 0, 1000]], np.int16)

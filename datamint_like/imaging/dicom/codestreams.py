@@ -67,6 +67,11 @@ def claimed_size(encoded: bytes) -> tuple[int, int, int] | None:
     return max(0, bottom - top), max(0, right - left), components
 
 
+def jpeg_precision(encoded: bytes) -> int | None:
+    """Bits of a sample by a JPEG frame, or None where it does not say."""
+    return next((body[0] for marker, body in _segments(encoded) if marker in _FRAME_STARTS and body), None)
+
+
 def jpeg_colour(encoded: bytes) -> JpegColour:
     """What the markers before the first scan say of colour (ITU-T T.81 B.2.2, T.871, T.872 6.5.3)."""
     transform, jfif, components, factors = None, False, b"", b""

@@ -274,6 +274,7 @@ def _pixel_format(elements: Elements, element: str, syntax: UID) -> PixelFormat:
     allocated = _integer(elements, "BitsAllocated")
     stored = _integer(elements, "BitsStored", allocated)
     samples = _integer(elements, "SamplesPerPixel", 1)
+    high = _integer(elements, "HighBit", stored - 1)
     result = PixelFormat(
         element=element,
         rows=_integer(elements, "Rows"),
@@ -284,7 +285,7 @@ def _pixel_format(elements: Elements, element: str, syntax: UID) -> PixelFormat:
         planar=_integer(elements, "PlanarConfiguration", 0),
         bits_allocated=allocated,
         bits_stored=stored,
-        high_bit=_integer(elements, "HighBit", stored - 1),
+        high_bit=high if stored - 1 <= high < allocated else stored - 1,
         signed=_integer(elements, "PixelRepresentation", 0) == 1,
         syntax=syntax,
     )

@@ -19,6 +19,7 @@ import numpy as np
 
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging.dicom._gdcm_process import ANSWER, REQUEST
+from datamint_like.imaging.dicom.codestreams import jpeg_precision
 from datamint_like.imaging.dicom.header import PixelFormat
 from datamint_like.imaging.dicom.syntaxes import name_of
 from datamint_like.imaging.types import Array
@@ -120,19 +121,22 @@ def jpeg_frame(encoded: bytes, pixels: PixelFormat) -> Array:
     Raises:
         DecodeError: It is damaged.
     """
+    allocated, stored = pixels.bits_allocated, pixels.bits_stored
+    if allocated > 8 and (jpeg_precision(encoded) or allocated) <= 8:
+        allocated = stored = 8  # the header describes what was there before it was compressed
     head = REQUEST.pack(
         pixels.columns,
         pixels.rows,
         pixels.samples,
-        pixels.bits_allocated,
-        pixels.bits_stored,
+        allocated,
+        stored,
         int(pixels.signed),
         pixels.photometric.encode()[:16],
         str(pixels.syntax).encode(),
         len(encoded),
     )
     data = _HELPER.ask(head, encoded)
-    width = pixels.bits_allocated // 8
+    width = allocated // 8
     shape = (pixels.rows, pixels.columns) if pixels.samples == 1 else (pixels.rows, pixels.columns, pixels.samples)
     if width not in (1, 2) or len(data) != int(np.prod(shape)) * width:
         raise DecodeError(_DAMAGED.format(name_of(pixels.syntax)))
