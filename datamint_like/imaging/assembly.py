@@ -18,8 +18,8 @@ def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[
     """The resources that these files make, and the files left out, each with its reason.
 
     DICOM files of one patient, series, frame of reference, size and orientation make one resource whose parts
-    are ordered along the normal. Multi-frame files and pictures without a place stay alone. Nothing is raised for a bad
-    file: it is left out, and the rest goes on. The result does not depend on the order of `paths`.
+    are ordered along the normal; multi-frame files where they make one grid. Pictures without a place stay alone.
+    Nothing is raised for a bad file: it is left out, and the rest goes on. `paths` may be in any order.
 
     Args:
         paths: Files, in any order.
