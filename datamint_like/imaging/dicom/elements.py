@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset
 from datamint_like.imaging.dicom.scan import scan_items
 
 _PADDING = " \0"
+_MOST_ITEMS = 1 << 20
 #: Encoded value and whether it is little endian, to a plain value.
 Parser = Callable[[bytes, bool], Any]
 
@@ -69,18 +70,18 @@ class Elements:
                 pass  # pydicom knows more: character sets, other lengths, and what is really malformed
         return _or_none(self.dataset[tag].value)
 
-    def items(self, keyword: str) -> Sequence[Elements]:
-        """The items of a sequence; empty where it is absent."""
+    def items(self, keyword: str, *, most: int = _MOST_ITEMS) -> Sequence[Elements]:
+        """The items of a sequence, no more than `most`; empty where it is absent."""
         tag = _known(keyword)[0]
         element = self._stored.get(tag)
         if type(element) is tuple:
-            found = scan_items(element[1], implicit=element[0] is None)
+            found = scan_items(element[1], implicit=element[0] is None, most=most)
         elif type(element) is RawDataElement and element.is_little_endian:
-            found = scan_items(element.value or b"", implicit=element.is_implicit_VR)
+            found = scan_items(element.value or b"", implicit=element.is_implicit_VR, most=most)
         else:
             found = None
         if found is None:
-            return [Elements.of(item) for item in self.get(keyword) or ()]
+            return [Elements.of(item) for item in (self.get(keyword) or ())[:most]]
         return [Elements(item, partial(self._item, tag, index)) for index, item in enumerate(found)]
 
     def _item(self, tag: int, index: int) -> Dataset:
@@ -89,7 +90,7 @@ class Elements:
 
     def first(self, keyword: str) -> Elements | None:
         """The first item of a sequence, or None."""
-        found = self.items(keyword)
+        found = self.items(keyword, most=1)
         return found[0] if found else None
 
 

@@ -14,22 +14,28 @@ if TYPE_CHECKING:
     from datamint_like.imaging.dicom.header import DicomFile  # which looks for cut files here
 
 _HEADER = struct.Struct("<HHL")
-_ITEM = (0xFFFE, 0xE000)
+_ITEM, _END = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 
 
-def refuse_cut(file: BinaryIO, at: int, size: int) -> None:
+def refuse_cut(file: BinaryIO, at: int, size: int, frames: int) -> None:
     """Stop at a file of `size` bytes that ends inside the compressed pixels whose items start at `at`.
 
     Items in disorder are damage of another kind, which decoding names.
 
     Raises:
-        DecodeError: An item is not whole, or the file ends before the sequence delimiter.
+        DecodeError: An item is not whole, the file ends before the sequence delimiter, or there are fewer
+            fragments than frames.
     """
     items = 0
     while at + _HEADER.size <= size:
         file.seek(at)
         group, element, length = _HEADER.unpack(file.read(_HEADER.size))
         if (group, element) != _ITEM:
+            if (group, element) == _END and items - 1 < frames:
+                raise DecodeError(
+                    f"it is cut short: expected {frames:,} frames of compressed pixels, found {max(0, items - 1):,} "
+                    "fragments. Copy the file again."
+                )
             return
         at += _HEADER.size + length
         items += 1

@@ -65,7 +65,7 @@ def frames_of(file: DicomFile) -> list[Frame]:
         GeometryError: It is a mosaic that cannot be cut into planes.
     """
     elements, count = file.elements, file.pixels.frames
-    groups = elements.items("PerFrameFunctionalGroupsSequence")
+    groups = elements.items("PerFrameFunctionalGroupsSequence", most=count)
     shared = elements.first("SharedFunctionalGroupsSequence")
     if groups and len(groups) < count:
         raise DecodeError(f"its header claims {count} frames but describes {len(groups)}.")

@@ -39,6 +39,8 @@ _NO_IMAGE = {
     "DOC": "a document (DOC), not an image",
 }
 _SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+#: Frames of a file at most: what is kept for each must not fill the memory.
+_MOST_FRAMES = 1 << 20
 _RETIRED = ("ARGB", "CMYK", "HSV")
 _TILED_CLASSES = ("1.2.840.10008.5.1.4.1.1.77.1.6",)
 
@@ -141,7 +143,7 @@ def _refuse_cut(file: BinaryIO, pixels: PixelFormat, pixels_at: int, deflated_at
     """
     size = os.fstat(file.fileno()).st_size
     if pixels.compressed:
-        refuse_cut_items(file, pixels_at, size)
+        refuse_cut_items(file, pixels_at, size, pixels.frames)
         return
     if deflated_at is None:
         left = size - pixels_at
@@ -293,8 +295,8 @@ def _pixel_format(elements: Elements, element: str, syntax: UID) -> PixelFormat:
         raise DecodeError(
             f"its pixels are {result.photometric}, which is retired and not supported. Convert it to RGB."
         )
-    if result.frames < 1:
-        raise DecodeError(f"its header claims {result.frames} frames.")
+    if not 1 <= result.frames <= _MOST_FRAMES:
+        raise DecodeError(f"its header claims {result.frames:,} frames, which no image has.")
     if result.rows < 1 or result.columns < 1 or not 1 <= stored <= allocated or samples not in (1, 3):
         raise DecodeError(
             f"its header claims {result.rows} x {result.columns} pixels of {samples} samples and "

@@ -82,11 +82,13 @@ def scan(head: bytes) -> Scan | None:
     )
 
 
-def scan_items(data: bytes, *, implicit: bool) -> list[dict[int, Encoded]] | None:
-    """The elements of each item of a little-endian sequence, or None where a full parser has to look."""
+def scan_items(data: bytes, *, implicit: bool, most: int) -> list[dict[int, Encoded]] | None:
+    """The elements of the first `most` items of a sequence, or None where a full parser has to look."""
     items: list[dict[int, Encoded]] = []
     at = 0
     while at + 8 <= len(data):
+        if len(items) == most:
+            return items
         group, element, length = _IMPLICIT(data, at)
         tag, at = group << 16 | element, at + 8
         if tag == _SEQUENCE_END:
