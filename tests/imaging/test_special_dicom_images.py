@@ -193,3 +193,50 @@ def test_the_window_of_a_monochrome1_radiograph_shows_what_the_header_means(real
         )
         expected = 1 - np.clip((stored - (center - 0.5)) / (width - 1) + 0.5, 0, 1)
     assert np.allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("step", [4.0, -4.0])
+def test_a_reconstructed_nuclear_volume_lies_by_its_detector_and_slice_spacing(step: float, tmp_path: Path):
+    """PS3.3 C.8.4.15: the spacing between slices is negative where they go against the normal."""
+    pixels = np.arange(3 * 4 * 5, dtype=np.uint16).reshape(3, 4, 5)
+    path = write_frames(
+        tmp_path / "nm.dcm",
+        pixels,
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.20",
+        Modality="NM",
+        ImageType=["ORIGINAL", "PRIMARY", "RECON TOMO", "EMISSION"],
+        ImagePositionPatient=None,
+        ImageOrientationPatient=None,
+        PixelSpacing=[2, 3],
+        SpacingBetweenSlices=step,
+        FrameIncrementPointer=0x00540080,
+        SliceVector=[1, 2, 3],
+        RescaleSlope=None,
+        RescaleIntercept=None,
+    )
+    dataset = pydicom.dcmread(path)
+    detector = pydicom.Dataset()
+    detector.ImagePositionPatient, detector.ImageOrientationPatient = [-10, 20, 30], [1, 0, 0, 0, 1, 0]
+    dataset.DetectorInformationSequence = [detector]
+    dataset.save_as(path)
+    facts = probe([path])
+    assert (facts.kind, facts.shape) == ("volume", (3, 4, 5))
+    assert facts.affine is not None
+    assert np.allclose(facts.affine.matrix @ [1, 0, 0, 1], [10, -20, 30 + step, 1])
+    if step > 0:
+        image = sitk.ReadImage(str(path))
+        assert np.allclose(np.array(image.GetOrigin()) * [-1, -1, 1], facts.affine.origin)
+        assert np.allclose(image.GetSpacing()[::-1], facts.affine.spacing)
+        assert np.array_equal(sitk.GetArrayFromImage(image), values(path)[0])
+
+
+def test_projections_of_a_nuclear_study_have_no_place(tmp_path: Path):
+    path = write_frames(
+        tmp_path / "nm.dcm",
+        np.zeros((3, 4, 5), np.uint16),
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.20",
+        Modality="NM",
+        ImageType=["ORIGINAL", "PRIMARY", "TOMO", "EMISSION"],
+        SpacingBetweenSlices=4,
+    )
+    assert probe([path]).affine is None

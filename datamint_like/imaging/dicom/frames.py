@@ -24,6 +24,7 @@ _VIDEO_CLASSES = (
 _NO_VIDEO_CLASSES = ("1.2.840.10008.5.1.4.1.1.3.1.1",)
 #: Smallest sine between rows and columns.
 _SPANS_A_PLANE = 0.1
+_NUCLEAR = "1.2.840.10008.5.1.4.1.1.20"
 #: Smallest z of the normal of a plane that is axial.
 _AXIAL = 0.999
 _FRAME_TIME_TAGS = (0x00181063, 0x00181065)
@@ -93,8 +94,11 @@ def is_video(file: DicomFile) -> bool:
 
 
 def _classic(elements: Elements) -> Frame:
-    """The frame of a file that describes it in its root."""
-    position, orientation = numbers(elements, "ImagePositionPatient", 3), _orientation(elements)
+    """The frame of a file that describes it in its root, a nuclear one in its detector (PS3.3 C.8.4.11)."""
+    place: Elements | None = elements
+    if elements.get("SOPClassUID") == _NUCLEAR and "ImagePositionPatient" not in elements:
+        place = elements.first("DetectorInformationSequence")
+    position, orientation = numbers(place, "ImagePositionPatient", 3), _orientation(place)
     slope, intercept = _rescale(elements)
     echo = number(elements, "EchoTime")
     return Frame(
@@ -133,8 +137,8 @@ def _tiles(frame: Frame, elements: Elements, mosaic: Mosaic) -> list[Frame]:
 
 
 def _repeated(frame: Frame, elements: Elements, count: int) -> Iterator[Frame]:
-    """Frames of a multi-frame file without functional groups: placed only by RT Dose's frame offsets."""
-    positions = _grid_positions(frame, elements, count)
+    """Frames of a multi-frame file without functional groups; dose grids and nuclear volumes place them."""
+    positions = _grid_positions(frame, elements, count) or _nuclear_positions(frame, elements, count)
     for index in range(count):
         yield Frame(
             part=frame.part,
@@ -166,6 +170,22 @@ def _grid_positions(frame: Frame, elements: Elements, count: int) -> list[tuple[
     return [
         tuple(at + along * (offset - offsets[0]) for at, along in zip(first, normal, strict=True)) for offset in offsets
     ]
+
+
+def _nuclear_positions(frame: Frame, elements: Elements, count: int) -> list[tuple[float, ...]] | None:
+    """Where the planes of a reconstructed nuclear volume lie (PS3.3 C.8.4.15), or None where the file is none."""
+    step = number(elements, "SpacingBetweenSlices")
+    if elements.get("SOPClassUID") != _NUCLEAR or "RECON TOMO" not in (elements.get("ImageType") or ()) or not step:
+        return None
+    if frame.position is None or frame.orientation is None:
+        return None
+    normal = cross(frame.orientation[:3], frame.orientation[3:])
+    first = frame.position
+    numbered = elements.get("SliceVector")
+    places = [int(n) - 1 for n in numbered] if isinstance(numbered, Sequence) else list(range(count))
+    if len(places) != count:
+        return None
+    return [tuple(at + along * step * n for at, along in zip(first, normal, strict=True)) for n in places]
 
 
 def _enhanced(file: DicomFile, index: int, own: Elements | None, shared: Elements | None) -> Frame:
