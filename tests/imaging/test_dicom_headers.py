@@ -18,7 +18,7 @@ from datamint_like.imaging import Group, assemble, probe
 from datamint_like.imaging.dicom import header as header_module
 from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.header import read_header
-from datamint_like.imaging.dicom.scan import scan
+from datamint_like.imaging.dicom.scan import scan, scan_file
 from datamint_like.imaging.types import SourceFile
 
 from .dicom_files import write_slice, write_stack
@@ -193,6 +193,25 @@ def test_damaged_bytes_never_lead_the_fast_look_astray(seed: int, count: int, si
 
 
 WHOLE = next((Path(__file__).parents[2] / "datamint_like/demo/images/ct_philips").iterdir()).read_bytes()
+
+
+def test_a_long_header_is_looked_at_as_far_as_it_goes(tmp_path: Path):
+    path = write_slice(tmp_path / "a.dcm", np.zeros((300, 300), np.int16))
+    with path.open("rb") as file:
+        head, found = scan_file(file)
+    assert found is not None
+    assert len(head) == 1 << 16  # of 180 kB
+    dataset = pydicom.dcmread(path)
+    dataset.add_new(0x00091001, "UN", b"x" * 300_000)
+    dataset.save_as(path)
+    with path.open("rb") as file:
+        head, found = scan_file(file)
+    assert found is not None
+    assert found.pixels_at > 300_000
+    assert probe([path]).shape == (1, 300, 300)
+    path.write_bytes(path.read_bytes()[:200_000])
+    with path.open("rb") as file:
+        assert scan_file(file)[1] is None
 
 
 def test_a_deep_sequence_ends_no_process(tmp_path: Path):

@@ -18,14 +18,12 @@ from datamint_like.imaging._reading_errors import refuse_oversized
 from datamint_like.imaging.dicom.deflated import LONGEST_HEADER, deflated_from, inflated, inflated_length
 from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.encapsulated import refuse_cut as refuse_cut_items
-from datamint_like.imaging.dicom.scan import scan
+from datamint_like.imaging.dicom.scan import scan_file
 from datamint_like.imaging.dicom.syntaxes import coding_of, is_encapsulated
 from datamint_like.imaging.sniff import is_dicom
 from datamint_like.imaging.types import SourceFile
 
 _PIXEL_TAGS = {0x7FE00010: "PixelData", 0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData"}
-#: Bytes of a file in which its header is looked for before the file is parsed.
-_HEAD = 1 << 16
 _NO_IMAGE = {
     "SEG": "a segmentation (SEG), not an image",
     "RTSTRUCT": "a structure set (RTSTRUCT), not an image",
@@ -121,9 +119,8 @@ def read_header(source: SourceFile, *, segmentation: bool = False) -> DicomFile:
             pixels are cut short.
     """
     with open(source.path, "rb") as file:
-        head = file.read(_HEAD)
+        head, found = scan_file(file)
         _check_start(head)
-        found = scan(head)
         if found is None or found.pixels not in _PIXEL_TAGS:
             result, pixels_at, deflated_at = _parsed_header(source, file)
         else:
@@ -165,9 +162,8 @@ def read_whole(source: SourceFile, *, max_voxels: int = DEFAULT_MAX_VOXELS, segm
         DecodeError: It is not DICOM or holds no image, or it is deflated and claims more than `max_voxels`.
     """
     with open(source.path, "rb") as file:
-        head = file.read(_HEAD)
+        head, found = scan_file(file)
         _check_start(head)
-        found = scan(head)
         if found is not None and found.pixels in _PIXEL_TAGS:
             size = os.fstat(file.fileno()).st_size - found.pixels_at
             file.seek(found.pixels_at)

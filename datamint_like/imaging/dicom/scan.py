@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from pydicom.uid import (
     AllTransferSyntaxes,
@@ -27,6 +28,8 @@ _ITEM, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD
 _STOP_TAG, _STOP = 0xFFFFFFFF, b"\xff" * 12
 _ITEM_END = b"\xfe\xff\x0d\xe0"
 _META_START, _META_END = 132, 0x00030000
+#: Bytes in which a header is looked for: nearly all are in the first, those of enhanced files in some more.
+_SHORT_HEAD, _LONGEST_HEAD = 1 << 16, 1 << 24
 _PIXELS_FROM = 0x7FE00008
 _SYNTAX = 0x00020010
 #: Syntaxes whose header is in little endian and as it is.
@@ -57,8 +60,32 @@ class Scan:
     length: int | None
 
 
+class _RunsOutError(Exception):
+    """The bytes end before what is looked for."""
+
+
+def scan_file(file: BinaryIO) -> tuple[bytes, Scan | None]:
+    """The start of a file, and its elements where its first megabytes show them; more is read only where they go on."""
+    file.seek(0)
+    head = file.read(_SHORT_HEAD)
+    while True:
+        try:
+            return head, _scan(head)
+        except _RunsOutError:
+            if len(head) >= _LONGEST_HEAD or not (more := file.read(7 * len(head))):
+                return head, None
+            head += more
+
+
 def scan(head: bytes) -> Scan | None:
     """The elements of a file that starts with `head`, or None where a full parser has to look."""
+    try:
+        return _scan(head)
+    except _RunsOutError:
+        return None
+
+
+def _scan(head: bytes) -> Scan | None:
     meta = _walk(head, _META_START, implicit=False, stop=_META_END) if head[128:132] == b"DICM" else None
     if meta is None:
         return None
@@ -84,6 +111,13 @@ def scan(head: bytes) -> Scan | None:
 
 def scan_items(data: bytes, *, implicit: bool, most: int) -> list[dict[int, Encoded]] | None:
     """The elements of the first `most` items of a sequence, or None where a full parser has to look."""
+    try:
+        return _items(data, implicit, most)
+    except _RunsOutError:
+        return None
+
+
+def _items(data: bytes, implicit: bool, most: int) -> list[dict[int, Encoded]] | None:
     items: list[dict[int, Encoded]] = []
     at = 0
     while at + 8 <= len(data):
@@ -127,7 +161,7 @@ def _walk(data: bytes, at: int, *, implicit: bool, stop: int) -> tuple[dict[int,
             end = body + length
             found[tag] = None if vr is None else vr.decode("ascii"), data[body:end]
         at, last = end, tag
-    return None
+    raise _RunsOutError
 
 
 def _header(data: bytes, at: int, implicit: bool) -> tuple[int, bytes | None, int, int]:
@@ -157,7 +191,7 @@ def _after_sequence(data: bytes, at: int, implicit: bool) -> int | None:
         if after is None:
             return None
         at = after
-    return None
+    raise _RunsOutError
 
 
 def _after_item(data: bytes, at: int, implicit: bool) -> int | None:
@@ -166,7 +200,7 @@ def _after_item(data: bytes, at: int, implicit: bool) -> int | None:
         if data[at : at + 4] == _ITEM_END:
             return at + 8
         if at + 12 > len(data):
-            return None
+            raise _RunsOutError
         _, vr, length, body = _header(data, at, implicit)
         if vr is not None and vr not in _SHORT and vr not in _LONG:
             return None
@@ -177,4 +211,4 @@ def _after_item(data: bytes, at: int, implicit: bool) -> int | None:
         if after is None:
             return None
         at = after
-    return None
+    raise _RunsOutError
