@@ -65,7 +65,9 @@ def derive_multiframe(
     kind = b"OB" if pixels.bits_allocated == 8 else b"OW"
     target.write(_PIXEL_DATA + kind + b"\0\0" + struct.pack("<I", length + length % 2))
     for frame, raw in _frames_in_order(sources, planned):
-        target.write(_stored_frame(raw, frame, planned, pixels).tobytes())
+        with reading(sources[frame.part]):
+            stored = _stored_frame(raw, frame, planned, pixels)
+        target.write(stored.tobytes())
     target.write(b"\0" * (length % 2))
 
 
