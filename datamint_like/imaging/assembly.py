@@ -8,7 +8,8 @@ from pathlib import Path
 
 from datamint_like.exceptions import DecodeError, GeometryError
 from datamint_like.imaging._reading_errors import reading
-from datamint_like.imaging.dicom.header import annotation_kind, read_header
+from datamint_like.imaging.dicom.classes import annotation_kind
+from datamint_like.imaging.dicom.header import read_header
 from datamint_like.imaging.dicom.plan import plan_parts
 from datamint_like.imaging.dicom.series import Series, SliceFile, group_series, slice_file
 from datamint_like.imaging.masks.references import references_of
@@ -21,10 +22,10 @@ def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[
     """The resources that these files make, and the files left out, each with its reason.
 
     DICOM files of one patient, series, frame of reference, size and orientation make one resource whose parts
-    are ordered along the normal. Multi-frame files and pictures without a place stay alone. A NIfTI header and the
-    image of the same name make one resource. Nothing is raised for a bad file: it is left out, and the rest goes on.
-    Segmentations and structure sets are annotations of resources, which need not be among the files. The result does
-    not depend on the order of `paths`.
+    are ordered along the normal; multi-frame files where they make one grid. Pictures without a place stay alone. A
+    NIfTI header and the image of the same name make one resource. Nothing is raised for a bad file: it is left out,
+    and the rest goes on. Segmentations and structure sets are annotations of resources, which need not be among the
+    files. `paths` may be in any order.
 
     Args:
         paths: Files, in any order.

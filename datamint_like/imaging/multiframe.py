@@ -7,7 +7,7 @@ lies. The parts stay the original; this is what a download as one file gives.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +17,7 @@ from datamint_like.exceptions import DecodeError
 from datamint_like.imaging._reading_errors import reading
 from datamint_like.imaging._sources import sources_of
 from datamint_like.imaging.dicom.enhanced import StoredPixels, multiframe_header
+from datamint_like.imaging.dicom.frames import Frame
 from datamint_like.imaging.dicom.header import DicomFile, read_header, read_whole
 from datamint_like.imaging.dicom.pixels import iter_frames
 from datamint_like.imaging.dicom.plan import Plan, plan_of
@@ -52,17 +53,18 @@ def derive_multiframe(
     planned = plan_of(files)
     with reading(sources[0]):
         pixels = _storage(files, planned)
-        frame_size = files[0].pixels.rows * files[0].pixels.columns * pixels.samples * pixels.bits_allocated // 8
+        _, rows, columns = planned.facts.shape
+        frame_size = rows * columns * pixels.samples * pixels.bits_allocated // 8
         length = frame_size * len(planned.frames)
         if length > _LONGEST_VALUE:
             raise DecodeError(f"its {len(sources)} files have {length:,} bytes of pixels, more than one DICOM holds.")
         multiframe_header(files, planned, pixels).save_as(target, enforce_file_format=True)
     kind = b"OB" if pixels.bits_allocated == 8 else b"OW"
     target.write(_PIXEL_DATA + kind + b"\0\0" + struct.pack("<I", length + length % 2))
-    for index in (index for planes in planned.stack.grid for index in planes):
-        source = sources[planned.frames[index].part]
-        with reading(source):
-            target.write(_stored_frame(source, planned, index, pixels).tobytes())
+    for frame, raw in _frames_in_order(sources, planned):
+        with reading(sources[frame.part]):
+            stored = _stored_frame(raw, frame, planned, pixels)
+        target.write(stored.tobytes())
     target.write(b"\0" * (length % 2))
 
 
@@ -96,10 +98,19 @@ def _storage(files: Sequence[DicomFile], planned: Plan) -> StoredPixels:
     return StoredPixels(f"{'i' if signed else 'u'}{allocated // 8}", files[0].pixels.photometric, 1, bits, signed)
 
 
-def _stored_frame(source: SourceFile, planned: Plan, index: int, pixels: StoredPixels) -> Array:
+def _frames_in_order(sources: Sequence[SourceFile], planned: Plan) -> Iterator[tuple[Frame, Array]]:
+    """The frames as the multi-frame file has them; a part is let go when the next one is needed."""
+    part, frames = -1, []
+    for frame in (planned.frames[index] for planes in planned.stack.grid for index in planes):
+        source = sources[frame.part]
+        with reading(source):
+            if frame.part != part:
+                part, frames = frame.part, list(iter_frames(read_whole(source)))
+        yield frame, frames[frame.number]
+
+
+def _stored_frame(raw: Array, frame: Frame, planned: Plan, pixels: StoredPixels) -> Array:
     """One frame's values as the multi-frame file stores them."""
-    frame = planned.frames[index]
-    raw = next(iter(iter_frames(read_whole(source))))
     if pixels.samples == 3:
         colour = np.empty((3, *raw.shape[:2]), dtype=planned.facts.dtype)
         planned.rules[frame.part].write(colour, raw, frame)

@@ -69,6 +69,8 @@ def _starts_with_dicom_tags(head: bytes) -> bool:
     if len(head) < 8:
         return False
     group, element = int.from_bytes(head[0:2], "little"), int.from_bytes(head[2:4], "little")
+    if head[:3] == b"\0\x08\0":  # big endian, whose VRs are always explicit
+        return head[4:6] in _DICOM_VRS
     if group not in (0x0002, 0x0008) or element > 0x00FF:
         return False
     length = int.from_bytes(head[4:8], "little")

@@ -56,9 +56,11 @@ def write_stack(folder: Path, places: list[tuple[float, float, float]], **elemen
         write_slice(
             folder / f"s{n:03}.dcm",
             np.full((4, 5), n, np.int16),
-            ImagePositionPatient=list(place),
-            InstanceNumber=n + 1,
-            **{k: v[n] if isinstance(v, list) else v for k, v in elements.items()},
+            **{
+                "ImagePositionPatient": list(place),
+                "InstanceNumber": n + 1,
+                **{k: v[n] if isinstance(v, list) else v for k, v in elements.items()},
+            },
         )
         for n, place in enumerate(places)
     ]

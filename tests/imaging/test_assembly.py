@@ -56,11 +56,18 @@ def test_pictures_without_a_place_stay_alone(tmp_path: Path):
 
 
 def test_planes_that_nothing_tells_apart_are_left_out_with_the_reason(tmp_path: Path):
-    assembly = assemble(write_stack(tmp_path, [(0, 0, 0)] * 3))
+    assembly = assemble(write_stack(tmp_path, [(0, 0, 0), (0, 0, 1)] * 2, InstanceNumber=[7] * 4))
     assert not assembly.groups
-    assert {skip.path.name for skip in assembly.skipped} == {"s000.dcm", "s001.dcm", "s002.dcm"}
-    assert all("3 planes lie at one position" in skip.reason for skip in assembly.skipped)
-    assert all(skip.reason.startswith(f"{skip.path.name} and 2 more files: ") for skip in assembly.skipped)
+    assert {skip.path.name for skip in assembly.skipped} == {f"s00{n}.dcm" for n in range(4)}
+    assert all("nor instance number tells them apart" in skip.reason for skip in assembly.skipped)
+    assert all(skip.reason.startswith(f"{skip.path.name} and 3 more files: ") for skip in assembly.skipped)
+
+
+def test_planes_at_one_position_are_pictures_of_their_own(tmp_path: Path, real_data: Path):
+    paths = write_stack(tmp_path, [(0, 0, 5)] * 3, AcquisitionTime=["101010", "101011", "101012"])
+    assert [group.paths for group in assemble(paths).groups] == [(path,) for path in paths]
+    bolus = assemble((real_data / "geometry_edge/same_position").iterdir())
+    assert [(len(group.paths), group.facts.kind) for group in bolus.groups] == [(1, "image")] * 4
 
 
 def test_a_copy_of_a_slice_is_left_out_once(tmp_path: Path):

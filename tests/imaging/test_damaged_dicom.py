@@ -63,10 +63,10 @@ def test_a_compressed_header_that_claims_too_many_pixels_is_refused_before_alloc
 
     dataset = pydicom.dcmread(real_data / "compressed" / "emri_small_RLE.dcm")
     dataset.Rows = dataset.Columns = 60_000
-    dataset.NumberOfFrames = 300
+    dataset.NumberOfFrames = 10
     dataset.save_as(tmp_path / "huge.dcm")
     facts = probe([tmp_path / "huge.dcm"])
-    with pytest.raises(DecodeError, match=r"huge\.dcm: its header claims 1,080,000,000,000 voxels"):
+    with pytest.raises(DecodeError, match=r"huge\.dcm: its header claims 36,000,000,000 voxels"):
         decode_stored([tmp_path / "huge.dcm"], facts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from datamint_like.imaging import Group, assemble, probe
 from datamint_like.imaging.dicom import header as header_module
 from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.header import read_header
-from datamint_like.imaging.dicom.scan import scan
+from datamint_like.imaging.dicom.scan import scan, scan_file
 from datamint_like.imaging.types import SourceFile
 
 from .dicom_files import write_slice, write_stack
@@ -77,7 +78,7 @@ def check(path: Path) -> bool:
         if isinstance(element, pydicom.dataelem.RawDataElement):
             assert (vr, encoded) == (element.VR, element.value or b"")
         else:
-            assert encoded is None or element.keyword == "SpecificCharacterSet"
+            assert vr == "SQ" or vr is None or element.keyword == "SpecificCharacterSet"
     with path.open("rb") as file:
         pydicom.dcmread(file, stop_before_pixels=True, force=True)
         assert found.pixels_at - file.tell() == (8 if found.syntax == ImplicitVRLittleEndian else 12)
@@ -151,6 +152,35 @@ def test_names_in_other_character_sets_keep_their_letters(tmp_path: Path):
     assert probe([japanese]).patient_id == "山田"
 
 
+def check_items(elements: Elements, dataset: pydicom.Dataset) -> int:
+    """How many items, at any depth, the two readers agree about."""
+    count = 0
+    for element in dataset:
+        if element.VR != "SQ" or not element.keyword:
+            continue
+        items = elements.items(element.keyword)
+        assert len(items) == len(element.value)
+        for ours, theirs in zip(items, element.value, strict=True):
+            for inner in theirs:
+                if inner.keyword and inner.VR in ("DS", "IS", "CS", "UI", "US", "UL", "FD", "FL", "DT"):
+                    assert plain(ours.get(inner.keyword)) == plain(inner.value), inner.keyword
+            count += 1 + check_items(ours, theirs)
+    return count
+
+
+def test_items_of_sequences_are_those_of_pydicom(real_data: Path):
+    total = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom says what is malformed
+        for path in all_dicom(real_data):
+            truth = parsed(path)
+            found = scan(path.read_bytes())
+            if found is not None:
+                total += check_items(Elements(found.elements, lambda path=path: parsed(path)), truth)
+            total += check_items(Elements.of(parsed(path)), truth)
+    assert total > 5000
+
+
 @settings(deadline=None, max_examples=300)
 @given(st.integers(0, 2**31), st.integers(1, 20), st.integers(200, 6000))
 def test_damaged_bytes_never_lead_the_fast_look_astray(seed: int, count: int, size: int):
@@ -163,6 +193,25 @@ def test_damaged_bytes_never_lead_the_fast_look_astray(seed: int, count: int, si
 
 
 WHOLE = next((Path(__file__).parents[2] / "datamint_like/demo/images/ct_philips").iterdir()).read_bytes()
+
+
+def test_a_long_header_is_looked_at_as_far_as_it_goes(tmp_path: Path):
+    path = write_slice(tmp_path / "a.dcm", np.zeros((300, 300), np.int16))
+    with path.open("rb") as file:
+        head, found = scan_file(file)
+    assert found is not None
+    assert len(head) == 1 << 16  # of 180 kB
+    dataset = pydicom.dcmread(path)
+    dataset.add_new(0x00091001, "UN", b"x" * 300_000)
+    dataset.save_as(path)
+    with path.open("rb") as file:
+        head, found = scan_file(file)
+    assert found is not None
+    assert found.pixels_at > 300_000
+    assert probe([path]).shape == (1, 300, 300)
+    path.write_bytes(path.read_bytes()[:200_000])
+    with path.open("rb") as file:
+        assert scan_file(file)[1] is None
 
 
 def test_a_deep_sequence_ends_no_process(tmp_path: Path):
@@ -180,9 +229,9 @@ def test_a_series_is_assembled_with_each_header_read_once(
     alone = write_slice(tmp_path / "one.dcm", np.zeros((4, 5), np.int16), ImagePositionPatient=None)
     reads: list[str] = []
 
-    def counted(source: SourceFile) -> object:
+    def counted(source: SourceFile, **options: bool) -> object:
         reads.append(source.name)
-        return read_header(source)
+        return read_header(source, **options)
 
     monkeypatch.setattr("datamint_like.imaging.assembly.read_header", counted)
     assert len(assemble([*paths, alone]).groups) == 3

@@ -49,7 +49,8 @@ def main() -> None:
             pixels = decode(request, encoded)
         except Exception:  # noqa: BLE001 -- whatever the binding raises, the answer is "not decoded"
             pixels = b""
-        sys.stdout.buffer.write(ANSWER.pack(len(pixels)) + pixels)
+        sys.stdout.buffer.write(ANSWER.pack(len(pixels)))
+        sys.stdout.buffer.write(pixels)
         sys.stdout.buffer.flush()
 
 

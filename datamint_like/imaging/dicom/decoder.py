@@ -21,7 +21,7 @@ class DicomDecoder:
     """DICOM: values through modality LUT or rescale, planes in order along the normal."""
 
     format = "dicom"
-    version = 1
+    version = 2
 
     def accepts(self, head: bytes, filename: str) -> bool:
         """Whether the content is DICOM, with or without preamble."""

@@ -13,6 +13,7 @@ from pydicom.filereader import read_dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from datamint_like.exceptions import DecodeError
+from datamint_like.imaging.dicom.syntaxes import coding_of
 
 #: Bytes that a header inflates to at most.
 LONGEST_HEADER = 64 << 20
@@ -21,12 +22,19 @@ _PIECE = 1 << 18
 
 
 def deflated_from(file: BinaryIO) -> int | None:
-    """Where the deflated part of a file starts, or None where it has none."""
+    """Where the deflated part of a file starts, or None where it has none.
+
+    Raises:
+        DecodeError: Its meta header names a syntax that nothing reads, so that no parser is led astray by it.
+    """
     file.seek(0)
     if file.read(_META)[128:] != b"DICM":
         return None
     meta = read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
-    return file.tell() if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian else None
+    syntax = meta.get("TransferSyntaxUID")
+    if syntax:
+        coding_of(syntax)
+    return file.tell() if syntax == DeflatedExplicitVRLittleEndian else None
 
 
 def inflated(file: BinaryIO, start: int, limit: int) -> io.BytesIO:

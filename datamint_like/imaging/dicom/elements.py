@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
+from datamint_like.imaging.dicom.scan import scan_items
+
 _PADDING = " \0"
+_MOST_ITEMS = 1 << 20
 #: Encoded value and whether it is little endian, to a plain value.
 Parser = Callable[[bytes, bool], Any]
 
@@ -57,10 +60,10 @@ class Elements:
             vr, encoded, little = element.VR, element.value, element.is_little_endian
         else:
             return _or_none(element.value)
-        if encoded is not None and not encoded:
+        if not encoded:
             return None
         parse = _PARSERS.get(vr or usual)
-        if parse is not None and encoded is not None:
+        if parse is not None:
             try:
                 return parse(encoded, little)
             except (ValueError, struct.error):
@@ -71,14 +74,28 @@ class Elements:
         """The elements that pydicom has read and not converted yet."""
         return [element for element in self._stored.values() if type(element) is RawDataElement]
 
-    def items(self, keyword: str) -> Sequence[Elements]:
-        """The items of a sequence; empty where it is absent."""
-        return [Elements.of(item) for item in self.get(keyword) or ()]
+    def items(self, keyword: str, *, most: int = _MOST_ITEMS) -> Sequence[Elements]:
+        """The items of a sequence, no more than `most`; empty where it is absent."""
+        tag = _known(keyword)[0]
+        element = self._stored.get(tag)
+        if type(element) is tuple:
+            found = scan_items(element[1], implicit=element[0] is None, most=most)
+        elif type(element) is RawDataElement and element.is_little_endian:
+            found = scan_items(element.value or b"", implicit=element.is_implicit_VR, most=most)
+        else:
+            found = None
+        if found is None:
+            return [Elements.of(item) for item in (self.get(keyword) or ())[:most]]
+        return [Elements(item, partial(self._item, tag, index)) for index, item in enumerate(found)]
+
+    def _item(self, tag: int, index: int) -> Dataset:
+        item: Dataset = self.dataset[tag].value[index]
+        return item
 
     def first(self, keyword: str) -> Elements | None:
         """The first item of a sequence, or None."""
-        found = self.get(keyword)
-        return Elements.of(found[0]) if found else None
+        found = self.items(keyword, most=1)
+        return found[0] if found else None
 
 
 def _or_none(value: Any) -> Any:
@@ -107,12 +124,15 @@ def _texts(convert: Callable[[str], Any]) -> Parser:
     return parse
 
 
-def _binary(kind: str) -> Parser:
-    """A parser of one binary number."""
-    unpack = {True: struct.Struct(f"<{kind}").unpack, False: struct.Struct(f">{kind}").unpack}
+def _binaries(kind: str) -> Parser:
+    """A parser of binary numbers, one or several."""
+    size = struct.calcsize(f"<{kind}")
+    one = {True: struct.Struct(f"<{kind}").unpack, False: struct.Struct(f">{kind}").unpack}
 
     def parse(encoded: bytes, little: bool) -> Any:
-        return unpack[little](encoded)[0]
+        if len(encoded) == size:
+            return one[little](encoded)[0]
+        return list(struct.unpack(f"{'<' if little else '>'}{len(encoded) // size}{kind}", encoded))
 
     return parse
 
@@ -121,6 +141,5 @@ _PARSERS: dict[str, Parser] = {
     **dict.fromkeys(("AE", "AS", "CS", "DA", "DT", "LO", "PN", "SH", "TM", "UI"), _texts(str)),
     "DS": _texts(float),
     "IS": _texts(int),
-    "US": _binary("H"),
-    "FD": _binary("d"),
+    **{vr: _binaries(kind) for vr, kind in (("US", "H"), ("UL", "L"), ("FL", "f"), ("FD", "d"))},
 }

@@ -18,6 +18,8 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_data_element
 from pydicom.uid import UID
 
+from datamint_like.imaging.dicom.converted import describe
+from datamint_like.imaging.dicom.frames import Frame
 from datamint_like.imaging.dicom.header import DicomFile
 from datamint_like.imaging.dicom.plan import Plan
 
@@ -25,6 +27,9 @@ _CONVERTED = {
     "1.2.840.10008.5.1.4.1.1.2": "1.2.840.10008.5.1.4.1.1.2.2",
     "1.2.840.10008.5.1.4.1.1.4": "1.2.840.10008.5.1.4.1.1.4.4",
     "1.2.840.10008.5.1.4.1.1.128": "1.2.840.10008.5.1.4.1.1.128.1",
+    "1.2.840.10008.5.1.4.1.1.2.1": "1.2.840.10008.5.1.4.1.1.2.2",
+    "1.2.840.10008.5.1.4.1.1.4.1": "1.2.840.10008.5.1.4.1.1.4.4",
+    "1.2.840.10008.5.1.4.1.1.130": "1.2.840.10008.5.1.4.1.1.128.1",
 }
 _CAPTURE_BYTE, _CAPTURE_WORD, _CAPTURE_COLOUR = (f"1.2.840.10008.5.1.4.1.1.7.{n}" for n in (2, 3, 4))
 _MODALITY_LUT = 0x00283000
@@ -53,6 +58,11 @@ _OWN = frozenset(
         "SmallestImagePixelValue",
         "LargestImagePixelValue",
         "TemporalPositionIdentifier",
+        "ConcatenationUID",
+        "ConcatenationFrameOffsetNumber",
+        "InConcatenationNumber",
+        "InConcatenationTotalNumber",
+        "SOPInstanceUIDOfConcatenationSource",
     )
 )
 #: Elements that say how pixels are stored, which this header says anew: (0028,0002) to (0028,0103), palettes.
@@ -81,10 +91,11 @@ def multiframe_header(files: Sequence[DicomFile], planned: Plan, pixels: StoredP
     for element in _common_elements(files):
         result.add(element)
     _set_identity(result, files, pixels)
-    _set_pixels(result, files[0], planned, pixels)
+    _set_pixels(result, planned, pixels)
     result.SharedFunctionalGroupsSequence = [_shared_groups(files, planned)]
     result.PerFrameFunctionalGroupsSequence = list(_frame_groups(files, planned))
     _set_dimensions(result)
+    describe(result, files)
     result.file_meta.MediaStorageSOPClassUID = result.SOPClassUID
     result.file_meta.MediaStorageSOPInstanceUID = result.SOPInstanceUID
     result.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
@@ -103,7 +114,10 @@ def _common_elements(files: Sequence[DicomFile]) -> Iterable[DataElement]:
         others = (file.dataset.get(tag) for file in files[1:])
         shared = all(other is not None and other.value == element.value for other in others)
         if shared and (element.VR != "SQ" or tag == _MODALITY_LUT) and _is_writable(element):
-            yield DataElement(tag, element.VR, element.value)
+            value = element.value
+            if element.keyword == "ImageType" and not isinstance(value, str):
+                value = [part for part in value if part != "MOSAIC"]  # its planes are frames now
+            yield DataElement(tag, element.VR, value)
 
 
 def _is_writable(element: DataElement) -> bool:
@@ -131,13 +145,13 @@ def _set_identity(result: Dataset, files: Sequence[DicomFile], pixels: StoredPix
         result.FrameOfReferenceUID = _derived_uid("frame of reference", uids)
 
 
-def _set_pixels(result: Dataset, first: DicomFile, planned: Plan, pixels: StoredPixels) -> None:
+def _set_pixels(result: Dataset, planned: Plan, pixels: StoredPixels) -> None:
     result.NumberOfFrames = len(planned.frames)
     result.SamplesPerPixel = pixels.samples
     result.PhotometricInterpretation = pixels.photometric
     if pixels.samples > 1:
         result.PlanarConfiguration = 0
-    result.Rows, result.Columns = first.pixels.rows, first.pixels.columns
+    _, result.Rows, result.Columns = planned.facts.shape
     result.BitsAllocated, result.BitsStored = pixels.bits_allocated, pixels.bits_stored
     result.HighBit = pixels.bits_stored - 1
     result.PixelRepresentation = int(pixels.signed)
@@ -145,42 +159,38 @@ def _set_pixels(result: Dataset, first: DicomFile, planned: Plan, pixels: Stored
 
 def _shared_groups(files: Sequence[DicomFile], planned: Plan) -> Dataset:
     """Orientation, spacing, window, and the rescale where all parts have one."""
-    first = files[0].dataset
+    first = planned.frames[planned.stack.grid[0][0]]
     result = Dataset()
-    result.PlaneOrientationSequence = [_item(ImageOrientationPatient=first.ImageOrientationPatient)]
-    measures = _item(PixelSpacing=first.PixelSpacing)
+    result.PlaneOrientationSequence = [_item(ImageOrientationPatient=_decimals(first.orientation or ()))]
+    measures = _item(PixelSpacing=_decimals(first.spacing or ()))
     for keyword in ("SliceThickness", "SpacingBetweenSlices"):
-        if first.get(keyword) is not None:
-            setattr(measures, keyword, first.get(keyword))
+        if (value := files[first.part].dataset.get(keyword)) is not None:
+            setattr(measures, keyword, value)
     result.PixelMeasuresSequence = [measures]
     window = _one_value(files, "WindowCenter"), _one_value(files, "WindowWidth")
     if None not in window:
         result.FrameVOILUTSequence = [_item(WindowCenter=window[0], WindowWidth=window[1])]
-    if _is_scaled(files) and _has_one_scale(planned):
-        result.PixelValueTransformationSequence = [_transform(files[0])]
+    if _is_scaled(planned) and _has_one_scale(planned):
+        result.PixelValueTransformationSequence = [_transform(files[0], planned.frames[0])]
     return result
 
 
 def _frame_groups(files: Sequence[DicomFile], planned: Plan) -> Iterable[Dataset]:
     """The groups of each frame, time points one after another."""
-    own_scale = _is_scaled(files) and not _has_one_scale(planned)
+    own_scale = _is_scaled(planned) and not _has_one_scale(planned)
     for channel, planes in enumerate(planned.stack.grid):
         for plane, index in enumerate(planes):
-            file = files[planned.frames[index].part]
+            frame = planned.frames[index]
+            file = files[frame.part]
             result = Dataset()
             content = _item(StackID="1", InStackPositionNumber=plane + 1)
             content.TemporalPositionIndex = channel + 1
             content.DimensionIndexValues = [channel + 1, plane + 1]
             result.FrameContentSequence = [content]
-            result.PlanePositionSequence = [_item(ImagePositionPatient=file.dataset.ImagePositionPatient)]
+            result.PlanePositionSequence = [_item(ImagePositionPatient=_decimals(frame.position or ()))]
             if own_scale:
-                result.PixelValueTransformationSequence = [_transform(file)]
-            result.ConversionSourceAttributesSequence = [
-                _item(
-                    ReferencedSOPClassUID=file.dataset.get("SOPClassUID"),
-                    ReferencedSOPInstanceUID=file.dataset.get("SOPInstanceUID"),
-                )
-            ]
+                result.PixelValueTransformationSequence = [_transform(file, frame)]
+            result.ConversionSourceAttributesSequence = [_source(file, frame)]
             yield result
 
 
@@ -198,17 +208,30 @@ def _set_dimensions(result: Dataset) -> None:
     ]
 
 
-def _transform(file: DicomFile) -> Dataset:
-    dataset = file.dataset
-    return _item(
-        RescaleIntercept=dataset.get("RescaleIntercept", 0),
-        RescaleSlope=dataset.get("RescaleSlope", 1),
-        RescaleType=dataset.get("RescaleType") or ("HU" if dataset.get("Modality") == "CT" else "US"),
+def _source(file: DicomFile, frame: Frame) -> Dataset:
+    """What a frame was converted from (PS3.3 C.7.6.16.2.1.1)."""
+    result = _item(
+        ReferencedSOPClassUID=file.dataset.get("SOPClassUID"),
+        ReferencedSOPInstanceUID=file.dataset.get("SOPInstanceUID"),
     )
+    if file.pixels.frames > 1:
+        result.ReferencedFrameNumber = frame.number + 1
+    return result
 
 
-def _is_scaled(files: Sequence[DicomFile]) -> bool:
-    return any("RescaleSlope" in file.dataset or "RescaleIntercept" in file.dataset for file in files)
+def _transform(file: DicomFile, frame: Frame) -> Dataset:
+    slope, intercept = _decimals((frame.slope, frame.intercept))
+    unit = frame.scale or ("HU" if file.dataset.get("Modality") == "CT" else "US")
+    return _item(RescaleIntercept=intercept, RescaleSlope=slope, RescaleType=unit)
+
+
+def _decimals(values: Sequence[float]) -> list[str]:
+    """Numbers as Decimal Strings that mean exactly these numbers."""
+    return [str(int(value)) if value.is_integer() and abs(value) < 1e9 else repr(value) for value in values]
+
+
+def _is_scaled(planned: Plan) -> bool:
+    return any(frame.scale is not None or frame.intercept != 0.0 for frame in planned.frames)
 
 
 def _has_one_scale(planned: Plan) -> bool:

@@ -53,15 +53,17 @@ _DETAILS = (
 _LONGEST_DETAIL = 64
 
 
-def facts_of(first: DicomFile, placed: Stack, rule: ValueRule, *, kind: Kind, units: str | None) -> HeaderFacts:
-    """The facts of a resource by its first file, the place of its frames, and how its values are read."""
+def facts_of(
+    first: DicomFile, placed: Stack, rule: ValueRule, *, size: tuple[int, int], kind: Kind, units: str | None
+) -> HeaderFacts:
+    """The facts of a resource by its first file, the place and size of its planes, and how its values are read."""
     elements, pixels = first.elements, first.pixels
     return HeaderFacts(
         format="dicom",
         kind=kind,
         mimetype="application/dicom",
         channels=rule.channels * len(placed.grid),
-        shape=(len(placed.grid[0]), pixels.rows, pixels.columns),
+        shape=(len(placed.grid[0]), *size),
         dtype=rule.dtype,
         affine=placed.affine,
         plane_origins=placed.plane_origins,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from datamint_like.exceptions import DecodeError
+from datamint_like.exceptions import DecodeError, GeometryError
 from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.header import DicomFile, number, numbers
+from datamint_like.imaging.dicom.mosaic import Mosaic, mosaic_of, step_of
 
 #: SOP classes whose frames are time: ultrasound, XA, RF, and visible-light video.
 _VIDEO_CLASSES = (
@@ -23,6 +24,9 @@ _VIDEO_CLASSES = (
 _NO_VIDEO_CLASSES = ("1.2.840.10008.5.1.4.1.1.3.1.1",)
 #: Smallest sine between rows and columns.
 _SPANS_A_PLANE = 0.1
+_NUCLEAR = "1.2.840.10008.5.1.4.1.1.20"
+#: Smallest z of the normal of a plane that is axial.
+_AXIAL = 0.999
 _FRAME_TIME_TAGS = (0x00181063, 0x00181065)
 
 
@@ -39,7 +43,7 @@ class Frame:
         slope, intercept: Rescale; 1 and 0 where the header has none.
         scale: Rescale Type of a frame that is rescaled (empty where not named), None of one that is not.
         order: What sorts frames at one position: time point, acquisition time, echo, diffusion, dimension index.
-        instance: Instance number, else frame number.
+        instance: Instance number of the file, then frame number in it.
     """
 
     part: int
@@ -51,7 +55,7 @@ class Frame:
     intercept: float
     scale: str | None
     order: tuple[Any, ...]
-    instance: int
+    instance: tuple[int, int]
 
 
 def frames_of(file: DicomFile) -> list[Frame]:
@@ -59,18 +63,20 @@ def frames_of(file: DicomFile) -> list[Frame]:
 
     Raises:
         DecodeError: A geometry or rescale element is malformed, or functional groups are too few.
+        GeometryError: It is a mosaic that cannot be cut into planes.
     """
     elements, count = file.elements, file.pixels.frames
-    groups = elements.items("PerFrameFunctionalGroupsSequence")
+    groups = elements.items("PerFrameFunctionalGroupsSequence", most=count)
     shared = elements.first("SharedFunctionalGroupsSequence")
     if groups and len(groups) < count:
         raise DecodeError(f"its header claims {count} frames but describes {len(groups)}.")
     if groups or shared is not None:
         return [_enhanced(file, n, groups[n] if groups else None, shared) for n in range(count)]
     frame = _classic(elements)
-    if count == 1:
-        return [frame]
-    return list(_repeated(frame, elements, count))
+    if count > 1:
+        return list(_repeated(frame, elements, count))
+    mosaic = mosaic_of(elements, file.pixels)
+    return [frame] if mosaic is None else _tiles(frame, elements, mosaic)
 
 
 def is_video(file: DicomFile) -> bool:
@@ -88,8 +94,11 @@ def is_video(file: DicomFile) -> bool:
 
 
 def _classic(elements: Elements) -> Frame:
-    """The frame of a file that describes it in its root."""
-    position, orientation = numbers(elements, "ImagePositionPatient", 3), _orientation(elements)
+    """The frame of a file that describes it in its root, a nuclear one in its detector (PS3.3 C.8.4.11)."""
+    place: Elements | None = elements
+    if elements.get("SOPClassUID") == _NUCLEAR and "ImagePositionPatient" not in elements:
+        place = elements.first("DetectorInformationSequence")
+    position, orientation = numbers(place, "ImagePositionPatient", 3), _orientation(place)
     slope, intercept = _rescale(elements)
     echo = number(elements, "EchoTime")
     return Frame(
@@ -107,32 +116,76 @@ def _classic(elements: Elements) -> Frame:
             echo or 0.0,
             number(elements, "DiffusionBValue") or 0.0,
         ),
-        instance=int(number(elements, "InstanceNumber") or 0),
+        instance=(int(number(elements, "InstanceNumber") or 0), 0),
     )
 
 
+def _tiles(frame: Frame, elements: Elements, mosaic: Mosaic) -> list[Frame]:
+    """The planes of a mosaic.
+
+    Raises:
+        GeometryError: Nothing says where they lie.
+    """
+    step = step_of(elements)
+    if frame.position is None or frame.orientation is None or frame.spacing is None or step is None:
+        raise GeometryError("it is a Siemens mosaic whose header does not say where its planes lie.")
+    positions = mosaic.positions(frame.position, frame.orientation, frame.spacing, step)
+    return [
+        replace(frame, number=index, position=position, instance=(frame.instance[0], index))
+        for index, position in enumerate(positions)
+    ]
+
+
 def _repeated(frame: Frame, elements: Elements, count: int) -> Iterator[Frame]:
-    """Frames of a multi-frame file without functional groups: placed only by RT Dose's frame offsets."""
-    offsets = numbers(elements, "GridFrameOffsetVector", count)
-    placed = frame.position is not None and frame.orientation is not None and offsets is not None
+    """Frames of a multi-frame file without functional groups; dose grids and nuclear volumes place them."""
+    positions = _grid_positions(frame, elements, count) or _nuclear_positions(frame, elements, count)
     for index in range(count):
-        position = None
-        if placed and frame.position and frame.orientation and offsets:
-            normal = cross(frame.orientation[:3], frame.orientation[3:])
-            relative = offsets[index] - offsets[0] if offsets[0] == 0 else offsets[index] - frame.position[2]
-            position = tuple(at + along * relative for at, along in zip(frame.position, normal, strict=True))
         yield Frame(
             part=frame.part,
             number=index,
-            position=position,
-            orientation=frame.orientation if placed else None,
+            position=None if positions is None else positions[index],
+            orientation=None if positions is None else frame.orientation,
             spacing=frame.spacing,
             slope=frame.slope,
             intercept=frame.intercept,
             scale=frame.scale,
             order=(),
-            instance=index,
+            instance=(frame.instance[0], index),
         )
+
+
+def _grid_positions(frame: Frame, elements: Elements, count: int) -> list[tuple[float, ...]] | None:
+    """Where the planes of a dose grid lie (PS3.3 C.8.8.3.2), or None where the file is none.
+
+    Offsets are mm along the normal from the first plane, or, where the first is not 0 but the z of the header's
+    position, the z of each plane.
+    """
+    offsets = numbers(elements, "GridFrameOffsetVector", count)
+    if frame.position is None or frame.orientation is None or offsets is None:
+        return None
+    normal = cross(frame.orientation[:3], frame.orientation[3:])
+    if offsets[0] != 0.0 and offsets[0] == frame.position[2] and abs(normal[2]) > _AXIAL:
+        return [(*frame.position[:2], offset) for offset in offsets]
+    first = frame.position
+    return [
+        tuple(at + along * (offset - offsets[0]) for at, along in zip(first, normal, strict=True)) for offset in offsets
+    ]
+
+
+def _nuclear_positions(frame: Frame, elements: Elements, count: int) -> list[tuple[float, ...]] | None:
+    """Where the planes of a reconstructed nuclear volume lie (PS3.3 C.8.4.15), or None where the file is none."""
+    step = number(elements, "SpacingBetweenSlices")
+    if elements.get("SOPClassUID") != _NUCLEAR or "RECON TOMO" not in (elements.get("ImageType") or ()) or not step:
+        return None
+    if frame.position is None or frame.orientation is None:
+        return None
+    normal = cross(frame.orientation[:3], frame.orientation[3:])
+    first = frame.position
+    numbered = elements.get("SliceVector")
+    places = [int(n) - 1 for n in numbered] if isinstance(numbered, Sequence) else list(range(count))
+    if len(places) != count:
+        return None
+    return [tuple(at + along * step * n for at, along in zip(first, normal, strict=True)) for n in places]
 
 
 def _enhanced(file: DicomFile, index: int, own: Elements | None, shared: Elements | None) -> Frame:
@@ -165,7 +218,7 @@ def _enhanced(file: DicomFile, index: int, own: Elements | None, shared: Element
             number(diffusion, "DiffusionBValue") or 0.0,
             tuple(int(value) for value in dimensions),
         ),
-        instance=index,
+        instance=(int(number(file.elements, "InstanceNumber") or 0), index),
     )
 
 

@@ -17,8 +17,10 @@ Vector = npt.NDArray[np.float64]
 
 #: Largest difference of direction cosines within one orientation.
 SAME_ORIENTATION = 1e-3
-#: Positions along the normal that differ by less (mm) are one.
-SAME_POSITION = 1e-3
+#: Positions along the normal that differ by less than this share of a pixel are one: scanners jitter by
+#: hundredths of a millimetre, and no planes lie so close.
+SAME_POSITION = 0.02
+_USUAL_PIXEL, _WIDEST_PIXEL = 0.05, 5.0
 #: A plane may lie this share of a step from its place before the series counts as irregular.
 REGULAR = 0.05
 _LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
@@ -59,33 +61,67 @@ def stack(frames: Sequence[Frame], thickness: float | None) -> Stack:
     """
     if any(f.position is None or f.orientation is None for f in frames):
         return Stack(grid=(tuple(range(len(frames))),))
-    grid = _grid(frames, _distances(frames))
+    _refuse_orientations(frames)
+    grid = _grid(frames, distances_of(frames), same_position(frames[0].spacing))
     first = [frames[index] for index in grid[0]]
     origins = np.array([frame.position for frame in first], dtype=np.float64)
     return _placed(grid, first[0], origins, thickness)
 
 
-def _distances(frames: Sequence[Frame]) -> Vector:
-    """The mm along the normal of each frame."""
-    orientation = np.array([frame.orientation for frame in frames], dtype=np.float64)
-    if float(np.abs(orientation - orientation[0]).max()) > SAME_ORIENTATION:
-        raise GeometryError("its planes have several orientations, which one volume cannot hold.")
+def _refuse_orientations(frames: Sequence[Frame]) -> None:
+    """Stop at frames of several orientations.
+
+    Raises:
+        GeometryError: They are.
+    """
+    orientations = np.array([frame.orientation for frame in frames], dtype=np.float64)
+    if float(np.abs(orientations - orientations[0]).max()) <= SAME_ORIENTATION:
+        return
+    counts: list[int] = []
+    while len(orientations) and len(counts) < 9:
+        alike = np.abs(orientations - orientations[0]).max(axis=1) <= SAME_ORIENTATION
+        counts.append(int(alike.sum()))
+        orientations = orientations[~alike]
+    named = ", ".join(str(count) for count in counts[:8]) + (", ..." if len(counts) > 8 else "")
+    raise GeometryError(
+        f"its planes have several orientations ({named} planes of each), which one volume cannot hold. "
+        "One file is one resource: split it into a file for each orientation and import those."
+    )
+
+
+def distances_of(frames: Sequence[Frame]) -> Vector:
+    """The mm along the normal of each frame; all are placed, in one orientation."""
     positions = np.array([frame.position for frame in frames], dtype=np.float64)
-    result: Vector = positions @ normal_of(orientation[0].tolist())
+    result: Vector = positions @ normal_of(frames[0].orientation or ())
     return result
 
 
-def position_ranks(distances: Vector) -> npt.NDArray[np.int64]:
-    """For each frame the rank of its position along the normal; equal positions share one."""
+def are_at_one_position(frames: Sequence[Frame]) -> bool:
+    """Whether all frames are placed, in one orientation and at one position along their normal."""
+    if any(frame.position is None or frame.orientation is None for frame in frames):
+        return False
+    orientations = np.array([frame.orientation for frame in frames], dtype=np.float64)
+    if float(np.abs(orientations - orientations[0]).max()) > SAME_ORIENTATION:
+        return False
+    return float(np.ptp(distances_of(frames))) <= same_position(frames[0].spacing)
+
+
+def same_position(spacing: Sequence[float] | None) -> float:
+    """The mm along the normal by which planes at one position may differ, by their pixel spacing."""
+    return SAME_POSITION * min(*(spacing or (_USUAL_PIXEL,)), _WIDEST_PIXEL)
+
+
+def position_ranks(distances: Vector, tolerance: float) -> npt.NDArray[np.int64]:
+    """For each frame the rank of its position along the normal; positions within `tolerance` mm share one."""
     order = np.argsort(distances, kind="stable")
-    steps = np.diff(distances[order]) > SAME_POSITION
+    steps = np.diff(distances[order]) > tolerance
     ranks = np.empty(len(distances), dtype=np.int64)
     ranks[order] = np.concatenate([[0], np.cumsum(steps)])
     return ranks
 
 
-def _grid(frames: Sequence[Frame], distances: Vector) -> tuple[tuple[int, ...], ...]:
-    ranks = position_ranks(distances)
+def _grid(frames: Sequence[Frame], distances: Vector, tolerance: float) -> tuple[tuple[int, ...], ...]:
+    ranks = position_ranks(distances, tolerance)
     planes = int(ranks.max()) + 1
     if planes == len(frames):
         descending = bool(np.all(np.diff(ranks) < 0)) and planes > 1
@@ -94,17 +130,34 @@ def _grid(frames: Sequence[Frame], distances: Vector) -> tuple[tuple[int, ...], 
     counts = np.bincount(ranks)
     if planes == 1:
         raise GeometryError(f"all of its {len(frames)} planes lie at one position, which makes no volume.")
-    if counts.min() != counts.max():
-        crowded = int(counts.argmax())
-        raise GeometryError(
-            f"position {crowded + 1} of {planes} along the normal holds {counts.max()} planes and another "
-            f"{counts.min()}, which makes no volume."
-        )
+    _refuse_uneven(counts, distances, ranks)
     members: list[list[int]] = [[] for _ in range(planes)]
     for index in sorted(range(len(frames)), key=lambda n: (frames[n].order, frames[n].instance, n)):
         members[int(ranks[index])].append(index)
     _refuse_copies(frames, members)
     return tuple(tuple(plane[channel] for plane in members) for channel in range(int(counts[0])))
+
+
+def _refuse_uneven(counts: npt.NDArray[np.int64], distances: Vector, ranks: npt.NDArray[np.int64]) -> None:
+    """Stop where positions hold different numbers of planes, as where a plane of a time point is missing.
+
+    Raises:
+        GeometryError: They do.
+    """
+    usual = int(np.bincount(counts).argmax())
+    others = np.flatnonzero(counts != usual)
+    if others.size == 0:
+        return
+    start = float(distances.min())
+    named = ", ".join(
+        f"position {n + 1} ({float(distances[ranks == n].mean()) - start:.2f} mm from the first) holds {counts[n]}"
+        for n in others[:4].tolist()
+    )
+    more = f", and {others.size - 4} more differ" if others.size > 4 else ""
+    raise GeometryError(
+        f"{named}{more}, and the others of its {len(counts)} positions along the normal hold "
+        f"{usual}, which makes no volume. Add the planes that are missing, or leave out the incomplete time point."
+    )
 
 
 def _refuse_copies(frames: Sequence[Frame], members: Sequence[Sequence[int]]) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import IO, Any, BinaryIO, Literal
+from typing import IO, Any, BinaryIO
 
 import pydicom
 from pydicom.dataset import Dataset, FileDataset
@@ -18,32 +16,20 @@ from datamint_like.config import DEFAULT_MAX_VOXELS
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging._bounded_file import BoundedFile
 from datamint_like.imaging._reading_errors import refuse_oversized
+from datamint_like.imaging.dicom.classes import NO_IMAGE, TILED_CLASSES, annotation_kind
 from datamint_like.imaging.dicom.deflated import LONGEST_HEADER, deflated_from, inflated, inflated_length
 from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.encapsulated import refuse_cut as refuse_cut_items
-from datamint_like.imaging.dicom.scan import scan
+from datamint_like.imaging.dicom.scan import scan_file
+from datamint_like.imaging.dicom.syntaxes import coding_of, is_encapsulated
 from datamint_like.imaging.sniff import is_dicom
 from datamint_like.imaging.types import SourceFile
 
-_PIXEL_TAGS = {0x7FE00010: "PixelData", 0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData"}
-#: Bytes of a file in which its header is looked for before the file is parsed.
-_HEAD = 1 << 16
-_UNDEFINED_LENGTH = 0xFFFFFFFF
-_NO_IMAGE = {
-    "SEG": "a segmentation (SEG), not an image",
-    "RTSTRUCT": "a structure set (RTSTRUCT), not an image",
-    "SR": "a structured report (SR), not an image",
-    "ECG": "a waveform (ECG), not an image",
-    "ANN": "bulk annotations (ANN), not an image",
-    "PR": "a presentation state (PR), not an image",
-    "KO": "a key object selection (KO), not an image",
-    "REG": "a spatial registration (REG), not an image",
-    "RTPLAN": "a treatment plan (RTPLAN), not an image",
-    "DOC": "a document (DOC), not an image",
-}
-_SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
-_STRUCTURE_SET_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
-_TILED_CLASSES = ("1.2.840.10008.5.1.4.1.1.77.1.6",)
+#: The elements that hold pixels.
+PIXEL_TAGS = {0x7FE00010: "PixelData", 0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData"}
+#: Frames of a file at most: what is kept for each must not fill the memory.
+_MOST_FRAMES = 1 << 20
+_RETIRED = ("ARGB", "CMYK", "HSV")
 
 
 @dataclass(frozen=True)
@@ -66,23 +52,38 @@ class PixelFormat:
     @property
     def compressed(self) -> bool:
         """Whether frames are encapsulated."""
-        return bool(self.syntax.is_encapsulated)
+        return is_encapsulated(self.syntax)
+
+    @property
+    def subsampled(self) -> bool:
+        """Whether two pixels of an uncompressed frame share their colour differences."""
+        return self.samples == 3 and self.photometric in ("YBR_FULL_422", "YBR_PARTIAL_422")
+
+    @property
+    def frame_length(self) -> int:
+        """Bytes of an uncompressed frame alone."""
+        return (self._frame_bits + 7) // 8
 
     @property
     def native_length(self) -> int:
         """Bytes of the uncompressed value."""
-        per_pixel = 2 if self.photometric == "YBR_FULL_422" else self.samples
-        return (self.frames * self.rows * self.columns * per_pixel * self.bits_allocated + 7) // 8
+        return (self.frames * self._frame_bits + 7) // 8
+
+    @property
+    def _frame_bits(self) -> int:
+        return self.rows * self.columns * (2 if self.subsampled else self.samples) * self.bits_allocated
 
 
 @dataclass(frozen=True)
 class DicomFile:
-    """One file: its elements (without pixels after `read_header`), and which of them holds the pixels."""
+    """One file: its elements, which of them holds the pixels, and after `read_whole` its encoded value and VR."""
 
     source: SourceFile
     elements: Elements
     element: str
     syntax: UID
+    encoded: bytes = b""
+    vr: str = ""
 
     @property
     def dataset(self) -> Dataset:
@@ -105,20 +106,19 @@ def read_header(source: SourceFile, *, annotations: bool = False) -> DicomFile:
     With `annotations` segmentations and structure sets are taken, too (`annotation_kind` tells them).
 
     Raises:
-        DecodeError: It is not DICOM, holds no image, or its header or pixels are cut short.
+        DecodeError: It is not DICOM, holds no image, is in a syntax that nothing reads, or its header or
+            pixels are cut short.
     """
     with BoundedFile(source.path) as file:
-        head = file.read(_HEAD)
-        _check_start(head)
-        found = scan(head)
-        if found is None or found.pixels not in _PIXEL_TAGS:
-            result, pixels_at, deflated_at = _parsed_header(source, file)
+        head, found = scan_file(file)
+        check_start(head)
+        if found is None or found.pixels not in PIXEL_TAGS:
+            result, pixels_at, deflated_at = parsed_header(source, file)
         else:
             elements = Elements(found.elements, lambda: _load(source))
-            result = DicomFile(source, elements, _PIXEL_TAGS[found.pixels], UID(found.syntax))
+            result = DicomFile(source, elements, PIXEL_TAGS[found.pixels], UID(found.syntax))
             pixels_at, deflated_at = found.pixels_at, None
-        if not annotations or annotation_kind(result.elements) is None:
-            refuse_no_image(result)
+        refuse_no_image(result, annotations=annotations)
         if result.element:
             _refuse_cut(file, result.pixels, pixels_at, deflated_at)
     return result
@@ -132,7 +132,7 @@ def _refuse_cut(file: BinaryIO, pixels: PixelFormat, pixels_at: int, deflated_at
     """
     size = os.fstat(file.fileno()).st_size
     if pixels.compressed:
-        refuse_cut_items(file, pixels_at, size)
+        refuse_cut_items(file, pixels_at, size, pixels.frames)
         return
     if deflated_at is None:
         left = size - pixels_at
@@ -147,85 +147,47 @@ def _refuse_cut(file: BinaryIO, pixels: PixelFormat, pixels_at: int, deflated_at
         )
 
 
-def read_whole(source: SourceFile, *, max_voxels: int = DEFAULT_MAX_VOXELS) -> DicomFile:
-    """The header and the encoded pixels of an image file.
+def read_whole(source: SourceFile, *, max_voxels: int = DEFAULT_MAX_VOXELS, annotations: bool = False) -> DicomFile:
+    """The header and the encoded pixels of an image file; with `annotations` also of a segmentation.
 
     Raises:
         DecodeError: It is not DICOM or holds no image, or it is deflated and claims more than `max_voxels`.
     """
     with BoundedFile(source.path) as file:
-        _check_start(file.read(132))
-        start = deflated_from(file)
-        stream: IO[bytes] = file
-        if start is not None:
-            pixels = read_header(source).pixels
-            refuse_oversized(pixels.frames * pixels.rows * pixels.columns * pixels.samples, max_voxels)
-            stream = inflated(file, start, LONGEST_HEADER + pixels.native_length)
-        stream.seek(0)
-        dataset = pydicom.dcmread(stream, force=True)
-    element = next((name for name in _PIXEL_TAGS.values() if name in dataset), "")
-    result = DicomFile(source, Elements.of(dataset), element, _syntax(dataset))
-    refuse_no_image(result)
+        head, found = scan_file(file)
+        check_start(head)
+        if found is not None and found.pixels in PIXEL_TAGS:
+            size = os.fstat(file.fileno()).st_size - found.pixels_at
+            file.seek(found.pixels_at)
+            encoded = file.read(max(0, size if found.length is None else min(size, found.length)))
+            elements = Elements(found.elements, lambda: _load(source))
+            result = DicomFile(source, elements, PIXEL_TAGS[found.pixels], UID(found.syntax), encoded, found.vr)
+        else:
+            result = _parsed_whole(source, file, max_voxels, annotations)
+    refuse_no_image(result, annotations=annotations)
     return result
 
 
-def read_object(data: bytes, name: str, *, max_voxels: int = DEFAULT_MAX_VOXELS) -> DicomFile:
-    """The header and the encoded pixels, if there are any, of a DICOM object of any kind that is given as bytes.
+def _parsed_whole(source: SourceFile, file: BinaryIO, max_voxels: int, annotations: bool) -> DicomFile:
+    """The file by the full parser.
 
     Raises:
-        DecodeError: It is not DICOM, is cut short, or claims more than `max_voxels`.
+        DecodeError: It is deflated and claims more than `max_voxels`.
     """
-    _check_start(data[:132])
-    source, stream = SourceFile(Path(name), name), io.BytesIO(data)
-    header, _, start = _parsed_header(source, stream)
-    if header.element:
-        pixels = header.pixels
+    start = deflated_from(file)
+    stream: IO[bytes] = file
+    if start is not None:
+        pixels = read_header(source, annotations=annotations).pixels
         refuse_oversized(pixels.frames * pixels.rows * pixels.columns * pixels.samples, max_voxels)
-        if start is not None:
-            stream = inflated(stream, start, LONGEST_HEADER + pixels.native_length)
-        stream.seek(0)
-        dataset = pydicom.dcmread(stream, force=True)
-        _refuse_missing_frames(pixels, len(dataset.get(header.element) or b""))
-        return DicomFile(source, Elements.of(dataset), header.element, header.syntax)
-    return header
+        stream = inflated(file, start, LONGEST_HEADER + pixels.native_length)
+    stream.seek(0)
+    dataset = pydicom.dcmread(stream, force=True)
+    element = next((name for name in PIXEL_TAGS.values() if name in dataset), "")
+    value, vr = (dataset[element].value, dataset[element].VR) if element else (b"", "")
+    return DicomFile(source, Elements.of(dataset), element, _syntax(dataset), value, vr)
 
 
-def _refuse_missing_frames(pixels: PixelFormat, found: int) -> None:
-    """Stop at frames that the bytes found cannot hold, before lists of that many are made.
-
-    Raises:
-        DecodeError: The bytes are fewer than those of the frames, or of their item headers (PS3.5 A.4).
-    """
-    needed = 8 * pixels.frames if pixels.compressed else pixels.native_length
-    if found < needed:
-        raise DecodeError(
-            f"it is cut short: its {pixels.frames} frames need {needed:,} bytes of pixels or more, found {found:,}. "
-            "Copy the file again."
-        )
-
-
-def annotation_kind(elements: Elements) -> Literal["seg", "rtstruct"] | None:
-    """Whether a data set is a segmentation of pixels or a structure set, by its SOP class; None for others."""
-    sop_class = str(elements.get("SOPClassUID") or "")
-    if sop_class in _SEGMENTATION_CLASSES:
-        return "seg"
-    if sop_class == _STRUCTURE_SET_CLASS or (not sop_class and str(elements.get("Modality")) == "RTSTRUCT"):
-        return "rtstruct"
-    return None
-
-
-def refuse_cut_elements(file: DicomFile) -> None:
-    """Stop at a data set that ends inside an element, which pydicom reads as a shorter one.
-
-    Raises:
-        DecodeError: An element is shorter than it says.
-    """
-    for element in file.elements.encoded():
-        if element.length != _UNDEFINED_LENGTH and len(element.value or b"") < element.length:
-            raise DecodeError("it is cut short: its last element has fewer bytes than it says. Copy the file again.")
-
-
-def _parsed_header(source: SourceFile, file: BinaryIO) -> tuple[DicomFile, int, int | None]:
+def parsed_header(source: SourceFile, file: BinaryIO) -> tuple[DicomFile, int, int | None]:
     """The header by the full parser, where its pixels start (once inflated), and where a deflated part does."""
     start = deflated_from(file)
     stream: IO[bytes] = file if start is None else inflated(file, start, LONGEST_HEADER)
@@ -238,31 +200,44 @@ def _parsed_header(source: SourceFile, file: BinaryIO) -> tuple[DicomFile, int, 
 
 def _load(source: SourceFile) -> Dataset:
     with BoundedFile(source.path) as file:
-        return _parsed_header(source, file)[0].dataset
+        return parsed_header(source, file)[0].dataset
 
 
-def refuse_no_image(file: DicomFile) -> None:
-    """Stop at a data set that is no image.
+def refuse_no_image(file: DicomFile, *, annotations: bool = False) -> None:
+    """Stop at a data set that is no image, or whose syntax nothing reads; `annotations` lets those of images pass.
 
     Raises:
         DecodeError: It is of another kind (SEG, RTSTRUCT, SR, ECG, ...) or holds no pixels.
     """
     elements, element = file.elements, file.element
     modality, sop_class = str(elements.get("Modality") or ""), str(elements.get("SOPClassUID") or "")
-    if sop_class in _SEGMENTATION_CLASSES:
+    kind = annotation_kind(elements)
+    if annotations and kind is not None:
+        if element:
+            coding_of(file.syntax)
+        return
+    if kind == "seg":
         modality = "SEG"
-    if modality in _NO_IMAGE and (not element or modality == "SEG"):
-        raise DecodeError(f"it is {_NO_IMAGE[modality]}.")
+    if modality in NO_IMAGE and (not element or modality == "SEG"):
+        raise DecodeError(f"it is {NO_IMAGE[modality]}.")
+    coding_of(file.syntax)
+    if not element and "DirectoryRecordSequence" in elements:
+        raise DecodeError("it is a directory of files (DICOMDIR), not an image.")
     if not element:
         name = UID(sop_class).name
         if name and "Image" not in name and "Rows" not in elements:
             raise DecodeError(f"it is of the class {name}, not an image.")
         raise DecodeError("it holds no (whole) pixels: it is no image, or it is cut short. Copy the file again.")
-    if modality == "SM" or sop_class in _TILED_CLASSES:
+    if modality == "SM" or sop_class in TILED_CLASSES:
         raise DecodeError("it is a whole-slide image, whose frames are tiles; these are not supported.")
 
 
-def _check_start(start: bytes) -> None:
+def check_start(start: bytes) -> None:
+    """Stop at bytes that start no DICOM file.
+
+    Raises:
+        DecodeError: They do not.
+    """
     if not is_dicom(start):
         raise DecodeError("it is not a DICOM file.")
 
@@ -279,7 +254,7 @@ def _pixel_element(file: Any, dataset: Dataset) -> str:
     tag = int.from_bytes(head[0:2], order) << 16 | int.from_bytes(head[2:4], order)  # type: ignore[arg-type]
     explicit = head[4:6] in (b"OB", b"OW", b"OF", b"OD", b"UN")
     file.seek(start + (12 if explicit else 8))
-    return _PIXEL_TAGS.get(tag, "")
+    return PIXEL_TAGS.get(tag, "")
 
 
 def _syntax(dataset: FileDataset) -> UID:
@@ -297,20 +272,27 @@ def _pixel_format(elements: Elements, element: str, syntax: UID) -> PixelFormat:
     allocated = _integer(elements, "BitsAllocated")
     stored = _integer(elements, "BitsStored", allocated)
     samples = _integer(elements, "SamplesPerPixel", 1)
+    high = _integer(elements, "HighBit", stored - 1)
     result = PixelFormat(
         element=element,
         rows=_integer(elements, "Rows"),
         columns=_integer(elements, "Columns"),
-        frames=max(1, _integer(elements, "NumberOfFrames", 1)),
+        frames=_integer(elements, "NumberOfFrames", 1) or 1,
         samples=samples,
         photometric=str(elements.get("PhotometricInterpretation") or ("RGB" if samples == 3 else "MONOCHROME2")),
         planar=_integer(elements, "PlanarConfiguration", 0),
         bits_allocated=allocated,
         bits_stored=stored,
-        high_bit=_integer(elements, "HighBit", stored - 1),
+        high_bit=high if stored - 1 <= high < allocated else stored - 1,
         signed=_integer(elements, "PixelRepresentation", 0) == 1,
         syntax=syntax,
     )
+    if result.photometric in _RETIRED:
+        raise DecodeError(
+            f"its pixels are {result.photometric}, which is retired and not supported. Convert it to RGB."
+        )
+    if not 1 <= result.frames <= _MOST_FRAMES:
+        raise DecodeError(f"its header claims {result.frames:,} frames, which no image has.")
     if result.rows < 1 or result.columns < 1 or not 1 <= stored <= allocated or samples not in (1, 3):
         raise DecodeError(
             f"its header claims {result.rows} x {result.columns} pixels of {samples} samples and "

@@ -7,24 +7,25 @@ It starts with the first frame (about 0.1 s) and serves all later ones of this p
 from __future__ import annotations
 
 import atexit
+import contextlib
+import fcntl
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from pydicom.encaps import generate_frames
-from pydicom.pixels.processing import convert_color_space
 
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging.dicom._gdcm_process import ANSWER, REQUEST
-from datamint_like.imaging.dicom.codestreams import refuse_larger
-from datamint_like.imaging.dicom.header import DicomFile, PixelFormat
+from datamint_like.imaging.dicom.codestreams import jpeg_precision
+from datamint_like.imaging.dicom.header import PixelFormat
+from datamint_like.imaging.dicom.syntaxes import name_of
 from datamint_like.imaging.types import Array
 
 _PROGRAM = Path(__file__).with_name("_gdcm_process.py")
+_PIPE = 1 << 20
 _LONGEST_FRAME_S = 60.0
 _DAMAGED = "its pixels ({}) cannot be decoded by gdcm: they are damaged. Copy the file again."
 
@@ -80,6 +81,9 @@ class _Helper:
                 stderr=subprocess.DEVNULL,
             )
             self._owner = os.getpid()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    _widen(pipe.fileno())
         return self._process
 
     def _end(self) -> None:
@@ -90,6 +94,13 @@ class _Helper:
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
                     _close(pipe)
+
+
+def _widen(descriptor: int) -> None:
+    """Let a pipe hold a whole frame where the system can, so that the two processes seldom wait for each other."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # the limit of the user for all pipes together
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE)
 
 
 def _close(pipe: object) -> None:
@@ -104,36 +115,29 @@ atexit.register(_HELPER.close)
 os.register_at_fork(after_in_child=_HELPER.after_fork)
 
 
-def jpeg_frames(file: DicomFile) -> Iterator[Array]:
-    """Each frame as (J, I), colour as RGB (J, I, 3).
+def jpeg_frame(encoded: bytes, pixels: PixelFormat) -> Array:
+    """The frame as (J, I) or (J, I, 3), components as they were encoded.
 
     Raises:
-        DecodeError: A frame is damaged.
+        DecodeError: It is damaged.
     """
-    pixels = file.pixels
-    for encoded in generate_frames(file.dataset.PixelData, number_of_frames=pixels.frames):
-        refuse_larger(file, encoded)
-        frame = _decoded(pixels, encoded)
-        if pixels.samples == 3 and pixels.photometric in ("YBR_FULL", "YBR_FULL_422"):
-            frame = convert_color_space(frame, pixels.photometric, "RGB")
-        yield frame
-
-
-def _decoded(pixels: PixelFormat, encoded: bytes) -> Array:
+    allocated, stored = pixels.bits_allocated, pixels.bits_stored
+    if allocated > 8 and (jpeg_precision(encoded) or allocated) <= 8:
+        allocated = stored = 8  # the header describes what was there before it was compressed
     head = REQUEST.pack(
         pixels.columns,
         pixels.rows,
         pixels.samples,
-        pixels.bits_allocated,
-        pixels.bits_stored,
+        allocated,
+        stored,
         int(pixels.signed),
         pixels.photometric.encode()[:16],
         str(pixels.syntax).encode(),
         len(encoded),
     )
     data = _HELPER.ask(head, encoded)
-    width = pixels.bits_allocated // 8
+    width = allocated // 8
     shape = (pixels.rows, pixels.columns) if pixels.samples == 1 else (pixels.rows, pixels.columns, pixels.samples)
     if width not in (1, 2) or len(data) != int(np.prod(shape)) * width:
-        raise DecodeError(_DAMAGED.format(pixels.syntax.name))
+        raise DecodeError(_DAMAGED.format(name_of(pixels.syntax)))
     return np.frombuffer(data, f"<{'i' if pixels.signed else 'u'}{width}").reshape(shape)

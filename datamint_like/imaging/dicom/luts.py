@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRBigEndian
 
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging.dicom.header import DicomFile
@@ -48,7 +49,7 @@ def lut_of(file: DicomFile, item: Dataset, *, signed: bool) -> Lut:
         first -= 1 << 16
     data = item.LUTData
     if isinstance(data, bytes):
-        wide = f"{'<' if file.pixels.syntax.is_little_endian else '>'}u2" if len(data) >= 2 * count else "u1"
+        wide = f"{'>' if file.pixels.syntax == ExplicitVRBigEndian else '<'}u2" if len(data) >= 2 * count else "u1"
         table = np.frombuffer(data, dtype=wide)
     else:
         table = np.array(data, dtype=np.int64) & 0xFFFF

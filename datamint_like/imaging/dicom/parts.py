@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pydicom.dataset import Dataset
-
+from datamint_like.imaging.dicom.concatenation import Member, member_of
+from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.frames import Frame, frames_of
 from datamint_like.imaging.dicom.header import DicomFile, PixelFormat
 from datamint_like.imaging.dicom.luts import Lut, modality_lut
+from datamint_like.imaging.dicom.mosaic import mosaic_of
 from datamint_like.imaging.values import Range
 
 
@@ -18,19 +19,24 @@ class PartHeader:
 
     Attributes:
         pixels: How its pixels are stored.
+        rows, columns: Size of its planes.
         frames: Its planes in the order of its pixels.
         modality: As the header has it, empty where it has none.
         lut: Its modality LUT.
         padding: Stored values that mean "no pixel".
-        palette: The data set with the palette of a PALETTE COLOR file.
+        palette: The elements with the palette of a PALETTE COLOR file.
+        member: Its place in a concatenation.
     """
 
     pixels: PixelFormat
+    rows: int
+    columns: int
     frames: tuple[Frame, ...]
     modality: str
     lut: Lut | None
     padding: Range | None
-    palette: Dataset | None
+    palette: Elements | None
+    member: Member | None = None
 
 
 def part_header(file: DicomFile) -> PartHeader:
@@ -38,14 +44,19 @@ def part_header(file: DicomFile) -> PartHeader:
 
     Raises:
         DecodeError: Its geometry, rescale or a lookup table is malformed.
+        GeometryError: It is a mosaic that cannot be cut into planes.
     """
+    mosaic = mosaic_of(file.elements, file.pixels)
     return PartHeader(
         pixels=file.pixels,
+        rows=file.pixels.rows if mosaic is None else mosaic.rows,
+        columns=file.pixels.columns if mosaic is None else mosaic.columns,
         frames=tuple(frames_of(file)),
         modality=str(file.elements.get("Modality") or ""),
         lut=modality_lut(file),
         padding=_padding(file),
-        palette=file.dataset if file.pixels.photometric == "PALETTE COLOR" else None,
+        palette=file.elements if file.pixels.photometric == "PALETTE COLOR" else None,
+        member=member_of(file),
     )
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from datamint_like.exceptions import GeometryError
 from datamint_like.imaging._reading_errors import reading
+from datamint_like.imaging.dicom.concatenation import refuse_incomplete
 from datamint_like.imaging.dicom.facts import facts_of
 from datamint_like.imaging.dicom.frames import Frame, is_video
-from datamint_like.imaging.dicom.geometry import Stack, stack
+from datamint_like.imaging.dicom.geometry import Stack, are_at_one_position, stack
 from datamint_like.imaging.dicom.header import DicomFile, number
 from datamint_like.imaging.dicom.parts import PartHeader, part_header
 from datamint_like.imaging.dicom.values import ValueRule, rules_of, units_of
@@ -33,19 +34,21 @@ def plan(first: DicomFile, parts: Sequence[PartHeader]) -> Plan:
         DecodeError: A header is malformed, or gray and colour are mixed.
         GeometryError: The frames do not make one volume.
     """
-    if len({(part.pixels.rows, part.pixels.columns) for part in parts}) > 1:
+    if len({(part.rows, part.columns) for part in parts}) > 1:
         raise GeometryError("its planes are of several sizes, which one volume cannot hold.")
+    refuse_incomplete([part.member for part in parts])
     frames = (
         *parts[0].frames,
         *(replace(frame, part=index) for index, part in enumerate(parts[1:], 1) for frame in part.frames),
     )
     rules = tuple(rules_of(parts, frames))
-    video = is_video(first)
+    video = is_video(first) or (len(parts[0].frames) == len(frames) > 1 and are_at_one_position(frames))
     placed = Stack(grid=(tuple(range(len(frames))),)) if video else stack(frames, _thickness(first))
     if len(placed.grid) > 1 and rules[0].channels > 1:
         raise GeometryError("it holds colour at several time points, which is not supported.")
     kind: Kind = "video" if video else "volume" if len(frames) > 1 and len(placed.grid[0]) > 1 else "image"
-    facts = facts_of(first, placed, rules[0], kind=kind, units=units_of(parts[0], frames))
+    size = (parts[0].rows, parts[0].columns)
+    facts = facts_of(first, placed, rules[0], size=size, kind=kind, units=units_of(parts[0], frames))
     return Plan(facts, frames, placed, rules)
 
 

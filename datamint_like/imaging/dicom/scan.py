@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from pydicom.uid import (
     AllTransferSyntaxes,
@@ -23,15 +24,19 @@ _EXPLICIT, _IMPLICIT = struct.Struct("<HH2sH").unpack_from, struct.Struct("<HHL"
 _LENGTH = struct.Struct("<L").unpack_from
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD
+#: What ends the elements of an item for `_walk`: a tag above all others, and what it may look at behind it.
+_STOP_TAG, _STOP = 0xFFFFFFFF, b"\xff" * 12
 _ITEM_END = b"\xfe\xff\x0d\xe0"
 _META_START, _META_END = 132, 0x00030000
+#: Bytes in which a header is looked for: nearly all are in the first, those of enhanced files in some more.
+_SHORT_HEAD, _LONGEST_HEAD = 1 << 16, 1 << 24
 _PIXELS_FROM = 0x7FE00008
 _SYNTAX = 0x00020010
 #: Syntaxes whose header is in little endian and as it is.
 _PLAIN = frozenset(AllTransferSyntaxes) - {ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian}
 
-#: VR (None where it is implicit) and encoded value (None for a sequence of undefined length).
-Encoded = tuple[str | None, bytes | None]
+#: VR (None where it is implicit) and encoded value; of a sequence its items, whatever its length says.
+Encoded = tuple[str | None, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +48,49 @@ class Scan:
         elements: By tag.
         pixels: Tag of the element that holds the pixels.
         pixels_at: Where its value starts in the file.
+        vr: Its VR.
+        length: Bytes of its value, or None where items say it.
     """
 
     syntax: str
     elements: dict[int, Encoded]
     pixels: int
     pixels_at: int
+    vr: str
+    length: int | None
+
+
+class _RunsOutError(Exception):
+    """The bytes end before what is looked for."""
+
+
+def scan_file(file: BinaryIO) -> tuple[bytes, Scan | None]:
+    """The start of a file, and its elements where its first megabytes show them; more is read only where they go on."""
+    file.seek(0)
+    head = file.read(_SHORT_HEAD)
+    while True:
+        try:
+            return head, _scan(head)
+        except _RunsOutError:
+            if len(head) >= _LONGEST_HEAD or not (more := file.read(7 * len(head))):
+                return head, None
+            head += more
 
 
 def scan(head: bytes) -> Scan | None:
     """The elements of a file that starts with `head`, or None where a full parser has to look."""
+    try:
+        return _scan(head)
+    except _RunsOutError:
+        return None
+
+
+def _scan(head: bytes) -> Scan | None:
     meta = _walk(head, _META_START, implicit=False, stop=_META_END) if head[128:132] == b"DICM" else None
     if meta is None:
         return None
     elements, at = meta
-    syntax = (elements.get(_SYNTAX, (None, b""))[1] or b"").rstrip(b"\0 ").decode("latin-1")
+    syntax = elements.get(_SYNTAX, (None, b""))[1].rstrip(b"\0 ").decode("latin-1")
     if syntax not in _PLAIN:
         return None
     implicit = syntax == ImplicitVRLittleEndian
@@ -65,9 +98,48 @@ def scan(head: bytes) -> Scan | None:
     if found is None:
         return None
     elements, at = found
-    group, element = struct.unpack_from("<HH", head, at)
-    long = not implicit and head[at + 4 : at + 6] in _LONG
-    return Scan(syntax, elements, group << 16 | element, at + (12 if long else 8))
+    tag, vr, length, body = _header(head, at, implicit)
+    return Scan(
+        syntax,
+        elements,
+        tag,
+        body,
+        vr="OW" if vr is None else vr.decode("latin-1"),
+        length=None if length == _UNDEFINED else length,
+    )
+
+
+def scan_items(data: bytes, *, implicit: bool, most: int) -> list[dict[int, Encoded]] | None:
+    """The elements of the first `most` items of a sequence, or None where a full parser has to look."""
+    try:
+        return _items(data, implicit, most)
+    except _RunsOutError:
+        return None
+
+
+def _items(data: bytes, implicit: bool, most: int) -> list[dict[int, Encoded]] | None:
+    items: list[dict[int, Encoded]] = []
+    at = 0
+    while at + 8 <= len(data):
+        if len(items) == most:
+            return items
+        group, element, length = _IMPLICIT(data, at)
+        tag, at = group << 16 | element, at + 8
+        if tag == _SEQUENCE_END:
+            return items
+        if tag != _ITEM:
+            return None
+        if length == _UNDEFINED:
+            end = _after_item(data, at, implicit)
+            body = None if end is None else data[at : end - 8]
+        else:
+            end, body = at + length, data[at : at + length]
+        found = None if body is None else _walk(body + _STOP, 0, implicit=implicit, stop=_STOP_TAG)
+        if found is None or end is None:
+            return None
+        items.append(found[0])
+        at = end
+    return items if at == len(data) else None
 
 
 def _walk(data: bytes, at: int, *, implicit: bool, stop: int) -> tuple[dict[int, Encoded], int] | None:
@@ -84,12 +156,12 @@ def _walk(data: bytes, at: int, *, implicit: bool, stop: int) -> tuple[dict[int,
             end = _after_sequence(data, body, implicit) if vr in (None, b"SQ") else None
             if end is None:
                 return None
-            found[tag] = "SQ", None
+            found[tag] = None if vr is None else "SQ", data[body:end]
         else:
             end = body + length
             found[tag] = None if vr is None else vr.decode("ascii"), data[body:end]
         at, last = end, tag
-    return None
+    raise _RunsOutError
 
 
 def _header(data: bytes, at: int, implicit: bool) -> tuple[int, bytes | None, int, int]:
@@ -119,7 +191,7 @@ def _after_sequence(data: bytes, at: int, implicit: bool) -> int | None:
         if after is None:
             return None
         at = after
-    return None
+    raise _RunsOutError
 
 
 def _after_item(data: bytes, at: int, implicit: bool) -> int | None:
@@ -128,7 +200,7 @@ def _after_item(data: bytes, at: int, implicit: bool) -> int | None:
         if data[at : at + 4] == _ITEM_END:
             return at + 8
         if at + 12 > len(data):
-            return None
+            raise _RunsOutError
         _, vr, length, body = _header(data, at, implicit)
         if vr is not None and vr not in _SHORT and vr not in _LONG:
             return None
@@ -139,4 +211,4 @@ def _after_item(data: bytes, at: int, implicit: bool) -> int | None:
         if after is None:
             return None
         at = after
-    return None
+    raise _RunsOutError

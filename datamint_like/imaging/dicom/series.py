@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from datamint_like.imaging.dicom.geometry import SAME_ORIENTATION, normal_of, position_ranks
+from datamint_like.exceptions import GeometryError
+from datamint_like.imaging.dicom.frames import Frame, is_video
+from datamint_like.imaging.dicom.geometry import SAME_ORIENTATION, distances_of, position_ranks, same_position, stack
 from datamint_like.imaging.dicom.header import DicomFile
 from datamint_like.imaging.dicom.parts import PartHeader, part_header
 from datamint_like.imaging.types import SourceFile
 
+#: Largest difference of pixel spacings (mm) within one series.
+SAME_SPACING = 1e-3
 #: Modalities whose files are pictures of their own even when they share a series.
 _PROJECTIONS = frozenset({"US", "CR", "DX", "MG", "IO", "PX", "XC", "ES", "OP", "XA", "RF", "GM", "DG"})
 
@@ -24,9 +26,9 @@ class SliceFile:
     """What grouping needs of one file's header; the header itself is let go.
 
     Attributes:
-        header: What the plan of its resource needs.
-        key: Files of different keys never join: patient, series, kind of image, size, spacing.
-        joins: Whether the file can be a slice of a series at all.
+        header: What the plan of its resource needs; its frames are all placed where the file may join others.
+        key: Files of different keys never join: patient, series, kind of image, size.
+        joins: Whether the file can be a part of a series at all.
         reference: Its Frame of Reference UID, empty where it has none.
         traits: What may tell planes at one position apart, by name.
     """
@@ -38,11 +40,17 @@ class SliceFile:
     reference: str
     instance_uid: str
     series_number: str
-    orientation: tuple[float, ...] | None
-    position: tuple[float, ...] | None
-    order: tuple[Any, ...]
-    instance: int
     traits: dict[str, Hashable]
+
+    @property
+    def frame(self) -> Frame:
+        """Its first plane."""
+        return self.header.frames[0]
+
+    @property
+    def time(self) -> tuple[Any, ...]:
+        """What sorts files that hold the same positions."""
+        return self.frame.order, self.frame.instance, self.source.name
 
 
 @dataclass(frozen=True)
@@ -68,24 +76,17 @@ def slice_file(file: DicomFile) -> SliceFile:
     """
     elements, pixels = file.elements, file.pixels
     header = part_header(file)
-    frame = header.frames[0]
     identity = tuple(str(elements.get(k) or "") for k in ("PatientID", "PatientName"))
-    series_uid, modality = str(elements.get("SeriesInstanceUID") or ""), header.modality
-    spacing = tuple(round(value, 3) for value in frame.spacing or ())
-    look = (str(elements.get("SOPClassUID")), pixels.rows, pixels.columns, pixels.samples, spacing)
-    placed = frame.position is not None and frame.orientation is not None and frame.spacing is not None
+    series_uid = str(elements.get("SeriesInstanceUID") or "")
+    look = (str(elements.get("SOPClassUID")), header.rows, header.columns, pixels.samples)
     return SliceFile(
         source=file.source,
         header=header,
         key=(*identity, series_uid, *look),
-        joins=pixels.frames == 1 and placed and bool(series_uid) and modality not in _PROJECTIONS,
+        joins=header.member is not None or (bool(series_uid) and _is_placed(file, header)),
         reference=str(elements.get("FrameOfReferenceUID") or ""),
         instance_uid=str(elements.get("SOPInstanceUID") or ""),
         series_number=_digits(elements.get("SeriesNumber")),
-        orientation=frame.orientation,
-        position=frame.position,
-        order=frame.order,
-        instance=frame.instance,
         traits={
             "image type": tuple(str(v) for v in elements.get("ImageType") or ()),
             "acquisition": str(elements.get("AcquisitionNumber") or ""),
@@ -95,17 +96,43 @@ def slice_file(file: DicomFile) -> SliceFile:
     )
 
 
-def group_series(slices: Iterable[SliceFile]) -> list[Series]:
-    """The files, which can all be slices of a series, as series, each ordered along its normal."""
+def _is_placed(file: DicomFile, header: PartHeader) -> bool:
+    """Whether a file is one plane, or several alike, with a place in a patient."""
+    frames, first = header.frames, header.frames[0]
+    if header.modality in _PROJECTIONS or is_video(file) or first.orientation is None or first.spacing is None:
+        return False
+    return all(
+        frame.position is not None
+        and frame.orientation is not None
+        and frame.spacing is not None
+        and _near(frame.orientation, first.orientation, SAME_ORIENTATION)
+        and _near(frame.spacing, first.spacing, SAME_SPACING)
+        for frame in frames
+    )
+
+
+def group_series(files: Iterable[SliceFile]) -> list[Series]:
+    """The files, which can all be parts of a series, as series, each in part order."""
     result: list[Series] = []
     joining: dict[Hashable, list[SliceFile]] = defaultdict(list)
-    for file in slices:
-        joining[file.key].append(file)
+    for file in files:
+        member = file.header.member
+        joining[file.key if member is None else (file.key, member.uid)].append(file)
     for members in joining.values():
-        for comparable in _by_reference(members):
-            for one_way in _by_orientation(comparable):
-                result.extend(Series(tuple(part)) for part in _split_repeats(one_way))
+        result.extend(Series(tuple(part)) for part in _parts_of(members))
     return result
+
+
+def _parts_of(files: list[SliceFile]) -> Iterator[list[SliceFile]]:
+    """The series that files of one key make."""
+    if files[0].header.member is not None:
+        yield sorted(files, key=lambda file: file.header.member.number if file.header.member else 0)
+        return
+    for comparable in _by_reference(files):
+        for one_spacing in _alike(comparable, lambda file: file.frame.spacing or (), SAME_SPACING):
+            for one_way in _alike(one_spacing, lambda file: file.frame.orientation or (), SAME_ORIENTATION):
+                yield from _split_repeats([file for file in one_way if len(file.header.frames) == 1])
+                yield from _join_stacks([file for file in one_way if len(file.header.frames) > 1])
 
 
 def _by_reference(files: Sequence[SliceFile]) -> list[list[SliceFile]]:
@@ -114,26 +141,60 @@ def _by_reference(files: Sequence[SliceFile]) -> list[list[SliceFile]]:
     return _partition(files, lambda file: file.reference) if several else [list(files)]
 
 
-def _by_orientation(files: Sequence[SliceFile]) -> list[list[SliceFile]]:
-    """The files by the direction of their planes."""
-    groups: list[tuple[Any, list[SliceFile]]] = []
+def _alike(
+    files: Sequence[SliceFile], of: Callable[[SliceFile], tuple[float, ...]], tolerance: float
+) -> list[list[SliceFile]]:
+    """The files by numbers that differ from those of the first by no more than the tolerance."""
+    groups: list[tuple[tuple[float, ...], list[SliceFile]]] = []
     for file in files:
-        direction = np.array(file.orientation)
+        own = of(file)
         for known, members in groups:
-            if float(np.abs(known - direction).max()) <= SAME_ORIENTATION:
+            if _near(own, known, tolerance):
                 members.append(file)
                 break
         else:
-            groups.append((direction, [file]))
+            groups.append((own, [file]))
     return [members for _, members in groups]
 
 
+def _near(one: tuple[float, ...], other: tuple[float, ...], tolerance: float) -> bool:
+    return all(abs(a - b) <= tolerance for a, b in zip(one, other, strict=True))
+
+
+def _join_stacks(files: list[SliceFile]) -> Iterator[list[SliceFile]]:
+    """Files of several planes each: one series where they make one grid, else each its own.
+
+    They make one where all hold the same positions (time points, which become channels), or where together
+    they are evenly spaced planes. Those of several image types stay apart.
+    """
+    for alike in _partition(files, lambda file: file.traits["image type"]):
+        ordered = sorted(alike, key=lambda file: file.time)
+        if len(ordered) > 1 and _make_one_grid(ordered):
+            yield ordered
+        else:
+            yield from ([file] for file in ordered)
+
+
+def _make_one_grid(files: Sequence[SliceFile]) -> bool:
+    frames = [frame for file in files for frame in file.header.frames]
+    try:
+        found = stack(frames, None)
+    except GeometryError:
+        return False
+    if len(found.grid) == 1:
+        return found.irregularity is None
+    return files[0].header.pixels.samples == 1 and len(frames) == len(files) * len(files[0].header.frames)
+
+
 def _split_repeats(files: list[SliceFile]) -> list[list[SliceFile]]:
-    """The files in order along the normal, split only where positions repeat.
+    """Files of one plane each in order along the normal, split only where positions repeat.
 
     Image types become resources of their own, then acquisitions, unless time points or echoes tell the
-    planes of one position apart: those stay together and become channels.
+    planes of one position apart: those stay together and become channels. Planes that all lie at one
+    position are pictures of their own, whatever tells them apart.
     """
+    if not files:
+        return []
     ordered, ranks = _ordered(files)
     if len(set(ranks)) == len(ranks):
         return [ordered]
@@ -143,15 +204,14 @@ def _split_repeats(files: list[SliceFile]) -> list[list[SliceFile]]:
         parts = _partition(ordered, lambda file, name=name: file.traits[name])  # type: ignore[misc]
         if len(parts) > 1 and _fewer_repeats(parts, ranks):
             return [piece for part in parts for piece in _split_repeats(part)]
-    return [ordered]
+    return [ordered] if max(ranks) > 0 else [[file] for file in ordered]
 
 
 def _ordered(files: Sequence[SliceFile]) -> tuple[list[SliceFile], list[int]]:
     """The files by position, then time, then instance number, with the rank of each position."""
-    normal = normal_of(files[0].orientation or ())
-    distances = np.array([file.position for file in files], dtype=np.float64) @ normal
-    ranks = position_ranks(distances)
-    order = sorted(range(len(files)), key=lambda n: (ranks[n], files[n].order, files[n].instance, files[n].source.name))
+    planes = [file.frame for file in files]
+    ranks = position_ranks(distances_of(planes), same_position(planes[0].spacing))
+    order = sorted(range(len(files)), key=lambda n: (ranks[n], files[n].time))
     return [files[n] for n in order], [int(ranks[n]) for n in order]
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut
 
 from datamint_like.exceptions import DecodeError
+from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.frames import Frame
 from datamint_like.imaging.dicom.header import PixelFormat
 from datamint_like.imaging.dicom.luts import Lut
@@ -38,7 +38,7 @@ class ValueRule:
     inverted: bool
     lut: Lut | None
     padding: Range | None
-    palette: Dataset | None
+    palette: Elements | None
 
     @property
     def channels(self) -> int:
@@ -52,7 +52,7 @@ class ValueRule:
             DecodeError: A value does not fit the type that the header asks for.
         """
         if self.palette is not None:
-            colour = apply_color_lut(raw, self.palette)
+            colour = apply_color_lut(raw, self.palette.dataset)
             raw = (colour >> 8).astype(np.uint8) if colour.dtype.itemsize > 1 else colour
         if self.channels == 3:
             for channel in range(3):

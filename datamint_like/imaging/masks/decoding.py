@@ -7,7 +7,7 @@ from dataclasses import replace
 from datamint_like.config import DEFAULT_MAX_VOXELS
 from datamint_like.exceptions import GeometryError
 from datamint_like.imaging._reading_errors import reading, refuse_oversized
-from datamint_like.imaging.dicom.header import read_object
+from datamint_like.imaging.dicom.objects import read_object
 from datamint_like.imaging.masks.references import references_of
 from datamint_like.imaging.masks.rtstruct import decode_rtstruct
 from datamint_like.imaging.masks.seg import decode_seg

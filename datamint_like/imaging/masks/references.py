@@ -8,8 +8,10 @@ from pathlib import Path
 
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging._reading_errors import reading
+from datamint_like.imaging.dicom.classes import annotation_kind
 from datamint_like.imaging.dicom.elements import Elements
-from datamint_like.imaging.dicom.header import DicomFile, annotation_kind, read_header, refuse_cut_elements
+from datamint_like.imaging.dicom.header import DicomFile, read_header
+from datamint_like.imaging.dicom.objects import refuse_cut_elements
 from datamint_like.imaging.masks.descriptions import text_of
 from datamint_like.imaging.types import References, SourceFile
 

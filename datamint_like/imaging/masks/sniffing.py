@@ -6,7 +6,8 @@ from typing import Literal
 
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging._reading_errors import reading
-from datamint_like.imaging.dicom.header import annotation_kind, read_object
+from datamint_like.imaging.dicom.classes import annotation_kind
+from datamint_like.imaging.dicom.objects import read_object
 from datamint_like.imaging.masks.arrays import NPY, is_npz
 from datamint_like.imaging.sniff import HEAD_SIZE, inflate_head, is_dicom, is_gzip, is_nifti, is_picture
 
