@@ -10,7 +10,7 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak lint types check bench notebook clean
+.PHONY: help setup demo test soak lint types check bench compare notebook clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ check: lint types test  ## everything that a change must pass
 
 bench: $(STAMP)  ## the benchmarks, each printing JSON
 	@for script in benchmarks/*.py; do echo "== $$script" >&2; $(BIN)/python $$script || exit 1; done
+
+compare: $(STAMP)  ## the page of real files beside other readers (docs/real_files.md)
+	$(BIN)/python -W ignore -m tests.comparisons.table
 
 notebook: $(STAMP)  ## the notebook, built from its source and executed again
 	$(BIN)/python notebooks/build.py

@@ -1,0 +1,1 @@
+"""Our readers beside readers that share no code with them, file by file."""
