@@ -28,10 +28,12 @@ def main() -> None:
     from tests.fuzz.targets import TARGETS, Unbounded, check_message
 
     files = sorted(corpus.iterdir())
+    masks = [path for path in files if path.stem in ("seg", "fractions", "labels", "structures") or "seg" in path.name]
     _limit_memory()
     for number in range(first, first + count):
         rng = random.Random(seed * 1_000_003 + number)
-        source, target = rng.choice(files), rng.choice(tuple(TARGETS))
+        target = rng.choice(tuple(TARGETS))
+        source = rng.choice(masks if target == "segments" else files)
         path = scratch / f"damaged{Path(source.name).suffix}"
         path.write_bytes(mutated(source.read_bytes(), rng))
         _say({"case": number, "file": source.name, "target": target})

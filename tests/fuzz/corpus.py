@@ -10,7 +10,12 @@ import numpy as np
 import pydicom
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
+from datamint_like.imaging import assemble
+from tests.imaging.mask_files import write_rtstruct, write_seg
+
 _DEMO = Path(__file__).resolve().parents[2] / "datamint_like" / "demo" / "images"
+#: The series that the masks are drawn on.
+CT = _DEMO / "ct_philips"
 _LARGEST = 300_000
 _NO_IMAGES = {".md", ".sqlite", ".npz", ".xml", ".nrrd"}
 
@@ -22,6 +27,7 @@ def write_corpus(folder: Path, real_data: Path | None = None) -> list[Path]:
     _write_dicoms(folder, ct)
     _write_niftis(folder, ct.pixel_array.astype(np.int16))
     _write_pictures(folder, (ct.pixel_array >> 4).astype(np.uint8), ct.pixel_array.astype(np.uint16))
+    _write_masks(folder)
     _write_videos(folder, (ct.pixel_array >> 4).astype(np.uint8))
     for source in (*_DEMO.glob("ultrasound/*.dcm"), *_DEMO.glob("xray/*_mask.png"), *_DEMO.glob("xray/*001_000.jpg")):
         (folder / source.name).write_bytes(source.read_bytes())
@@ -62,6 +68,21 @@ def _write_videos(folder: Path, gray: np.ndarray) -> None:
         for shift in range(5):
             writer.write(cv2.cvtColor(np.roll(gray, shift)[:48, :64], cv2.COLOR_GRAY2BGR))
         writer.release()
+
+
+def _write_masks(folder: Path) -> None:
+    """Segmentations and a structure set of the series, small ones."""
+    images = sorted(CT.iterdir())
+    masks = np.zeros((len(images), 128, 128, 2), np.uint8)
+    masks[3:6, 20:40, 30:60, 0] = masks[5:7, 30:50, 50:70, 1] = 1
+    write_seg(folder / "seg.dcm", images, masks)
+    write_seg(folder / "fractions.dcm", images, masks[..., :1] * 0.7, ("Liver",), kind="FRACTIONAL")
+    write_seg(folder / "labels.dcm", images, masks[..., 0], ("Liver",), kind="LABELMAP")
+    group = assemble(images).groups[0]
+    assert group.facts.affine is not None
+    box = np.array([[4, 20, 30], [4, 20, 60], [4, 50, 60], [4, 50, 30]], dtype=float)
+    points = group.facts.affine.points(box) * (-1, -1, 1)
+    write_rtstruct(folder / "structures.dcm", {"Liver": [("CLOSED_PLANAR", points)]}, group)
 
 
 def _write_pictures(folder: Path, gray: np.ndarray, deep: np.ndarray) -> None:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from datamint_like.exceptions import DatamintException
-from datamint_like.imaging import ReadOptions, assemble, decode_frame_mask, decode_mask, decode_stored, probe, read
+from datamint_like.imaging import (
+    ReadOptions,
+    assemble,
+    decode_frame_mask,
+    decode_mask,
+    decode_segments,
+    decode_stored,
+    probe,
+    read,
+)
 from datamint_like.imaging.affine import Affine
 from datamint_like.imaging.types import HeaderFacts
+from tests.fuzz.corpus import CT
 
 _LIMIT = 1 << 24
 _GRID = HeaderFacts(
@@ -45,6 +56,17 @@ def _as_volume_mask(path: Path) -> None:
     decode_mask(path.read_bytes(), _GRID, name=path.name, max_voxels=_LIMIT)
 
 
+def _as_segments(path: Path) -> None:
+    for segment in decode_segments(path.read_bytes(), _ct(), name=path.name, max_voxels=_LIMIT).segments:
+        assert segment.array.shape == _ct().shape
+
+
+@lru_cache(maxsize=1)
+def _ct() -> HeaderFacts:
+    """The grid of the series that the masks of the corpus were drawn on."""
+    return assemble(CT.iterdir()).groups[0].facts
+
+
 def _as_frame_mask(path: Path) -> None:
     decode_frame_mask(path.read_bytes(), _GRID, name=path.name, max_voxels=_LIMIT)
 
@@ -55,6 +77,7 @@ TARGETS: dict[str, Callable[[Path], None]] = {
     "window": _windowed,
     "volume mask": _as_volume_mask,
     "frame mask": _as_frame_mask,
+    "segments": _as_segments,
 }
 
 
