@@ -19,11 +19,10 @@ from filelock import FileLock
 from sqlalchemy import event, exc
 
 from datamint_like.backends.local import read_only, schema
+from datamint_like.backends.local.migrations import MIGRATIONS
 from datamint_like.exceptions import StorageError, ValidationError
 
 BUSY_S = 60
-#: Function n (from 0) brings a store of version n + 1 to version n + 2; a new store is made at the newest version.
-MIGRATIONS: list[Callable[[sa.Connection], None]] = []
 
 _open: weakref.WeakSet[SqliteDatabase] = weakref.WeakSet()
 _inherited: list[sa.Engine] = []  # connections of a parent process; closing them here would harm it
@@ -69,8 +68,14 @@ class SqliteDatabase:
         Raises:
             StorageError: A newer version of this package wrote the store, or it is no store.
         """
-        if self._version() == _newest():
+        version = self._version()
+        if version == _newest():
             return
+        if version and self.read_only:
+            raise StorageError(
+                f"The store in {self.file.parent} has schema version {version}, which must become {_newest()}, and "
+                "this user may not write it. Let a user who may write it open it once, or open a copy."
+            )
         with _translated(self.file), _set_up_alone(self.file):
             with self._engine().connect() as connection:
                 raw: Any = connection.connection.dbapi_connection

@@ -46,9 +46,10 @@ def find(read: Read, wanted: str) -> Project | None:
     return None if row is None else _projects(read, [row])[0]
 
 
-def revision(read: Read, project_id: str) -> int:
-    """Number of the last write that changed what a dataset of this project reads."""
-    return int(_row(read, project_id)["revision"])
+def revision(read: Read, project_id: str) -> str:
+    """Number and random id of the last write that changed what a dataset of this project reads."""
+    row = _row(read, project_id)
+    return f"{row['revision']}-{row['write_id']}"
 
 
 def create(write: Write, new: NewProject) -> Project:
@@ -203,7 +204,7 @@ def _projects(read: Read, rows: Sequence[Any]) -> list[Project]:
         annotated = closed + work.get("annotated", 0)
         found.append(
             Project(
-                **{key: value for key, value in row.items() if key != "revision"},
+                **{key: value for key, value in row.items() if key not in ("revision", "write_id")},
                 resource_count=total,
                 annotated_resource_count=annotated,
                 closed_resources_count=closed,
