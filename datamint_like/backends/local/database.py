@@ -18,9 +18,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from datamint_like.backends.local import clock
-from datamint_like.backends.local.engine import SqliteDatabase
+from datamint_like.backends.local.engine import SqliteDatabase, lacks_room
 from datamint_like.backends.local.schema import project_resources, projects, store_meta, users
-from datamint_like.exceptions import ItemNotFoundError, ValidationError
+from datamint_like.exceptions import ItemNotFoundError, StorageError, ValidationError
 
 #: Databases limit the number of values in one statement; longer lists go in pieces of this size.
 BATCH = 5000
@@ -146,12 +146,16 @@ class Database:
 
     def now(self) -> str:
         """An instant after every write so far and, where this user may note it in the store, before every later one."""
-        if self._sqlite.read_only:
-            with self.read() as read:
-                last = read.connection.execute(sa.select(store_meta.c.last_stamp)).scalar_one()
-                return clock.later_than(last, clock.wall_clock())
-        with self.write() as write:
-            return write.stamp()
+        if not self._sqlite.read_only:
+            try:
+                with self.write() as write:
+                    return write.stamp()
+            except StorageError as error:
+                if not lacks_room(error.__cause__):
+                    raise
+        with self.read() as read:
+            last = read.connection.execute(sa.select(store_meta.c.last_stamp)).scalar_one()
+            return clock.later_than(last, clock.wall_clock())
 
     def close(self) -> None:
         """Close this process's idle connections."""

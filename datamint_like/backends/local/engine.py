@@ -7,10 +7,11 @@ the write lock when it begins, so no transaction fails half-way because another 
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,23 @@ class SqliteDatabase:
                 f"The store in {self.file.parent} is read-only: this user may not write its folder or its database. "
                 "It can be listed and trained from; to change it, get the permission or work on a copy."
             )
-        with _translated(self.file):
-            engine = self._engine().execution_options(immediate=write)
-            with engine.begin() as connection:
-                yield connection
+        with (
+            _translated(self.file),
+            self._connection(write=write) as connection,
+            connection.execution_options(immediate=write).begin(),
+        ):
+            yield connection
+
+    def _connection(self, *, write: bool) -> sa.Connection:
+        """A connection; where there is no room for SQLite's files beside the database, one that only reads."""
+        try:
+            return self._engine().connect()
+        except exc.OperationalError as error:
+            if write or not lacks_room(error):
+                raise
+            with suppress(exc.OperationalError):  # what failed first says more
+                return _new_engine(self.file, only_read=True).connect()
+            raise
 
     def prepare(self, fill: Callable[[sa.Connection], None]) -> None:
         """Make the tables of a new store (then `fill` it) or bring an older one to this version.
@@ -109,12 +123,18 @@ class SqliteDatabase:
             return self._engines[pid]
 
 
-def _new_engine(file: Path) -> sa.Engine:
+def lacks_room(error: BaseException | None) -> bool:
+    """Whether SQLite failed in a way that a full disk makes it fail."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    return code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+
+
+def _new_engine(file: Path, *, only_read: bool = False) -> sa.Engine:
     url = sa.URL.create("sqlite", database=str(file))
     # every thread may hold a connection: waiting belongs to SQLite's own lock, not to the pool
     pool: dict[str, Any] = {"max_overflow": -1, "pool_size": 2}
     # what a failing statement would have stored is the patients' and no part of an error
-    if read_only.is_read_only(file):
+    if only_read or read_only.is_read_only(file):
         pool = {"poolclass": sa.NullPool, "creator": lambda: read_only.connect(file, BUSY_S)}
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_S}, hide_parameters=True, **pool)
     event.listen(engine, "connect", _set_up)
@@ -124,8 +144,12 @@ def _new_engine(file: Path) -> sa.Engine:
 
 def _set_up(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver starts no transaction by itself; `_begin` does
-    for pragma in ("foreign_keys=ON", "synchronous=FULL"):
-        connection.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in ("foreign_keys=ON", "synchronous=FULL", "schema_version"):  # the last one opens the files
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+    except sqlite3.Error:
+        connection.close()
+        raise
 
 
 def _begin(connection: sa.Connection) -> None:
