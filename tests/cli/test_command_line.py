@@ -33,6 +33,21 @@ def test_ls_lists_projects_in_aligned_columns(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("filled")
+def test_ls_counts_the_resources_that_have_an_annotation(run: Run) -> None:
+    with Api() as api:
+        picture, volume = api.projects.get_project_resources("chest")
+        for name in ("a", "b"):
+            api.annotations.add_label_annotation(picture, name)
+        only = api.annotations.add_label_annotation(volume, "c")
+    assert run("ls").out.splitlines()[1].split()[:3] == ["chest", "2", "2"]
+    assert run("ls", "--json").json["projects"][0]["resources_with_annotations"] == 2
+    with Api() as api:
+        api.annotations.delete(only)
+    assert run("ls").out.splitlines()[1].split()[:3] == ["chest", "2", "1"]
+    assert "ANNOTATED  how many of them have at least one annotation" in run("ls", "--help").out
+
+
+@pytest.mark.usefixtures("filled")
 def test_ls_lists_the_resources_of_a_project_without_identity(run: Run) -> None:
     done = run("ls", "chest")
     assert done.code == 0

@@ -13,7 +13,7 @@ from datamint_like.backends.local import splits as split_rows
 from datamint_like.backends.local import worklists as worklist_rows
 from datamint_like.backends.local.changes import name, need_live_resources, need_resources, one_of, only
 from datamint_like.backends.local.database import Read, Write, batches, id_list, new_id
-from datamint_like.backends.local.schema import project_resources, projects, resources, work_statuses
+from datamint_like.backends.local.schema import annotation_table, project_resources, projects, resources, work_statuses
 from datamint_like.entities import WORK_STATUSES, Project, Resource, WorkStatus
 from datamint_like.exceptions import EntityAlreadyExistsError, ValidationError
 
@@ -145,6 +145,18 @@ def set_work_status(write: Write, project_id: str, resource_id: str, status: str
     keys = {"project_id": project_id, "resource_id": resource_id, "user_id": write.user}
     write.insert(work_statuses, [{**keys, "status": status, "updated_at": write.stamp()}])
     write.touch_projects([project_id])
+
+
+def annotated(read: Read, project_ids: Sequence[str]) -> dict[str, int]:
+    """For each project how many members have an annotation, neither being deleted."""
+    counts = dict.fromkeys(project_ids, 0)
+    for batch in batches(project_ids):
+        live = _live().where(_member.project_id.in_(batch)).subquery()
+        said = annotation_table.c
+        has_one = sa.exists().where(said.resource_id == live.c.resource_id, said.deleted.is_(False))
+        total = sa.select(live.c.project_id, sa.func.count().label("total")).where(has_one).group_by(live.c.project_id)
+        counts |= {row["project_id"]: row["total"] for row in read.rows(total)}
+    return counts
 
 
 def statuses(read: Read, project_id: str) -> list[WorkStatus]:
