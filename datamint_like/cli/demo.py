@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from datamint_like.cli._options import command
-from datamint_like.cli._output import print_json
+from datamint_like.cli._output import print_json, say
 
 _EXAMPLE = "  datamint-like demo --home demo-home"
 
@@ -31,11 +31,11 @@ def run(args: argparse.Namespace) -> int:
     from datamint_like.demo.run import DemoOptions, run_demo
 
     options = DemoOptions(home=args.home, epochs=args.epochs, seed=args.seed)
-    result = run_demo(options, say=lambda line: print(line, file=sys.stderr, flush=True))
+    result = run_demo(options, say=lambda line: say(line, sys.stderr))
     if args.json:
         print_json(result.to_dict())
     else:
-        print(f"\n{table(result)}\n\n{what_next(result)}")
+        say(f"\n{table(result)}\n\n{what_next(result)}")
     return 0
 
 

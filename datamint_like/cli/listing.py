@@ -55,10 +55,7 @@ def _projects(api: Api, *, as_json: bool) -> None:
     if not projects:
         say(f"No project in {api.server_url} yet. Make one: datamint-like import PATH --project NAME")
         return
-    rows = [
-        (each.name, each.resource_count, annotated[each.id], each.created_at[:10], each.id)
-        for each in projects
-    ]
+    rows = [(each.name, each.resource_count, annotated[each.id], each.created_at[:10], each.id) for each in projects]
     say(table(("PROJECT", "RESOURCES", "ANNOTATED", "CREATED", "ID"), rows))
 
 
