@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from datamint_like.cli._options import command
-from datamint_like.cli._output import print_json
+from datamint_like.cli._output import print_json, say
 
 _EXAMPLE = "  datamint-like demo --home demo-home"
 
@@ -20,7 +20,9 @@ def add_parser(commands: Any) -> None:
         "--home", type=_folder, required=True, metavar="DIR", help="folder of the demo's store; may exist"
     )
     parser.add_argument("--epochs", type=_count, default=30, metavar="N", help="passes over the data (default: 30)")
-    parser.add_argument("--seed", type=int, default=42, metavar="S", help="of split, weights and order (default: 42)")
+    parser.add_argument(
+        "--seed", type=_whole_number, default=42, metavar="S", help="of split, weights and order (default: 42)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=run)
 
@@ -31,11 +33,11 @@ def run(args: argparse.Namespace) -> int:
     from datamint_like.demo.run import DemoOptions, run_demo
 
     options = DemoOptions(home=args.home, epochs=args.epochs, seed=args.seed)
-    result = run_demo(options, say=lambda line: print(line, file=sys.stderr, flush=True))
+    result = run_demo(options, say=lambda line: say(line, sys.stderr))
     if args.json:
         print_json(result.to_dict())
     else:
-        print(f"\n{table(result)}\n\n{what_next(result)}")
+        say(f"\n{table(result)}\n\n{what_next(result)}")
     return 0
 
 
@@ -48,7 +50,14 @@ def _folder(text: str) -> Path:
 
 def _count(text: str) -> int:
     """A whole number from 1."""
-    number = int(text)
+    number = _whole_number(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text}")
     return number
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a whole number, found {text!r}") from None

@@ -9,7 +9,7 @@ from typing import Any
 
 from datamint_like.api.importing import ImportOptions, ImportReport, import_files
 from datamint_like.cli._options import add_store_options, command, open_api
-from datamint_like.cli._output import counted, print_json, say, shape_text, table
+from datamint_like.cli._output import counted, print_json, say, shape_text, shown, table
 from datamint_like.imaging.types import Skipped
 
 _EXAMPLE = """  datamint-like import scans/ --project liver-ct
@@ -96,7 +96,7 @@ def _as_text(report: ImportReport, store: str) -> list[str]:
         reasons = Counter(_reason(item) for item in report.skipped)
         first = {_reason(item): item.path.name for item in reversed(report.skipped)}
         told = reasons.most_common(_REASONS)
-        lines += [f"  {count:>5}  {reason} (such as {first[reason]})" for reason, count in told]
+        lines += [f"  {count:>5}  {shown(reason)} (such as {shown(first[reason])})" for reason, count in told]
         others = sum(reasons.values()) - sum(count for _, count in told)
         if others:
             lines.append(f"  {others:>5}  for other reasons, which --json lists")

@@ -15,11 +15,16 @@ from datamint_like.exceptions import ItemNotFoundError
 
 _EXAMPLE = """  datamint-like ls
   datamint-like ls liver-ct --json"""
+_COLUMNS = """columns of projects:
+  RESOURCES  how many resources the project has
+  ANNOTATED  how many of them have at least one annotation of any type (deleted ones do not count)"""
 
 
 def add_parser(commands: Any) -> None:
     """Register the command."""
-    parser = command(commands, "ls", "list the projects of a store, or the resources of a project", _EXAMPLE)
+    parser = command(
+        commands, "ls", "list the projects of a store, or the resources of a project", f"{_EXAMPLE}\n\n{_COLUMNS}"
+    )
     parser.add_argument("project", nargs="?", metavar="PROJECT", help="name or id of a project")
     add_store_options(parser)
     parser.set_defaults(run=run)
@@ -42,16 +47,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _projects(api: Api, *, as_json: bool) -> None:
     projects = api.projects.get_list()
+    annotated = api.backend.count_annotated([each.id for each in projects])
     if as_json:
-        print_json({"store": api.server_url, "projects": [project.to_dict() for project in projects]})
+        listed = [{**each.to_dict(), "resources_with_annotations": annotated[each.id]} for each in projects]
+        print_json({"store": api.server_url, "projects": listed})
         return
     if not projects:
         say(f"No project in {api.server_url} yet. Make one: datamint-like import PATH --project NAME")
         return
-    rows = [
-        (each.name, each.resource_count, each.annotated_resource_count, each.created_at[:10], each.id)
-        for each in projects
-    ]
+    rows = [(each.name, each.resource_count, annotated[each.id], each.created_at[:10], each.id) for each in projects]
     say(table(("PROJECT", "RESOURCES", "ANNOTATED", "CREATED", "ID"), rows))
 
 

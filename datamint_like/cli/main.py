@@ -18,6 +18,7 @@ _EXAMPLE = """example:
   datamint-like ls liver-ct"""
 FAILED = 1
 INTERRUPTED = 130
+UNREAD = 141  # as a shell reports a program that SIGPIPE ended
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,18 +29,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         datamint-like 0.1.0
         0
     """
+    closed = sys.stdout is None
+    _open_closed_streams()
     try:
         code = _run(argv)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         _drop_output()
-        return FAILED
+        return UNREAD
     except OSError as error:  # what the store raises is ours and was told; this is standard output
         _drop_output()
         with suppress(OSError):  # standard error may be as full
             say(f"datamint-like: the output cannot be written: {error.strerror or error}.", sys.stderr)
         return FAILED
-    return code
+    return code or UNREAD if closed else code
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -59,6 +62,13 @@ def _run(argv: Sequence[str] | None) -> int:
         if getattr(args, "json", False):
             print_json({"error": {"type": type(error).__name__, "message": message}})
         return FAILED
+
+
+def _open_closed_streams() -> None:
+    """Lead streams that the shell closed (`>&-`) nowhere; each takes its number, which no file of ours shall get."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 -- it stays as long as the process
 
 
 def _drop_output() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from datamint_like.annotations import MergeStrategy, Selection
 from datamint_like.backends import store_url
 from datamint_like.config import load_settings
 from datamint_like.dataset import splits
-from datamint_like.dataset.collate import Collate
+from datamint_like.dataset.collate import Collate, single
 from datamint_like.dataset.item import Item
 from datamint_like.dataset.loader import loader_of
 from datamint_like.dataset.options import (
@@ -26,6 +27,7 @@ from datamint_like.dataset.options import (
     Source,
     Worklists,
     dtype_name,
+    flag,
     names_of,
     refuse_unbuilt,
     resource_ids_of,
@@ -169,7 +171,7 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
             exclude_image_label_names=names_of("exclude_image_label_names", exclude_image_label_names),
             include_frame_label_names=names_of("include_frame_label_names", include_frame_label_names),
             exclude_frame_label_names=names_of("exclude_frame_label_names", exclude_frame_label_names),
-            allow_external_annotations=allow_external_annotations,
+            allow_external_annotations=flag("allow_external_annotations", allow_external_annotations),
         )
         self._output = Output(
             return_metainfo=return_metainfo,
@@ -188,7 +190,7 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
             orientation=orientation,
         )
         packs = Packs(cache, compression)
-        self._reading = ReaderOptions(read, parse_size(memory_cache), packs, bool(resample_masks))
+        self._reading = ReaderOptions(read, parse_size(memory_cache), packs, flag("resample_masks", resample_masks))
         self._transforms: tuple[Transform, ...] = ()
         self._seed = checked_seed(seed)
         self.set_transform(alb_transform)
@@ -316,11 +318,13 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
 
         Without a sampler of your own it is a `Loader`: with a seed, order and draws follow from seed and epoch alone,
         `state_dict()` and `load_state_dict()` go on in the middle of an epoch, and under a process group each rank
-        gets its share.
+        gets its share. With `batch_size=None` it gives single items, each as `dataset[index]` gives it.
         """
         self.prepare()
-        kwargs.setdefault("collate_fn", self.get_collate_fn())
-        return loader_of(self, self._seed, *args, **kwargs)
+        given = inspect.signature(DataLoader).bind(self, *args, **kwargs).arguments
+        if "collate_fn" not in given:
+            given["collate_fn"] = self.get_collate_fn() if given.get("batch_size", 1) is not None else single
+        return loader_of(given, self._seed)
 
     def prefetch(self, *, include_annotations: bool = False) -> None:
         """Not available yet; the embedded store's files are read in place and need none."""

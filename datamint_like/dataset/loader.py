@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from datamint_like.dataset.item import Item
 from datamint_like.dataset.sampler import EpochSampler
 from datamint_like.dataset.seeds import drawn_seed
+
+
+#: Arguments of a `DataLoader` by which its caller decides the order.
+_OWN_ORDER = ("sampler", "batch_sampler", "generator")
 
 
 class Loader(DataLoader[Item]):
@@ -49,16 +52,16 @@ class Loader(DataLoader[Item]):
         self._epoch = None
 
 
-def loader_of(dataset: Dataset[Item], seed: int | None, *args: Any, **kwargs: Any) -> DataLoader[Item]:
-    """A `Loader` of the dataset; a plain `DataLoader` where the caller brings a sampler or generator."""
-    given = inspect.signature(DataLoader).bind(dataset, *args, **kwargs).arguments
-    if any(given.get(name) is not None for name in ("sampler", "batch_sampler", "generator")):
-        return DataLoader(dataset, *args, **kwargs)
+def loader_of(given: dict[str, Any], seed: int | None) -> DataLoader[Item]:
+    """A `Loader` by the arguments of a `DataLoader`, by name; a plain one where they bring a sampler or generator."""
+    if any(given.get(name) is not None for name in _OWN_ORDER):
+        return DataLoader(**given)
+    given = {name: value for name, value in given.items() if name not in _OWN_ORDER}
     rank, world_size = _ranks()
     if seed is None:  # ranks must agree; alone, torch.manual_seed decides
         seed = 0 if world_size > 1 else drawn_seed()
     shuffle = bool(given.pop("shuffle", False))
-    sampler = EpochSampler(dataset, shuffle=shuffle, seed=seed, rank=rank, world_size=world_size)  # type: ignore[arg-type]
+    sampler = EpochSampler(given["dataset"], shuffle=shuffle, seed=seed, rank=rank, world_size=world_size)
     return Loader(**given, sampler=sampler)
 
 

@@ -284,6 +284,17 @@ class AnnotationPromises:
         assert [each.id for each in backend.list_annotations(AnnotationQuery())] == [kept.id]
         assert [each.id for each in backend.list_annotations(AnnotationQuery(deleted="only"))] == [gone.id]
 
+    def test_resources_with_an_annotation_are_counted_once_and_deleted_ones_not(self, backend: Backend) -> None:
+        twice, gone, undone, bare = (upload(backend) for _ in range(4))
+        project, other = project_of(backend, twice, gone, undone, bare), project_of(backend, bare, name="Q")
+        backend.create_annotations(twice.id, [label("x"), label("y")])
+        backend.create_annotations(gone.id, [label()])
+        (deleted,) = backend.create_annotations(undone.id, [label()])
+        assert backend.count_annotated([project.id, other.id]) == {project.id: 3, other.id: 0}
+        backend.delete_resources([gone.id])
+        backend.delete_annotations([deleted.id])
+        assert backend.count_annotated([project.id, other.id]) == {project.id: 1, other.id: 0}
+
 
 def label_map(facts: HeaderFacts) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """A map (K, J, I) with two blocks, labelled 2 and 7, that no flip or transpose leaves as it is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import sqlite3
 import threading
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from datamint_like.backends import open_backend
-from datamint_like.backends.base import Backend, NewAnnotation, NewProject, NewResource
+from datamint_like.backends.base import Backend, NewAnnotation, NewProject, NewResource, ResourceQuery
 from datamint_like.catalog import Snapshot, newest_snapshot, sync_project, sync_resources
 from datamint_like.exceptions import CacheError, ItemNotFoundError
 
@@ -68,6 +69,48 @@ def test_every_change_a_dataset_could_see_makes_a_new_snapshot(backend: Backend,
     assert after.path != before.path
     assert len(before) == 3
     assert len(after) == (2 if change in ("deleted", "membership") else 3)
+
+
+def labels_of(snapshot: Snapshot) -> list[str]:
+    return [each.identifier for each in snapshot.annotations(0, "1", {})]
+
+
+def test_a_backup_that_is_put_back_and_changed_otherwise_is_not_taken_for_what_was_lost(
+    backend: Backend, tmp_path: Path
+) -> None:
+    first = backend.list_resources(ResourceQuery())[0].id
+    backend.create_annotations(first, [NewAnnotation(type="label", identifier="base")])
+    backend.close()
+    shutil.copytree(tmp_path / "store", tmp_path / "backup")
+    backend.create_annotations(first, [NewAnnotation(type="label", identifier="malignant")])
+    lost = sync_project(backend, "p", tmp_path / "cache")
+    assert labels_of(lost) == ["base", "malignant"]
+    backend.close()
+    shutil.rmtree(tmp_path / "store")
+    shutil.copytree(tmp_path / "backup", tmp_path / "store")
+    assert labels_of(sync_project(backend, "p", tmp_path / "cache")) == ["base"]
+    backend.create_annotations(first, [NewAnnotation(type="label", identifier="benign")])
+    now = sync_project(backend, "p", tmp_path / "cache")
+    assert labels_of(now) == ["base", "benign"]
+    assert labels_of(lost) == ["base", "malignant"]
+
+
+def test_two_machines_with_copies_that_parted_share_a_cache_without_mixing_them(
+    backend: Backend, tmp_path: Path
+) -> None:
+    backend.close()
+    other = tmp_path / "other machine"
+    shutil.copytree(tmp_path / "store", other)
+    first = backend.list_resources(ResourceQuery())[0].id
+    seen = []
+    for label in ("benign", "malignant"):  # the second copy moves to the same path, as on a second machine
+        backend.create_annotations(first, [NewAnnotation(type="label", identifier=label)])
+        seen.append(sync_project(backend, "p", tmp_path / "cache"))
+        backend.close()
+        (tmp_path / "store").rename(tmp_path / label)
+        if other.exists():
+            other.rename(tmp_path / "store")
+    assert [labels_of(each) for each in seen] == [["benign"], ["malignant"]]
 
 
 def test_a_sync_that_is_interrupted_leaves_the_last_good_snapshot(

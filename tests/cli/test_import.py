@@ -204,3 +204,23 @@ def test_an_archived_project_takes_no_images_and_says_how_to_bring_it_back(run: 
     assert "is archived. Bring it back with Api().projects.restore('chest')" in done.err
     with Api() as api:
         assert api.resources.get_list() == []
+
+
+def test_a_file_name_does_nothing_to_the_terminal(run: Run, scans: Path, demo_images: Path) -> None:
+    picture = (demo_images / "xray" / "nih_00000001_000.png").read_bytes()
+    (scans / "a\nb\tc\x1b[2J\u202ednp.png").write_bytes(picture)
+    (scans / "x\ny\u2066\r.txt").write_text("no image")
+    (scans / "notes.txt").unlink()
+    name = r"a\nb\tc\x1b[2J\u202ednp.png"
+    done = run("import", scans, "--project", "che\x1b[1mst")
+    assert done.code == 3
+    assert f"\n{name}  " in done.out
+    assert r"such as x\ny\u2066\r.txt" in done.out
+    listed = run("ls", "che\x1b[1mst")
+    assert f"\n{name}  " in listed.out
+    assert r"che\x1b[1mst" in run("ls").out
+    lost = run("ls", "lo\x1bst")
+    for text in (done.out, listed.out, run("ls").out, lost.err):
+        assert [each for each in text if each != "\n" and not each.isprintable()] == []
+    (found,) = [each for each in run("ls", "che\x1b[1mst", "--json").json["resources"] if "dnp" in each["filename"]]
+    assert found["filename"] == "a\nb\tc\x1b[2J\u202ednp.png"

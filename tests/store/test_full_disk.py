@@ -65,28 +65,21 @@ def test_a_file_that_may_not_grow_further_is_a_storage_error(tmp_path: Path, sou
     assert done.stdout == "checked\n", done.stderr
 
 
-def test_a_disk_without_room_is_a_storage_error(tmp_path: Path, sources: Path) -> None:
-    disk, unshare = tmp_path / "disk", shutil.which("unshare")
+def run_on_small_disk(disk: Path, size: str, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Python code, run where `disk` is a disk of this size that only it sees."""
     disk.mkdir()
+    unshare = shutil.which("unshare")
     private = [unshare or "unshare", "--mount", "--map-root-user", "sh", "-c"]
-    mount = f"mount -t tmpfs -o size=1500k small '{disk}'"
+    mount = f"mount -t tmpfs -o size={size} small '{disk}'"
     if unshare is None or subprocess.run([*private, mount], capture_output=True, check=False).returncode:
         pytest.skip("this machine lets nobody mount a small disk")
-    done = subprocess.run(
-        [
-            *private,
-            f'{mount} && exec "$0" "$@"',
-            sys.executable,
-            "-c",
-            CHECK,
-            str(disk / "store"),
-            str(sources),
-            "disk",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [*private, f'{mount} && exec "$0" "$@"', sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_disk_without_room_is_a_storage_error(tmp_path: Path, sources: Path) -> None:
+    disk = tmp_path / "disk"
+    done = run_on_small_disk(disk, "1500k", CHECK, str(disk / "store"), str(sources), "disk")
     assert done.stdout == "checked\n", done.stderr
 
 
@@ -124,16 +117,71 @@ print("checked")
 
 
 def test_a_database_that_cannot_grow_is_a_storage_error_and_stays_whole(tmp_path: Path) -> None:
-    disk, unshare = tmp_path / "disk", shutil.which("unshare")
-    disk.mkdir()
-    private = [unshare or "unshare", "--mount", "--map-root-user", "sh", "-c"]
-    mount = f"mount -t tmpfs -o size=2500k small '{disk}'"
-    if unshare is None or subprocess.run([*private, mount], capture_output=True, check=False).returncode:
-        pytest.skip("this machine lets nobody mount a small disk")
-    done = subprocess.run(
-        [*private, f'{mount} && exec "$0" "$@"', sys.executable, "-c", BRIM, str(disk / "store"), str(disk)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    disk = tmp_path / "disk"
+    done = run_on_small_disk(disk, "2500k", BRIM, str(disk / "store"), str(disk))
     assert done.stdout == "checked\n", done.stderr
+
+
+# Reads a store, lists it in the shell and takes items of a dataset where no byte can be written any more.
+READ = """
+import os, sys
+from pathlib import Path
+from datamint_like import ImageDataset
+from datamint_like.backends import open_backend
+from datamint_like.backends.base import NewProject
+from datamint_like.cli.main import main
+from datamint_like.exceptions import StorageError
+from datamint_like.testing.samples import label, project_of, upload
+home, limit, cache = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+store = open_backend(home.as_uri())
+resource = upload(store)
+project = project_of(store, resource, name="p")
+store.create_annotations(resource.id, [label()])
+store.assign_split(project.id, [resource.id], "train")
+ImageDataset(project="p", server_url=home.as_uri(), cache_dir=cache).prepare()
+store.close()
+if limit == "file size":
+    import resource
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+else:
+    with open(home.parent / "filler", "wb", buffering=0) as file:
+        for size in (4096, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError:
+                pass
+    assert os.statvfs(home).f_bavail == 0
+store = open_backend(home.as_uri())
+assert [each.name for each in store.list_projects()] == ["p"]
+try:
+    store.create_project(NewProject("other"))
+except StorageError as error:
+    assert "full" in str(error), error
+else:
+    raise AssertionError("it fitted")
+if limit == "disk":  # a limit of the file size holds for standard output as well
+    assert main(["ls", "p", "--home", str(home)]) == 0
+dataset = ImageDataset(project="p", server_url=home.as_uri(), cache_dir=cache)
+assert dataset[0]["image"].shape == (1, 512, 512)
+parts = dataset.split(use_project_splits=True)
+assert len(parts["train"]) == 1
+if limit == "disk":
+    (home.parent / "filler").unlink()
+    store.create_project(NewProject("after"))
+    assert [each.name for each in store.list_projects()] == ["p", "after"]
+sys.stderr.write("checked")
+"""
+
+
+def test_a_store_on_a_full_disk_can_be_listed_and_trained_from(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    done = run_on_small_disk(disk, "1500k", READ, str(disk / "store"), "disk", str(tmp_path / "cache"))
+    assert done.stderr == "checked", done.stderr
+    assert "nih_00000001_000.png" in done.stdout
+
+
+def test_a_store_whose_files_may_not_grow_can_be_read(tmp_path: Path) -> None:
+    arguments = [str(tmp_path / "store"), "file size", str(tmp_path / "cache")]
+    done = subprocess.run([sys.executable, "-c", READ, *arguments], stderr=subprocess.PIPE, text=True, check=False)
+    assert done.stderr == "checked", done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from pathlib import Path
@@ -10,10 +11,14 @@ import pytest
 import sqlalchemy as sa
 from filelock import FileLock
 
-from datamint_like.backends.local import engine
+from datamint_like.backends.local import engine, migrations, read_only
 from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.exceptions import DatamintException, StorageError
-from datamint_like.testing.samples import upload
+from datamint_like.testing.samples import label, upload
+
+NEWEST = 1 + len(migrations.MIGRATIONS)
+#: What version 1 wrote: two projects (one archived), an X-ray with tag, label and split; without its image.
+VERSION_1 = Path(__file__).with_name("version_1.sql").read_text()
 
 
 def version_of(folder: Path) -> int:
@@ -25,7 +30,7 @@ def version_of(folder: Path) -> int:
 
 
 def test_a_new_store_is_durable_and_checks_its_keys(store: LocalBackend, tmp_path: Path) -> None:
-    assert version_of(tmp_path / "store") == 1
+    assert version_of(tmp_path / "store") == NEWEST
     with engine.SqliteDatabase(tmp_path / "store" / "store.sqlite").begin() as connection:
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
@@ -37,11 +42,69 @@ def test_a_new_store_is_durable_and_checks_its_keys(store: LocalBackend, tmp_pat
 def test_a_newer_store_is_refused_and_left_alone(store: LocalBackend, tmp_path: Path) -> None:
     store.close()
     connection = sqlite3.connect(tmp_path / "store" / "store.sqlite")
-    connection.execute("PRAGMA user_version = 7")
+    connection.execute("PRAGMA user_version = 77")
     connection.close()
-    with pytest.raises(StorageError, match=r"version 7.*newer.*Upgrade"):
+    with pytest.raises(StorageError, match=r"version 77.*newer.*Upgrade"):
         LocalBackend(store.url)
-    assert version_of(tmp_path / "store") == 7
+    assert version_of(tmp_path / "store") == 77
+
+
+@pytest.fixture
+def old_store(tmp_path: Path) -> Path:
+    """The folder of a store of version 1."""
+    folder = tmp_path / "old"
+    folder.mkdir()
+    connection = sqlite3.connect(folder / "store.sqlite")
+    connection.executescript(f"PRAGMA journal_mode=WAL; {VERSION_1} PRAGMA user_version = 1;")
+    connection.close()
+    return folder
+
+
+def columns_of(folder: Path) -> dict[str, list[tuple[object, ...]]]:
+    connection = sqlite3.connect(folder / "store.sqlite")
+    try:
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master ORDER BY name")]
+        found = {name: connection.execute(f"PRAGMA table_info({name})").fetchall() for name in names}
+    finally:
+        connection.close()
+    # without the default value, which a column needs to be added to rows that are there
+    return {name: [column[:4] + column[5:] for column in columns] for name, columns in found.items()}
+
+
+def test_a_store_of_version_1_comes_to_the_tables_of_a_new_one_with_all_it_held(
+    store: LocalBackend, tmp_path: Path, old_store: Path
+) -> None:
+    old = LocalBackend(old_store.as_uri())
+    assert version_of(old_store) == NEWEST
+    assert columns_of(old_store) == columns_of(tmp_path / "store")
+    assert [each.name for each in old.list_projects(include_archived=True)] == ["old", "older"]
+    (project,) = old.list_projects()
+    (resource,) = old.list_project_resources(project.id)
+    assert resource.tags == ("t",)
+    assert [each.split_name for each in old.list_splits(project.id)] == ["train"]
+    content = old.read_project(project.id)
+    assert [each.identifier for each in content.annotations[resource.id]] == ["benign"]
+    old.create_annotations(resource.id, [label("later")])
+    assert old.project_revision(project.id) != content.revision
+
+
+def test_two_copies_of_a_store_of_version_1_share_no_revision(old_store: Path, tmp_path: Path) -> None:
+    shutil.copytree(old_store, tmp_path / "copy")
+    revisions = set()
+    for folder in (old_store, tmp_path / "copy"):
+        store = LocalBackend(folder.as_uri())
+        revisions |= {store.project_revision(each.id) for each in store.list_projects(include_archived=True)}
+        store.close()
+    assert len(revisions) == 4
+
+
+def test_an_older_store_that_may_not_be_written_says_what_to_do(
+    old_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_only, "is_read_only", lambda file: True)
+    with pytest.raises(StorageError, match=rf"version 1, which must become {NEWEST}.*open it once"):
+        LocalBackend(old_store.as_uri())
+    assert version_of(old_store) == 1
 
 
 def test_an_older_store_is_migrated_once_and_keeps_its_rows(
@@ -55,14 +118,14 @@ def test_an_older_store_is_migrated_once_and_keeps_its_rows(
         connection.exec_driver_sql("ALTER TABLE projects ADD COLUMN colour TEXT")
         runs.append(1)
 
-    monkeypatch.setattr(engine, "MIGRATIONS", [add_a_column])
+    monkeypatch.setattr(engine, "MIGRATIONS", [*engine.MIGRATIONS, add_a_column])
     openers = [threading.Thread(target=LocalBackend, args=(store.url,)) for _ in range(4)]
     for opener in openers:
         opener.start()
     for opener in openers:
         opener.join()
     assert runs == [1]
-    assert version_of(tmp_path / "store") == 2
+    assert version_of(tmp_path / "store") == NEWEST + 1
     assert LocalBackend(store.url).get_resource(resource.id) == resource
 
 
@@ -77,10 +140,10 @@ def test_a_migration_that_fails_changes_nothing(
         connection.exec_driver_sql("SELECT * FROM nowhere")
 
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "MIGRATIONS", [fail])
+        patch.setattr(engine, "MIGRATIONS", [*engine.MIGRATIONS, fail])
         with pytest.raises(DatamintException):
             LocalBackend(store.url)
-    assert version_of(tmp_path / "store") == 1
+    assert version_of(tmp_path / "store") == NEWEST
     assert LocalBackend(store.url).read_resources([resource.id]).annotations == {resource.id: []}
 
 

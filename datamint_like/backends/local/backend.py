@@ -195,6 +195,11 @@ class LocalBackend:
         with self._database.write() as write:
             projects.set_work_status(write, project_id, resource_id, status)
 
+    def count_annotated(self, project_ids: Sequence[str]) -> dict[str, int]:
+        """For each of these projects how many of its resources have an annotation, neither being deleted."""
+        with self._database.read() as read:
+            return projects.annotated(read, id_list(project_ids, "project_ids"))
+
     def list_work_statuses(self, project_id: str) -> list[WorkStatus]:
         """Statuses of work, oldest first."""
         with self._database.read() as read:

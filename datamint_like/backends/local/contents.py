@@ -53,7 +53,10 @@ def of_resources(read: Read, resource_ids: list[str]) -> ProjectContent:
 
 
 def revision(read: Read, project_id: str) -> str:
-    """A token that changes whenever anything of `of_project` changes, and that no other store gives."""
+    """A token that changes whenever anything of `of_project` changes, and that no other store gives.
+
+    Nor does another copy of this store that went its own way, such as the state after a backup was put back.
+    """
     return f"{read.store_id()}-{projects.revision(read, project_id)}"
 
 

@@ -18,9 +18,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from datamint_like.backends.local import clock
-from datamint_like.backends.local.engine import SqliteDatabase
+from datamint_like.backends.local.engine import SqliteDatabase, lacks_room
 from datamint_like.backends.local.schema import project_resources, projects, store_meta, users
-from datamint_like.exceptions import ItemNotFoundError, ValidationError
+from datamint_like.exceptions import ItemNotFoundError, StorageError, ValidationError
 
 #: Databases limit the number of values in one statement; longer lists go in pieces of this size.
 BATCH = 5000
@@ -69,11 +69,13 @@ class Write(Read):
 
     Attributes:
         revision: Number of this write; rows that it changes carry it.
+        write_id: A random text: no other write has it, not even one of the same number in another copy of the store.
         user: E-mail of who writes.
         last_stamp: The latest stamp that the store gave.
     """
 
     revision: int
+    write_id: str
     user: str
     last_stamp: str
 
@@ -84,7 +86,7 @@ class Write(Read):
 
     def change(self, table: sa.Table, where: sa.ColumnElement[bool], **values: Any) -> None:
         """Set columns of the rows that `where` picks, and their revision."""
-        self.connection.execute(sa.update(table).where(where).values(**values, revision=self.revision))
+        self.connection.execute(sa.update(table).where(where).values(**values, **self._marks(table)))
 
     def change_each(self, table: sa.Table, column: sa.Column[Any], ids: Sequence[str], **values: Any) -> None:
         """Set columns of the rows whose `column` is one of `ids`, and their revision."""
@@ -94,8 +96,13 @@ class Write(Read):
     def insert(self, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
         """Add rows; tables with a revision get that of this write."""
         if rows:
-            extra = {"revision": self.revision} if "revision" in table.c else {}
-            self.connection.execute(sa.insert(table), [{**row, **extra} for row in rows])
+            marks = self._marks(table)
+            self.connection.execute(sa.insert(table), [{**row, **marks} for row in rows])
+
+    def _marks(self, table: sa.Table) -> dict[str, Any]:
+        """The columns that tell which write changed a row, as far as the table has them."""
+        marks = {"revision": self.revision, "write_id": self.write_id}
+        return {name: value for name, value in marks.items() if name in table.c}
 
     def touch_projects(self, project_ids: Iterable[str]) -> None:
         """Note that something a dataset of these projects reads has changed."""
@@ -133,18 +140,22 @@ class Database:
                 .values(revision=meta.revision + 1)
                 .returning(meta.revision, meta.owner, meta.last_stamp)
             ).one()
-            write = Write(connection, self.store, row.revision, row.owner, row.last_stamp)
+            write = Write(connection, self.store, row.revision, new_id(), row.owner, row.last_stamp)
             yield write
             connection.execute(sa.update(store_meta).values(last_stamp=write.last_stamp))
 
     def now(self) -> str:
         """An instant after every write so far and, where this user may note it in the store, before every later one."""
-        if self._sqlite.read_only:
-            with self.read() as read:
-                last = read.connection.execute(sa.select(store_meta.c.last_stamp)).scalar_one()
-                return clock.later_than(last, clock.wall_clock())
-        with self.write() as write:
-            return write.stamp()
+        if not self._sqlite.read_only:
+            try:
+                with self.write() as write:
+                    return write.stamp()
+            except StorageError as error:
+                if not lacks_room(error.__cause__):
+                    raise
+        with self.read() as read:
+            last = read.connection.execute(sa.select(store_meta.c.last_stamp)).scalar_one()
+            return clock.later_than(last, clock.wall_clock())
 
     def close(self) -> None:
         """Close this process's idle connections."""

@@ -7,10 +7,11 @@ the write lock when it begins, so no transaction fails half-way because another 
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,10 @@ from filelock import FileLock
 from sqlalchemy import event, exc
 
 from datamint_like.backends.local import read_only, schema
+from datamint_like.backends.local.migrations import MIGRATIONS
 from datamint_like.exceptions import StorageError, ValidationError
 
 BUSY_S = 60
-#: Function n (from 0) brings a store of version n + 1 to version n + 2; a new store is made at the newest version.
-MIGRATIONS: list[Callable[[sa.Connection], None]] = []
 
 _open: weakref.WeakSet[SqliteDatabase] = weakref.WeakSet()
 _inherited: list[sa.Engine] = []  # connections of a parent process; closing them here would harm it
@@ -56,10 +56,23 @@ class SqliteDatabase:
                 f"The store in {self.file.parent} is read-only: this user may not write its folder or its database. "
                 "It can be listed and trained from; to change it, get the permission or work on a copy."
             )
-        with _translated(self.file):
-            engine = self._engine().execution_options(immediate=write)
-            with engine.begin() as connection:
-                yield connection
+        with (
+            _translated(self.file),
+            self._connection(write=write) as connection,
+            connection.execution_options(immediate=write).begin(),
+        ):
+            yield connection
+
+    def _connection(self, *, write: bool) -> sa.Connection:
+        """A connection; where there is no room for SQLite's files beside the database, one that only reads."""
+        try:
+            return self._engine().connect()
+        except exc.OperationalError as error:
+            if write or not lacks_room(error):
+                raise
+            with suppress(exc.OperationalError):  # what failed first says more
+                return _new_engine(self.file, only_read=True).connect()
+            raise
 
     def prepare(self, fill: Callable[[sa.Connection], None]) -> None:
         """Make the tables of a new store (then `fill` it) or bring an older one to this version.
@@ -69,8 +82,14 @@ class SqliteDatabase:
         Raises:
             StorageError: A newer version of this package wrote the store, or it is no store.
         """
-        if self._version() == _newest():
+        version = self._version()
+        if version == _newest():
             return
+        if version and self.read_only:
+            raise StorageError(
+                f"The store in {self.file.parent} has schema version {version}, which must become {_newest()}, and "
+                "this user may not write it. Let a user who may write it open it once, or open a copy."
+            )
         with _translated(self.file), _set_up_alone(self.file):
             with self._engine().connect() as connection:
                 raw: Any = connection.connection.dbapi_connection
@@ -104,12 +123,18 @@ class SqliteDatabase:
             return self._engines[pid]
 
 
-def _new_engine(file: Path) -> sa.Engine:
+def lacks_room(error: BaseException | None) -> bool:
+    """Whether SQLite failed in a way that a full disk makes it fail."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    return code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+
+
+def _new_engine(file: Path, *, only_read: bool = False) -> sa.Engine:
     url = sa.URL.create("sqlite", database=str(file))
     # every thread may hold a connection: waiting belongs to SQLite's own lock, not to the pool
     pool: dict[str, Any] = {"max_overflow": -1, "pool_size": 2}
     # what a failing statement would have stored is the patients' and no part of an error
-    if read_only.is_read_only(file):
+    if only_read or read_only.is_read_only(file):
         pool = {"poolclass": sa.NullPool, "creator": lambda: read_only.connect(file, BUSY_S)}
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_S}, hide_parameters=True, **pool)
     event.listen(engine, "connect", _set_up)
@@ -119,8 +144,12 @@ def _new_engine(file: Path) -> sa.Engine:
 
 def _set_up(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver starts no transaction by itself; `_begin` does
-    for pragma in ("foreign_keys=ON", "synchronous=FULL"):
-        connection.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in ("foreign_keys=ON", "synchronous=FULL", "schema_version"):  # the last one opens the files
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+    except sqlite3.Error:
+        connection.close()
+        raise
 
 
 def _begin(connection: sa.Connection) -> None:

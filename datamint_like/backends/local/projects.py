@@ -13,7 +13,7 @@ from datamint_like.backends.local import splits as split_rows
 from datamint_like.backends.local import worklists as worklist_rows
 from datamint_like.backends.local.changes import name, need_live_resources, need_resources, one_of, only
 from datamint_like.backends.local.database import Read, Write, batches, id_list, new_id
-from datamint_like.backends.local.schema import project_resources, projects, resources, work_statuses
+from datamint_like.backends.local.schema import annotation_table, project_resources, projects, resources, work_statuses
 from datamint_like.entities import WORK_STATUSES, Project, Resource, WorkStatus
 from datamint_like.exceptions import EntityAlreadyExistsError, ValidationError
 
@@ -46,9 +46,10 @@ def find(read: Read, wanted: str) -> Project | None:
     return None if row is None else _projects(read, [row])[0]
 
 
-def revision(read: Read, project_id: str) -> int:
-    """Number of the last write that changed what a dataset of this project reads."""
-    return int(_row(read, project_id)["revision"])
+def revision(read: Read, project_id: str) -> str:
+    """Number and random id of the last write that changed what a dataset of this project reads."""
+    row = _row(read, project_id)
+    return f"{row['revision']}-{row['write_id']}"
 
 
 def create(write: Write, new: NewProject) -> Project:
@@ -146,6 +147,18 @@ def set_work_status(write: Write, project_id: str, resource_id: str, status: str
     write.touch_projects([project_id])
 
 
+def annotated(read: Read, project_ids: Sequence[str]) -> dict[str, int]:
+    """For each project how many members have an annotation, neither being deleted."""
+    counts = dict.fromkeys(project_ids, 0)
+    for batch in batches(project_ids):
+        live = _live().where(_member.project_id.in_(batch)).subquery()
+        said = annotation_table.c
+        has_one = sa.exists().where(said.resource_id == live.c.resource_id, said.deleted.is_(False))
+        total = sa.select(live.c.project_id, sa.func.count().label("total")).where(has_one).group_by(live.c.project_id)
+        counts |= {row["project_id"]: row["total"] for row in read.rows(total)}
+    return counts
+
+
 def statuses(read: Read, project_id: str) -> list[WorkStatus]:
     """Statuses of work, oldest first; of one resource the latest counts."""
     need(read, project_id)
@@ -203,7 +216,7 @@ def _projects(read: Read, rows: Sequence[Any]) -> list[Project]:
         annotated = closed + work.get("annotated", 0)
         found.append(
             Project(
-                **{key: value for key, value in row.items() if key != "revision"},
+                **{key: value for key, value in row.items() if key not in ("revision", "write_id")},
                 resource_count=total,
                 annotated_resource_count=annotated,
                 closed_resources_count=closed,

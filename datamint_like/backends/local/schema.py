@@ -1,7 +1,8 @@
 """The tables of a store. Columns that an entity serves have the name of its field.
 
 Time stamps are text of one width (ISO 8601, UTC, microseconds, `Z`), so that text order is time order.
-`revision` is the number of the write that last changed the row.
+`revision` is the number of the write that last changed the row. Numbers come again when a backup of the store is put
+back; `write_id`, a random text of that write, does not.
 """
 
 from __future__ import annotations
@@ -101,6 +102,7 @@ projects = Table(
     _flag("archived"),
     _text("most_recent_experiment"),
     _revision(),
+    _text("write_id", null=False),
 )
 
 resources = Table(
