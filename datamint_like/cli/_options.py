@@ -12,7 +12,8 @@ EXIT_CODES = """exit codes:
   1  an error, told in one line on stderr
   2  the command line is wrong
   3  done, but files were left out
-  130  interrupted"""
+  130  interrupted
+  141  nobody reads the output: standard output is closed, or its reader has gone"""
 
 
 def add_store_options(parser: argparse.ArgumentParser) -> None:

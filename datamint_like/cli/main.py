@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from datamint_like import __version__
 from datamint_like.cli._options import EXIT_CODES
@@ -18,6 +19,7 @@ _EXAMPLE = """example:
   datamint-like ls liver-ct"""
 FAILED = 1
 INTERRUPTED = 130
+UNREAD = 141  # as a shell reports a program that SIGPIPE ended
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,18 +30,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         datamint-like 0.1.0
         0
     """
+    closed = sys.stdout is None
+    _open_closed_streams()
     try:
         code = _run(argv)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         _drop_output()
-        return FAILED
+        return UNREAD
     except OSError as error:  # what the store raises is ours and was told; this is standard output
         _drop_output()
         with suppress(OSError):  # standard error may be as full
             say(f"datamint-like: the output cannot be written: {error.strerror or error}.", sys.stderr)
         return FAILED
-    return code
+    return code or UNREAD if closed else code
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -61,15 +65,30 @@ def _run(argv: Sequence[str] | None) -> int:
         return FAILED
 
 
+def _open_closed_streams() -> None:
+    """Lead streams that the shell closed (`>&-`) nowhere; each takes its number, which no file of ours shall get."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 -- it stays as long as the process
+
+
 def _drop_output() -> None:
     """Lead what is still to be written nowhere, so that Python's own last flush does not fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose help that cannot be written is an error, as any other output; argparse hides it."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message:
+            (file or sys.stderr).write(message)
+
+
 def _parser() -> argparse.ArgumentParser:
     from datamint_like.cli import demo, importing, listing
 
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="datamint-like",
         description="PyTorch datasets for annotated medical images: import images, look at projects, run the demo.",
         epilog=f"{_EXAMPLE}\n\n{EXIT_CODES}",

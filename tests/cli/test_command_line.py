@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -154,7 +156,14 @@ def test_help_holds_an_example_and_the_exit_codes(run: Run, command: tuple[str, 
     done = run(*command, "--help")
     assert done.code == 0
     assert "example:\n  datamint-like" in done.out
-    for code in ("0  all done", "1  an error", "2  the command line", "3  done, but files", "130  interrupted"):
+    for code in (
+        "0  all done",
+        "1  an error",
+        "2  the command line",
+        "3  done, but files",
+        "130  interrupted",
+        "141  nobody reads",
+    ):
         assert code in done.out
     assert "demo" in run("--help").out
 
@@ -200,10 +209,52 @@ def test_an_output_that_is_full_is_one_line_and_exit_code_1(arguments: list[str]
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.usefixtures("empty")
-def test_a_reader_that_leaves_early_causes_no_traceback(tmp_path: Path) -> None:
-    code = "import sys; from datamint_like.cli.main import main; sys.exit(main(['ls']))"
-    done = subprocess.run(
-        f'{sys.executable} -c "{code}" | true', shell=True, capture_output=True, text=True, check=False
-    )
-    assert done.stderr == ""
+COMMANDS = [["ls"], ["ls", "chest", "--json"], ["--help"], ["--version"]]
+
+
+def program(arguments: list[str]) -> list[str]:
+    return [sys.executable, "-c", f"import sys; from datamint_like.cli.main import main; sys.exit(main({arguments!r}))"]
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize("arguments", COMMANDS)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_gone_is_exit_code_141_without_a_word(
+    arguments: list[str], unbuffered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(program(arguments), stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def in_shell(arguments: list[str], streams: str) -> subprocess.CompletedProcess[str]:
+    """A command with streams as the shell's words say; its exit code comes last on standard error."""
+    script = f"{shlex.join(program(arguments))} {streams}; echo $? >&2"
+    return subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize("arguments", COMMANDS)
+@pytest.mark.parametrize("streams", [">&-", "<&- >&-"])
+def test_a_closed_output_is_exit_code_141_without_a_word(arguments: list[str], streams: str) -> None:
+    done = in_shell(arguments, streams)
+    assert (done.stdout, done.stderr) == ("", "141\n")
+
+
+@pytest.mark.usefixtures("filled")
+def test_an_error_keeps_its_code_and_its_line_when_the_output_is_closed() -> None:
+    done = in_shell(["ls", "nothing"], ">&-")
+    assert done.stderr.splitlines()[-1] == "1"
+    assert done.stderr.startswith("datamint-like: Project 'nothing' was not found")
+    assert in_shell(["ls", "nothing"], "2>&-").stdout == ""
+
+
+def test_an_import_with_every_stream_closed_does_its_work(demo_images: Path) -> None:
+    done = in_shell(["import", str(demo_images / "ct_ge"), "--project", "quiet"], "<&- >&- 2>&-")
+    assert done.stderr == "141\n"
+    with Api() as api:
+        (volume,) = api.projects.get_project_resources("quiet")
+        assert api.backend.blobs().part_path(api.backend.list_parts([volume.id])[volume.id][0], "x").exists()
