@@ -20,7 +20,7 @@ def add_parser(commands: Any) -> None:
         "--home", type=_folder, required=True, metavar="DIR", help="folder of the demo's store; may exist"
     )
     parser.add_argument("--epochs", type=_count, default=30, metavar="N", help="passes over the data (default: 30)")
-    parser.add_argument("--seed", type=int, default=42, metavar="S", help="of split, weights and order (default: 42)")
+    parser.add_argument("--seed", type=_whole_number, default=42, metavar="S", help="of split, weights and order (default: 42)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=run)
 
@@ -48,7 +48,14 @@ def _folder(text: str) -> Path:
 
 def _count(text: str) -> int:
     """A whole number from 1."""
-    number = int(text)
+    number = _whole_number(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text}")
     return number
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a whole number, found {text!r}") from None

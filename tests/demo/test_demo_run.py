@@ -110,6 +110,14 @@ def test_a_second_run_reuses_the_project_and_scores_the_same(
     assert again["training"]["after"]["dice"] == result.to_dict()["training"]["after"]["dice"]
 
 
+@pytest.mark.parametrize("option", ["--epochs", "--seed"])
+def test_a_number_that_is_none_is_told_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    assert main(["demo", "--home", str(tmp_path / "d"), option, "x"]) == 2
+    assert f"argument {option}: expected a whole number, found 'x'" in capsys.readouterr().err
+
+
 def test_epochs_must_be_a_whole_number_from_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--home", str(tmp_path / "d"), "--epochs", "0"]) == 2
     assert "from 1" in capsys.readouterr().err
