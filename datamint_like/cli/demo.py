@@ -20,7 +20,9 @@ def add_parser(commands: Any) -> None:
         "--home", type=_folder, required=True, metavar="DIR", help="folder of the demo's store; may exist"
     )
     parser.add_argument("--epochs", type=_count, default=30, metavar="N", help="passes over the data (default: 30)")
-    parser.add_argument("--seed", type=_whole_number, default=42, metavar="S", help="of split, weights and order (default: 42)")
+    parser.add_argument(
+        "--seed", type=_whole_number, default=42, metavar="S", help="of split, weights and order (default: 42)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=run)
 

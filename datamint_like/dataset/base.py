@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ from datamint_like.annotations import MergeStrategy, Selection
 from datamint_like.backends import store_url
 from datamint_like.config import load_settings
 from datamint_like.dataset import splits
-from datamint_like.dataset.collate import Collate
+from datamint_like.dataset.collate import Collate, single
 from datamint_like.dataset.item import Item
 from datamint_like.dataset.options import (
     Output,
@@ -261,9 +262,14 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         return Collate()
 
     def get_dataloader(self, *args: Any, **kwargs: Any) -> DataLoader[Item]:
-        """A `DataLoader` with `get_collate_fn()`; takes the arguments of `torch.utils.data.DataLoader`."""
+        """A `DataLoader` with `get_collate_fn()`; takes the arguments of `torch.utils.data.DataLoader`.
+
+        With `batch_size=None` it gives single items, each as `dataset[index]` gives it.
+        """
         self.prepare()
-        kwargs.setdefault("collate_fn", self.get_collate_fn())
+        given = inspect.signature(DataLoader).bind(self, *args, **kwargs).arguments
+        if "collate_fn" not in given:
+            kwargs["collate_fn"] = self.get_collate_fn() if given.get("batch_size", 1) is not None else single
         return DataLoader(self, *args, **kwargs)
 
     def prefetch(self, *, include_annotations: bool = False) -> None:

@@ -27,13 +27,18 @@ class Collate:
         """The batch of some items.
 
         Raises:
-            DatamintDatasetException: Their images do not stack; the message names the items and shapes.
+            DatamintDatasetException: Their images do not stack; the message names the items, their shapes and types.
         """
         keys = dict.fromkeys(key for item in items for key in item)
         batch = {key: _column([item.get(key) for item in items]) for key in keys}
         if not isinstance(batch.get("image"), torch.Tensor):
             raise DatamintDatasetException(_unstackable(items))
         return batch
+
+
+def single(item: Item) -> Item:
+    """The item itself: torch's own conversion would make tensors of the arrays in `metainfo`."""
+    return item
 
 
 def _column(values: list[Any]) -> Any:
@@ -46,12 +51,24 @@ def _column(values: list[Any]) -> Any:
 
 
 def _unstackable(items: Sequence[Item]) -> str:
-    shown = []
-    for number, item in enumerate(items):
-        image, resource = item.get("image"), item.get("resource")
-        what = f"{tuple(image.shape)} {image.dtype}" if isinstance(image, torch.Tensor) else "no image"
-        shown.append(f"{resource.filename} ({resource.id}) {what}" if resource is not None else f"item {number} {what}")
+    images = [item.get("image") for item in items]
+    found = [image for image in images if isinstance(image, torch.Tensor)]
+    types, shapes = {image.dtype for image in found}, {image.shape for image in found}
+    advice = []
+    if len(types) > 1:
+        advice.append('Give them one type with dtype="float32" where the dataset is made')
+    if len(shapes) > 1 or len(found) < len(images):
+        advice.append("Bring them to one shape first")
+    differ = "types differ" if len(shapes) == 1 and len(found) == len(images) else "shapes differ"
+    differ = "shapes and types differ" if len(advice) > 1 else differ
+    shown = "; ".join(_described(number, item) for number, item in enumerate(items))
     return (
-        f"The images of this batch do not stack: {'; '.join(shown)}. "
-        "Bring them to one shape first, or use batch_size=1 or a collate_fn of your own."
+        f"The images of this batch do not stack, their {differ}: {shown}. {'. '.join(advice)}; "
+        "or use batch_size=1 or a collate_fn of your own."
     )
+
+
+def _described(number: int, item: Item) -> str:
+    image, resource = item.get("image"), item.get("resource")
+    what = f"{tuple(image.shape)} {image.dtype}" if isinstance(image, torch.Tensor) else "no image"
+    return f"{resource.filename} ({resource.id}) {what}" if resource is not None else f"item {number} {what}"

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from datamint_like.dataset import ImageDataset, VolumeDataset
+from datamint_like.dataset.collate import Collate
 from datamint_like.exceptions import DatamintDatasetException, GeometryError, SkippedResourcesWarning
 from tests.dataset.conftest import ANA, Shelf
 
@@ -81,6 +82,49 @@ def test_images_that_do_not_stack_are_named_with_their_shapes(shelf: Shelf) -> N
     volume = VolumeDataset(resources=[shelf.philips], server_url=shelf.url).slice()
     with pytest.raises(DatamintDatasetException, match=r"one\.png.*\(1, 512, 512\).*philips\.dcm.*\(1, 128, 128\)"):
         dataset.get_collate_fn()([dataset[0], volume[0]])
+
+
+def test_images_of_different_types_are_named_with_their_types_and_the_way_out(shelf: Shelf) -> None:
+    plain, scaled = (
+        ImageDataset(resources=[shelf.xray], server_url=shelf.url, dtype=dtype)[0] for dtype in (None, "float32")
+    )
+    with pytest.raises(DatamintDatasetException) as caught:
+        ImageDataset(resources=[shelf.xray], server_url=shelf.url).get_collate_fn()([plain, scaled])
+    message = str(caught.value)
+    assert "their types differ: one.png" in message
+    assert "torch.uint8" in message
+    assert "torch.float32" in message
+    assert 'dtype="float32"' in message
+    assert "shape" not in message
+
+
+def test_images_of_different_shapes_and_types_are_told_of_both() -> None:
+    items = [{"image": torch.zeros(1, 4, 4)}, {"image": torch.zeros(1, 4, 5, dtype=torch.uint8)}]
+    with pytest.raises(DatamintDatasetException, match=r"shapes and types differ.*dtype=\"float32\".*one shape"):
+        Collate()(items)
+    with pytest.raises(DatamintDatasetException, match=r"their shapes differ.*item 1 no image\. Bring them"):
+        Collate()([items[0], {}])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_loader_without_batches_gives_the_items_as_they_are(shelf: Shelf, workers: int) -> None:
+    dataset = VolumeDataset(resources=[shelf.philips], server_url=shelf.url)
+    for loader in (
+        dataset.get_dataloader(batch_size=None, num_workers=workers),
+        dataset.get_dataloader(None, num_workers=workers),
+    ):
+        (item,) = loader
+        assert list(item) == list(dataset[0])
+        assert same(item["image"], dataset[0]["image"])
+        assert type(item["metainfo"]["affine"]) is type(dataset[0]["metainfo"]["affine"])
+        assert item["metainfo"]["stored_shape"] == dataset[0]["metainfo"]["stored_shape"]
+        assert item["resource"] == dataset[0]["resource"]
+
+
+def test_a_collation_of_the_users_own_is_used(shelf: Shelf) -> None:
+    dataset = ImageDataset(resources=[shelf.xray], server_url=shelf.url)
+    assert list(dataset.get_dataloader(batch_size=None, collate_fn=len)) == [len(dataset[0])]
+    assert list(dataset.get_dataloader(1, False, None, None, 0, len)) == [1]
 
 
 def test_an_error_in_a_worker_arrives_as_itself(shelf: Shelf) -> None:
