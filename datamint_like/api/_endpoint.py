@@ -65,11 +65,20 @@ def ids_of(entities: Entity | str | Iterable[Entity | str], kind: type[Entity]) 
     Raises:
         ValidationError: Something in it is neither an entity of this kind nor an id.
     """
+    return list(dict.fromkeys(each_id_of(entities, kind)))
+
+
+def each_id_of(entities: Entity | str | Iterable[Entity | str], kind: type[Entity]) -> list[str]:
+    """The id of each entity given, in order and with repeats.
+
+    Raises:
+        ValidationError: Something in it is neither an entity of this kind nor an id.
+    """
     if isinstance(entities, str | kind):
         return [id_of(entities, kind)]
     if not isinstance(entities, Iterable):
         raise ValidationError(f"Expected {kind.__name__}s or their ids, not {_describe(entities)}.")
-    return list(dict.fromkeys(id_of(entity, kind) for entity in entities))
+    return [id_of(entity, kind) for entity in entities]
 
 
 def looks_like_id(text: str) -> bool:

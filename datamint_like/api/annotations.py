@@ -13,6 +13,7 @@ from datamint_like.api._downloads import save, target_of
 from datamint_like.api._endpoint import (
     AnnotationRef,
     ResourceRef,
+    each_id_of,
     first,
     id_of,
     ids_of,
@@ -94,8 +95,8 @@ class AnnotationsApi(GeometryMakers):
     ) -> list[Annotation] | list[list[Annotation]]:
         """The annotations that meet every condition given, in order of creation.
 
-        With `group_by_resource=True` one list for each resource asked for, in the order asked for, empty where
-        there is none. `from_date` and `to_date` (both inclusive) are the later published names of `date_from`
+        With `group_by_resource=True` one list for each resource asked for, in the order asked for and as often,
+        empty where there is none. `from_date` and `to_date` (both inclusive) are the later published names of `date_from`
         and `date_to`. Masks of models are always among the results, so `load_ai_segmentations=False` is not done.
 
         Raises:
@@ -108,7 +109,8 @@ class AnnotationsApi(GeometryMakers):
                 "ask with resource= and annotator_email=."
             )
         source = _choices.source_of(source)
-        wanted = None if resource is None else ids_of(resource, Resource)
+        asked = None if resource is None else each_id_of(resource, Resource)
+        wanted = None if asked is None else list(dict.fromkeys(asked))
         if wanted is not None:
             self._backend.get_resources(wanted)
         found = self._backend.list_annotations(
@@ -126,7 +128,7 @@ class AnnotationsApi(GeometryMakers):
         )
         if source is not None:
             found = first([annotation for annotation in found if annotation.source == source], limit)
-        return _grouped(found, wanted) if group_by_resource else found
+        return _grouped(found, asked) if group_by_resource else found
 
     def get_all(self, limit: int | None = None) -> list[Annotation]:
         """Every annotation that is not deleted, or the first `limit`."""
@@ -300,10 +302,10 @@ class AnnotationsApi(GeometryMakers):
     delete_batch = delete
 
 
-def _grouped(found: Sequence[Annotation], wanted: Sequence[str] | None) -> list[list[Annotation]]:
-    if wanted is None:
+def _grouped(found: Sequence[Annotation], asked: Sequence[str] | None) -> list[list[Annotation]]:
+    if asked is None:
         raise ValidationError("group_by_resource=True needs resource=, the resources to group by.")
-    groups: Mapping[str, list[Annotation]] = {resource_id: [] for resource_id in wanted}
+    groups: Mapping[str, list[Annotation]] = {resource_id: [] for resource_id in asked}
     for annotation in found:
         groups[annotation.resource_id].append(annotation)
-    return list(groups.values())
+    return [list(groups[resource_id]) for resource_id in asked]

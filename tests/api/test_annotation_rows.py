@@ -127,6 +127,14 @@ def test_groups_come_in_the_order_asked_for_and_may_be_empty(api: Api, two_xrays
         api.annotations.get_list(group_by_resource=True)
 
 
+def test_a_resource_that_is_asked_for_twice_has_two_groups(api: Api, xray: str, volume: str) -> None:
+    made = str(api.annotations.add_label_annotation(xray, "a"))
+    groups = api.annotations.get_list(iter([xray, volume, xray]), group_by_resource=True)
+    assert [[each.id for each in group] for group in groups] == [[made], [], [made]]
+    assert groups[0] is not groups[2]
+    assert [each.id for each in api.annotations.get_list([xray, volume, xray])] == [made]
+
+
 def test_an_approved_annotation_says_who_and_when(api: Api, xray: str) -> None:
     made = api.annotations.add_label_annotation(xray, "a")
     api.annotations.approve(str(made))
