@@ -298,8 +298,13 @@ class AnnotationsApi(GeometryMakers):
         """Delete one annotation or many, all or none."""
         self._backend.delete_annotations(ids_of(entity, Annotation))
 
-    bulk_delete = delete
-    delete_batch = delete
+    def bulk_delete(self, entities: AnnotationRef | Iterable[AnnotationRef]) -> None:
+        """`delete` under a published name."""
+        self.delete(entities)
+
+    def delete_batch(self, annotation_ids: AnnotationRef | Iterable[AnnotationRef]) -> None:
+        """`delete` under a published name."""
+        self.delete(annotation_ids)
 
 
 def _grouped(found: Sequence[Annotation], asked: Sequence[str] | None) -> list[list[Annotation]]:

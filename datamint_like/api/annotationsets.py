@@ -146,6 +146,8 @@ class AnnotationSetsApi(Endpoint):
         """
         raise NotImplementedError("Worklists are listed by project: use annotationsets.get_by_project(project).")
 
+    get_all = get_list
+
     def patch(self, entity: WorklistRef, entity_data: Mapping[str, Any]) -> AnnotationWorklist:
         """The worklist after fields were replaced.
 

@@ -159,6 +159,13 @@ def test_annotations_are_deleted_one_or_many_all_or_none(api: Api, xray: str) ->
     assert [each.id for each in api.annotations.get_deleted(xray)] == made[:2]
 
 
+def test_the_published_names_of_deletion_take_their_published_keywords(api: Api, xray: str) -> None:
+    made = [str(api.annotations.add_label_annotation(xray, name)) for name in "abc"]
+    api.annotations.delete_batch(annotation_ids=made[:1])
+    api.annotations.bulk_delete(entities=[api.annotations.get_by_id(made[1])])
+    assert [each.id for each in api.annotations.get_list(xray)] == made[2:]
+
+
 def test_only_a_segmentation_has_a_file(api: Api, xray: str) -> None:
     made = str(api.annotations.add_label_annotation(xray, "a"))
     with pytest.raises(ValidationError, match=r"label 'a'\) has no file"):

@@ -128,3 +128,9 @@ def test_an_annotation_belongs_to_the_worklist_it_names(
     api.annotations.add_label_annotation(two_xrays[0], "other")
     found = api.annotations.get_list(worklist_id=worklist.id)
     assert [(each.identifier, each.annotation_worklist_name) for each in found] == [("normal", "Reading")]
+
+
+@pytest.mark.parametrize("listing", ["get_list", "get_all"])
+def test_worklists_are_listed_by_project_and_other_listings_say_so(api: Api, listing: str) -> None:
+    with pytest.raises(NotImplementedError, match="get_by_project"):
+        getattr(api.annotationsets, listing)()
