@@ -24,6 +24,7 @@ from datamint_like.dataset.options import (
     Source,
     Worklists,
     dtype_name,
+    flag,
     names_of,
     refuse_unbuilt,
     resource_ids_of,
@@ -158,7 +159,7 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
             exclude_image_label_names=names_of("exclude_image_label_names", exclude_image_label_names),
             include_frame_label_names=names_of("include_frame_label_names", include_frame_label_names),
             exclude_frame_label_names=names_of("exclude_frame_label_names", exclude_frame_label_names),
-            allow_external_annotations=allow_external_annotations,
+            allow_external_annotations=flag("allow_external_annotations", allow_external_annotations),
         )
         self._output = Output(
             return_metainfo=return_metainfo,
@@ -177,7 +178,7 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
             orientation=orientation,
         )
         packs = Packs(cache, compression)
-        self._reading = ReaderOptions(read, parse_size(memory_cache), packs, bool(resample_masks))
+        self._reading = ReaderOptions(read, parse_size(memory_cache), packs, flag("resample_masks", resample_masks))
         self._api_key = api_key if api_key is not None else settings.api_key
         self._state: tuple[Prepared, RowNumbers] | None = None
         self._reader: Reader | None = None

@@ -35,7 +35,7 @@ class Criteria:
             raise DatamintDatasetException(f"filter() needs a criterion: one of {', '.join(vars(self))}.")
         for name, fits, what in (
             ("filename_pattern", isinstance(self.filename_pattern, (str, NoneType)), "a text such as '*.png'"),
-            ("has_annotations", isinstance(self.has_annotations, (bool, NoneType)), "True or False"),
+            ("has_annotations", isinstance(self.has_annotations, (bool, np.bool_, NoneType)), "True or False"),
             ("custom_fn", self.custom_fn is None or callable(self.custom_fn), "a function (resource, annotations)"),
         ):
             if not fits:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +15,23 @@ from datamint_like.entities import AnnotationWorklist, Project, Resource
 from datamint_like.exceptions import DatamintDatasetException
 
 Worklists = Sequence[AnnotationWorklist] | Literal["all"] | None
+
+
+def flag(keyword: str, value: object) -> bool:
+    """The value of an argument that is True or False; numpy's are taken too.
+
+    Raises:
+        DatamintDatasetException: It is something else: a text such as "no" would count as True.
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise DatamintDatasetException(f"{keyword} is True or False, not {value!r:.80}.")
+
+
+def settle_flags(options: object, *keywords: str) -> None:
+    """Check these fields of a frozen dataclass with `flag`, and keep them as Python's own."""
+    for keyword in keywords:
+        object.__setattr__(options, keyword, flag(keyword, getattr(options, keyword)))
 
 
 @dataclass(frozen=True)
@@ -40,6 +58,14 @@ class Source:
     strict_kind: bool
     include_unannotated: bool
 
+    def __post_init__(self) -> None:
+        settle_flags(self, "auto_update", "strict_kind", "include_unannotated")
+        if not isinstance(self.project, (str, Project, NoneType)):
+            raise DatamintDatasetException(f"project is a name, an id or a Project, not {self.project!r:.80}.")
+
+
+_ITEM_FLAGS = ("return_metainfo", "return_segmentations", "return_as_semantic_segmentation", "return_objects")
+
 
 @dataclass(frozen=True)
 class Output:
@@ -54,6 +80,7 @@ class Output:
     return_objects: bool = True
 
     def __post_init__(self) -> None:
+        settle_flags(self, *_ITEM_FLAGS)
         for keyword in (
             "semantic_seg_merge_strategy",
             "image_labels_merge_strategy",
@@ -80,6 +107,8 @@ def resource_ids_of(resources: Sequence[Resource | str] | Resource | str) -> tup
     """
     if isinstance(resources, (str, Resource)):
         resources = [resources]
+    if not isinstance(resources, Iterable):
+        raise DatamintDatasetException(f"resources= takes Resource objects or ids, not {resources!r:.80}.")
     ids = tuple(item.id if isinstance(item, Resource) else item for item in resources)
     for item in ids:
         if not isinstance(item, str):

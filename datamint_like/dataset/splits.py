@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from datamint_like._warn import warn_user
 from datamint_like.backends import open_backend
-from datamint_like.dataset.options import Source
+from datamint_like.dataset.options import Source, settle_flags
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.dataset.rows import RowNumbers, as_row_numbers
 from datamint_like.exceptions import DatamintDatasetException, PatientLeakageWarning
@@ -52,6 +52,10 @@ class SplitRequest:
     ratios: Mapping[str, float]
 
     def __post_init__(self) -> None:
+        settle_flags(self, "by_patient")
+        for keyword in ("use_server_splits", "use_project_splits"):
+            if getattr(self, keyword) is not None:
+                settle_flags(self, keyword)
         if self.use_server_splits:
             raise NotImplementedError(
                 "use_server_splits= (split:* tags) is not available yet and deprecated: assign project splits instead."

@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from datamint_like.dataset import ImageDataset, VideoDataset, VolumeDataset
@@ -185,3 +186,50 @@ def test_an_empty_project_is_an_empty_dataset(tmp_path: Path) -> None:
     backend.create_project(NewProject(name="empty"))
     dataset = ImageDataset(project="empty", server_url=backend.url)
     assert (len(dataset), list(dataset), list(dataset.resources), list(dataset.resource_annotations)) == (0, [], [], [])
+
+
+FLAGS = [
+    "auto_update",
+    "return_metainfo",
+    "return_segmentations",
+    "return_as_semantic_segmentation",
+    "include_unannotated",
+    "allow_external_annotations",
+    "strict_kind",
+    "return_objects",
+    "resample_masks",
+]
+
+
+@pytest.mark.parametrize("keyword", FLAGS)
+@pytest.mark.parametrize("value", ["no", 1, None])
+def test_a_flag_is_true_or_false_and_nothing_else(shelf: Shelf, keyword: str, value: object) -> None:
+    with pytest.raises(DatamintDatasetException, match=rf"^{keyword} is True or False, not {value!r}\.$"):
+        ImageDataset(project="mixed", server_url=shelf.url, **{keyword: value})
+
+
+@pytest.mark.parametrize("keyword", FLAGS)
+def test_a_flag_of_numpy_is_the_same_as_pythons(shelf: Shelf, keyword: str) -> None:
+    plain, of_numpy = (
+        ImageDataset(resources=[shelf.xray], server_url=shelf.url, **{keyword: value}) for value in (True, np.True_)
+    )
+    assert plain.fingerprint == of_numpy.fingerprint
+
+
+@pytest.mark.parametrize("value", [5, ["mixed"], b"mixed"])
+def test_a_project_is_a_text_or_a_project_and_refused_at_once(shelf: Shelf, value: Any) -> None:
+    with pytest.raises(DatamintDatasetException, match=r"^project is a name, an id or a Project, not "):
+        ImageDataset(project=value, server_url=shelf.url)
+
+
+def test_resources_that_are_no_list_are_refused_at_once(shelf: Shelf) -> None:
+    with pytest.raises(DatamintDatasetException, match=r"resources= takes Resource objects or ids, not 5"):
+        ImageDataset(resources=5, server_url=shelf.url)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("keyword", ["by_patient", "use_project_splits", "use_server_splits"])
+def test_a_flag_of_a_split_is_true_or_false(shelf: Shelf, keyword: str) -> None:
+    dataset = ImageDataset(project="mixed", server_url=shelf.url)
+    with pytest.raises(DatamintDatasetException, match=rf"^{keyword} is True or False, not 'no'"):
+        dataset.split(**{keyword: "no"}, train=0.5, val=0.5)
+    assert set(dataset.split(by_patient=np.False_, train=0.5, val=0.5)) == {"train", "val"}
