@@ -106,9 +106,9 @@ def __getattr__(name: str) -> Any:
     home = _LAZY.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+    from datamint_like._lazy import imported
 
-    value = getattr(import_module(home), name)
+    value = imported(home, name)
     globals()[name] = value
     return value
 

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -70,3 +71,35 @@ def test_importing_the_root_writes_no_file(tmp_path: Path) -> None:
 def test_an_unknown_name_is_an_attribute_error_that_names_it() -> None:
     with pytest.raises(AttributeError, match="Datamnit"):
         _ = datamint_like.Datamnit  # type: ignore[attr-defined]
+
+
+def no_such_thing(name: str) -> object:
+    raise AttributeError("module 'dl' has no attribute 'RTLD_NOW'")
+
+
+@pytest.mark.parametrize(("package", "table"), [("datamint_like", "_LAZY"), ("datamint_like.imaging", "_HOME")])
+def test_an_attribute_error_inside_an_import_does_not_look_like_a_missing_name(
+    package: str, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = ModuleType("broken")
+    home.__dict__["__getattr__"] = no_such_thing
+    for name in ("broken", "datamint_like.imaging.broken"):
+        monkeypatch.setitem(sys.modules, name, home)
+    monkeypatch.setitem(getattr(importlib.import_module(package), table), "Broken", "broken")
+    with pytest.raises(ImportError, match=r"^Broken cannot be imported from .*broken: module 'dl' has no .*RTLD_NOW"):
+        exec(f"from {package} import Broken")
+
+
+@pytest.mark.parametrize("found", ["dl/__init__.py", "dl/data.txt", "dl.py", "DLFCN.py"])
+def test_a_folder_named_as_a_module_of_old_pythons_hinders_nothing(tmp_path: Path, found: str) -> None:
+    (tmp_path / found).parent.mkdir(exist_ok=True)
+    (tmp_path / found).write_text("")
+    (tmp_path / "train.py").write_text(
+        "from datamint_like import ImageDataset, VolumeDataset\n"
+        "from datamint_like.imaging import read\n"
+        f"import {found.split('/')[0].removesuffix('.py')} as mine\n"
+        "print(mine.__name__)\n"
+    )
+    done = subprocess.run([sys.executable, "train.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout.strip() == found.split("/")[0].removesuffix(".py")

@@ -97,7 +97,8 @@ class AnnotationsApi(GeometryMakers):
 
         With `group_by_resource=True` one list for each resource asked for, in the order asked for and as often,
         empty where there is none. `from_date` and `to_date` (both inclusive) are the later published names of
-        `date_from` and `date_to`. Masks of models are always among the results, so `load_ai_segmentations=False` is not done.
+        `date_from` and `date_to`. Masks of models are always among the results, so `load_ai_segmentations=False` is
+        not done.
 
         Raises:
             ItemNotFoundError: A resource is unknown.

@@ -5,8 +5,9 @@ Names are imported when first used, so that the types cost no decoding library.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from datamint_like._lazy import imported
 
 if TYPE_CHECKING:
     from datamint_like.imaging.affine import Affine as Affine
@@ -75,7 +76,7 @@ def __getattr__(name: str) -> Any:
     """The public name, from the module that defines it."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    value = imported(f"{__name__}.{_HOME[name]}", name)
     globals()[name] = value
     return value
 
