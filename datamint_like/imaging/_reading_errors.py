@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import warnings
 from collections.abc import Iterator
@@ -58,6 +59,8 @@ class _Quiet:
 
 
 _QUIET = _Quiet()
+#: From a quote before a word to one after a word (not the apostrophe of "can't"), or to the end where there is none.
+_QUOTED = re.compile(r"""(?<!\w)[bru]?(["'])(?:(?:\\.|.)*?\1(?!\w)|.*)""")
 
 
 @contextmanager
@@ -79,15 +82,20 @@ def reading(file: SourceFile | str) -> Iterator[None]:
     except DatamintException:
         raise
     except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
+        reason = error.strerror or _told(error) or type(error).__name__
         raise DecodeError(f"{name}: it cannot be read ({reason}).") from error
     except MemoryError as error:
         raise DecodeError(f"{name}: its pixels do not fit into memory.") from error
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # on damaged files readers raise any class; a panic of one in Rust is no Exception
-        reason = str(error).replace("\n", " ")[:300] or "no reason given"
+        reason = _told(error) or "no reason given"
         raise DecodeError(f"{name}: it is damaged or not supported ({type(error).__name__}: {reason}).") from error
+
+
+def _told(error: BaseException) -> str:
+    """What a library below said, on one line, without what it quotes: that may be a value of the file."""
+    return _QUOTED.sub("'...'", " ".join(str(error).split()))[:300]
 
 
 def refuse_oversized(voxels: int, max_voxels: int) -> None:
