@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from datamint_like import __version__
 from datamint_like.cli._options import EXIT_CODES
@@ -76,10 +77,18 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose help that cannot be written is an error, as any other output; argparse hides it."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message:
+            (file or sys.stderr).write(message)
+
+
 def _parser() -> argparse.ArgumentParser:
     from datamint_like.cli import demo, importing, listing
 
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="datamint-like",
         description="PyTorch datasets for annotated medical images: import images, look at projects, run the demo.",
         epilog=f"{_EXAMPLE}\n\n{EXIT_CODES}",

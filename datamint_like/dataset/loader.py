@@ -12,7 +12,6 @@ from datamint_like.dataset.item import Item
 from datamint_like.dataset.sampler import EpochSampler
 from datamint_like.dataset.seeds import drawn_seed
 
-
 #: Arguments of a `DataLoader` by which its caller decides the order.
 _OWN_ORDER = ("sampler", "batch_sampler", "generator")
 

@@ -218,7 +218,11 @@ def program(arguments: list[str]) -> list[str]:
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("arguments", COMMANDS)
-def test_a_reader_that_has_gone_is_exit_code_141_without_a_word(arguments: list[str]) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_gone_is_exit_code_141_without_a_word(
+    arguments: list[str], unbuffered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(program(arguments), stdout=writing, stderr=subprocess.PIPE, text=True, check=False)

@@ -34,12 +34,12 @@ def _sitk(array: np.ndarray, affine: np.ndarray) -> sitk.Image:
 @st.composite
 def _grids(draw: st.DrawFn) -> tuple[tuple[int, int, int], np.ndarray]:
     shape = tuple(draw(st.integers(2, 9)) for _ in range(3))
-    a, b = (np.deg2rad(draw(st.floats(-40, 40))) for _ in range(2))
+    a, b = (np.deg2rad(draw(st.integers(-400, 400)) / 10) for _ in range(2))
     x = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
     z = np.array([[np.cos(b), -np.sin(b), 0], [np.sin(b), np.cos(b), 0], [0, 0, 1]])
     affine = np.eye(4)
-    affine[:3, :3] = z @ x @ np.diag([draw(st.floats(0.4, 3.0)) for _ in range(3)])
-    affine[:3, 3] = [draw(st.floats(-5, 5)) for _ in range(3)]
+    affine[:3, :3] = z @ x @ np.diag([draw(st.integers(4, 30)) / 10 for _ in range(3)])
+    affine[:3, 3] = [draw(st.integers(-50, 50)) / 10 + 0.013 for _ in range(3)]
     return shape, affine
 
 
