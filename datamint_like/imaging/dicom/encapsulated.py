@@ -1,17 +1,11 @@
-"""Pixels in fragments (PS3.5 A.4): the frames they hold, and whether all are there by the headers of their items."""
+"""Whether compressed pixels are all there, by the headers of their items (PS3.5 A.4); no pixel is read."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
-
-from pydicom.encaps import generate_frames
+from typing import BinaryIO
 
 from datamint_like.exceptions import DecodeError
-
-if TYPE_CHECKING:
-    from datamint_like.imaging.dicom.header import DicomFile  # which looks for cut files here
 
 _HEADER = struct.Struct("<HHL")
 _ITEM, _END = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
@@ -45,22 +39,3 @@ def refuse_cut(file: BinaryIO, at: int, size: int, frames: int) -> None:
     else:
         what = f"the end mark of its compressed pixels, found the end of the file after {fragments} fragments"
     raise DecodeError(f"it is cut short: expected {what}. Copy the file again.")
-
-
-def encoded_frames(file: DicomFile) -> Iterator[bytes]:
-    """The encoded bytes of each frame.
-
-    Raises:
-        DecodeError: There are fewer.
-    """
-    count = file.pixels.frames
-    offsets = file.elements.get("ExtendedOffsetTable"), file.elements.get("ExtendedOffsetTableLengths")
-    frames = generate_frames(file.encoded, number_of_frames=count, extended_offsets=offsets if all(offsets) else None)
-    found = 0
-    for encoded in frames:
-        if found == count:
-            return
-        found += 1
-        yield encoded
-    if found < count:
-        raise DecodeError(f"it is cut short: expected {count} frames, found {found}. Copy the file again.")

@@ -11,7 +11,7 @@ from openjpeg.utils import decode as decode_jpeg_2000
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging.dicom.codestreams import refuse_larger
 from datamint_like.imaging.dicom.colour import coded_colour, to_rgb
-from datamint_like.imaging.dicom.encapsulated import encoded_frames
+from datamint_like.imaging.dicom.fragments import encoded_frames
 from datamint_like.imaging.dicom.header import DicomFile, PixelFormat
 from datamint_like.imaging.dicom.jpeg import jpeg_frame
 from datamint_like.imaging.dicom.mosaic import mosaic_of

@@ -13,9 +13,10 @@ from datamint_like.imaging._sources import only_one
 from datamint_like.imaging.sniff import HEAD_SIZE, video_mimetype
 from datamint_like.imaging.types import Array, HeaderFacts, SourceFile, StoredImage
 from datamint_like.imaging.video.capture import Capture, opened, refuse_changing_size
-from datamint_like.imaging.video.container import ROTATIONS, Container, Upright, parse_container
+from datamint_like.imaging.video.container import Container, parse_container
 from datamint_like.imaging.video.frames import Frames, shown
 from datamint_like.imaging.video.pictures import check_first_picture, check_repeats, refuse_black
+from datamint_like.imaging.video.structure import ROTATIONS, Upright
 
 #: Frames whose times differ by more than this (ms) have no constant rate; Matroska rounds times to 1 ms.
 _STEADY = 2.0

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from datamint_like.imaging.types import Array
-from datamint_like.imaging.video.container import Upright
+from datamint_like.imaging.video.structure import Upright
 
 _GROWTH = 1.25
 

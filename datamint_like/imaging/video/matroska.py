@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from datamint_like.exceptions import DecodeError
-from datamint_like.imaging.video.container import NO_VIDEO, refuse_cut
+from datamint_like.imaging.video.structure import NO_VIDEO, refuse_cut
 
 _EBML, _SEGMENT, _CLUSTER, _TRACKS = 0x1A45DFA3, 0x18538067, 0x1F43B675, 0x1654AE6B
 _TRACK_ENTRY, _TRACK_TYPE, _VIDEO = 0xAE, 0x83, b"\x01"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from datamint_like.exceptions import DecodeError
-from datamint_like.imaging.video.container import NO_VIDEO, ROTATIONS, Upright, refuse_cut
+from datamint_like.imaging.video.structure import NO_VIDEO, ROTATIONS, Upright, refuse_cut
 
 #: A movie box (sample tables of hours of video included) is far below this.
 _LONGEST_MOVIE = 256 << 20

@@ -15,8 +15,8 @@ import numpy as np
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging.types import Array
 from datamint_like.imaging.video.capture import Capture, opened
-from datamint_like.imaging.video.container import Upright
 from datamint_like.imaging.video.frames import shown
+from datamint_like.imaging.video.structure import Upright
 
 _REMEDY = (
     'Write it without fields ("ffmpeg -i in -vf bwdif -c:v libx264 -crf 10 out.mp4", or "-vf setfield=prog" to keep '

@@ -6,7 +6,7 @@ import struct
 from typing import BinaryIO
 
 from datamint_like.exceptions import DecodeError
-from datamint_like.imaging.video.container import refuse_cut
+from datamint_like.imaging.video.structure import refuse_cut
 
 #: Some writers count the header into the length of the file.
 _SLACK = 8
