@@ -98,6 +98,8 @@ def _pixels(data: bytes, header: RasterHeader, shape: tuple[int, int, int], dtyp
     if max(picks) >= image.shape[2]:
         raise DecodeError(f"expected {header.channels} channels by its header, found {image.shape[2]}.")
     turned = upright(image.transpose(2, 0, 1), header.orientation)
+    if picks == (0,) and image.dtype == dtype and turned.flags.c_contiguous:
+        return turned[:1, None]
     array = np.empty((header.channels, *shape), dtype=dtype)
     for channel, source in enumerate(picks):
         array[channel, 0] = turned[source]
