@@ -128,6 +128,17 @@ def worklist_ids_of(worklists: Worklists) -> tuple[str, ...] | Literal["all"] | 
     return tuple(item.id if isinstance(item, AnnotationWorklist) else str(item) for item in worklists)
 
 
+def whole_number(keyword: str, value: Any, *, least: int) -> int:
+    """`value` as an int.
+
+    Raises:
+        DatamintDatasetException: It is no whole number, or below `least`.
+    """
+    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__") or value.__index__() < least:
+        raise DatamintDatasetException(f"{keyword} is a whole number from {least}, not {value!r:.80}.")
+    return int(value.__index__())
+
+
 #: Keywords that are part of the contract but not built yet: the default, and what they will do.
 _LATER: Mapping[str, tuple[Any, str]] = {
     "return_boxes": (False, "boxes as tensors; they are in item['annotations'] with their geometry"),

@@ -26,14 +26,21 @@ class VolumeDataset(MultiFrameDataset):
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"volume"})
 
-    def slice(self, axis: str | int = "axial") -> SlicedVolumeDataset:
+    def slice(
+        self, axis: str | int = "axial", *, every: int = 1, only_annotated: bool = False, neighbors: int = 0
+    ) -> SlicedVolumeDataset:
         """A 2-D dataset of the slices along `axis`: items with `image` (C, H, W).
 
         Args:
             axis: `"axial"` (D), `"coronal"` (H), `"sagittal"` (W), or 0, 1, 2 for the array's axes.
+            every: Keep slices 0, `every`, 2 * `every`, ... of each volume.
+            only_annotated: Keep slices on which a kept segmentation, frame label or box lies.
+            neighbors: Show that many slices on each side as channels: `image` (C * (2 * neighbors + 1), H, W), in
+                order, the first and last slice of the volume repeated beyond its ends.
 
         Raises:
-            DatamintDatasetException: There is no such axis.
+            DatamintDatasetException: There is no such axis, or an option is out of range.
+            GeometryError: A volume has uneven planes along another axis.
 
         Example:
             >>> len(VolumeDataset(project="liver-ct").slice("axial"))  # doctest: +SKIP
@@ -41,4 +48,6 @@ class VolumeDataset(MultiFrameDataset):
         """
         from datamint_like.dataset.sliced_dataset import SlicedVolumeDataset
 
-        return SlicedVolumeDataset.from_dataset(self, slice_axis=axis)
+        return SlicedVolumeDataset.from_dataset(
+            self, slice_axis=axis, every=every, only_annotated=only_annotated, neighbors=neighbors
+        )
