@@ -35,7 +35,7 @@ from datamint_like.dataset.parts import Parts
 from datamint_like.dataset.prepared import Prepared, prepare, root_rows
 from datamint_like.dataset.reader import Reader, ReaderOptions
 from datamint_like.dataset.rows import RowNumbers
-from datamint_like.dataset.seeds import checked_seed, drawing_from, item_seed
+from datamint_like.dataset.seeds import EpochIndex, checked_seed, drawing_from, item_seed
 from datamint_like.dataset.targets import segmentation_targets
 from datamint_like.dataset.tensors import own_tensor
 from datamint_like.dataset.transforms import Transform, checked_transform, transformed_by_all
@@ -249,11 +249,11 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
             IndexError: There is no such item.
             DecodeError, GeometryError: Its files cannot be read, or do not fit together.
         """
-        position = self._position(index)
+        position = EpochIndex(self._position(index), getattr(index, "epoch", 0))
         raw = self._get_raw_item(position)
         image, masks = raw.pop("image"), raw.pop("segmentations")
         if self._transforms:
-            with self._drawing(int(self._rows[position]), getattr(index, "epoch", 0)):
+            with self._drawing(int(self._rows[position]), position.epoch):
                 made = self.apply_alb_transform(image, masks)
             image, masks = made["image"], made["segmentations"]
         image, masks = self._shaped(image, masks)
