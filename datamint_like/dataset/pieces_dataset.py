@@ -96,6 +96,17 @@ class PiecesDataset(DatamintBaseDataset):
         assert self._slices  # made now, so that every part shares it and what it holds
         return super()._with_rows(rows, split)
 
+    def _slices_to_pack(self, slices: str | int | None) -> SliceReader | None:
+        if slices is not None and not self._cut.is_called(slices):
+            raise DatamintDatasetException(
+                f"A {type(self).__name__} reads slices {self._cut.pack_name!r}, not {slices!r}: leave slices= out."
+            )
+        if self._slices.packs_images:
+            return self._slices
+        if slices is None:
+            return None
+        raise DatamintDatasetException("With a function as intensity= no slices are packed: leave slices= out.")
+
     def _fingerprint_options(self) -> tuple[object, ...]:
         return (*super()._fingerprint_options(), self._cut)
 

@@ -114,7 +114,7 @@ class SliceReader:
 
     def __init__(self, reader: Reader, cut: Cut) -> None:
         self.reader = reader
-        self._cut = cut
+        self.cut = cut
         self._options = reader.options
         self._recent: ByteLRU[Any] = ByteLRU(reader.options.memory_cache, weigh=_weight)
         self._open: ByteLRU[Pack | RawPack | None] = ByteLRU(_OPEN, weigh=lambda _: 1)
@@ -203,10 +203,10 @@ class SliceReader:
             row=row,
             filename=resource.filename,
             facts=facts,
-            place=place_of(facts, self._cut.orientation),
-            axis=self._cut.array_axis(facts),
-            plane_name=self._cut.name(facts),
-            orientation=self._cut.orientation,
+            place=place_of(facts, self.cut.orientation),
+            axis=self.cut.array_axis(facts),
+            plane_name=self.cut.name(facts),
+            orientation=self.cut.orientation,
         )
 
     def _stored_options(self, facts: HeaderFacts) -> ReadOptions:
@@ -244,6 +244,11 @@ class SliceReader:
         return result
 
     @property
+    def packs_images(self) -> bool:
+        """Whether slices of images are kept on disk: a function of the whole volume leaves nothing to keep."""
+        return not callable(self._options.read.intensity)
+
+    @property
     def _codes(self) -> Mapping[str, int]:
         return self.reader.prepared.space.segmentation_codes
 
@@ -276,7 +281,7 @@ class SliceReader:
         parts = tuple(part.sha256 for part in self.reader.prepared.snapshot.parts(volume.row))
         decoder = decoder_named(volume.facts.format)
         how = (decoder.format, decoder.version, stored.dtype or volume.facts.dtype, str(stored.intensity))
-        return PackKey(self._cut.pack_name, ("image", *how, stored.orientation, *parts))
+        return PackKey(self.cut.pack_name, ("image", *how, stored.orientation, *parts))
 
     def _masks_key(self, volume: Volume, drawn: Sequence[Annotation]) -> PackKey:
         """Named by the annotations as they are now, and the grid that their masks lie on."""
@@ -285,7 +290,7 @@ class SliceReader:
         versions = (hashlib.sha256(msgspec.msgpack.encode(each)).hexdigest() for each in drawn)
         read = self._options.read
         how = (_MASKS_VERSION, self._options.resample_masks, facts.kind, read.orientation)
-        return PackKey(self._cut.pack_name, ("masks", *how, *grid, *versions))
+        return PackKey(self.cut.pack_name, ("masks", *how, *grid, *versions))
 
 
 class _Planes(Sequence[Array]):

@@ -8,6 +8,7 @@ from datamint_like.dataset.multiframe_dataset import MultiFrameDataset
 from datamint_like.imaging.types import Kind
 
 if TYPE_CHECKING:
+    from datamint_like.dataset.slice_reader import SliceReader
     from datamint_like.dataset.sliced_video_dataset import SlicedVideoDataset
 
 
@@ -40,3 +41,6 @@ class VideoDataset(MultiFrameDataset):
         from datamint_like.dataset.sliced_video_dataset import SlicedVideoDataset
 
         return SlicedVideoDataset.from_dataset(self, every=every, only_annotated=only_annotated, neighbors=neighbors)
+
+    def _slices_to_pack(self, slices: str | int | None) -> SliceReader | None:
+        return super()._slices_to_pack(slices) if slices != "frames" else self.frame_by_frame()._slices_to_pack(slices)

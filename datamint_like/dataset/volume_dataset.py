@@ -9,6 +9,7 @@ from datamint_like.imaging.types import Kind
 
 if TYPE_CHECKING:
     from datamint_like.dataset.patch_dataset import Balance, PatchDataset, PatchGrid
+    from datamint_like.dataset.slice_reader import SliceReader
     from datamint_like.dataset.sliced_dataset import SlicedVolumeDataset
 
 
@@ -117,3 +118,6 @@ class VolumeDataset(MultiFrameDataset):
         from datamint_like.dataset.patch_dataset import PatchGrid
 
         return PatchGrid(self, size, overlap, pad_value=pad_value)
+
+    def _slices_to_pack(self, slices: str | int | None) -> SliceReader | None:
+        return None if slices is None else self.slice(slices)._slices_to_pack(slices)
