@@ -1,4 +1,4 @@
-"""What slices of a volume, frames of a clip and patches cost, as ratios within one process on one thread (CPU time). Prints JSON.
+"""What slices, frames and patches cost, as ratios within one process on one thread (CPU time). Prints JSON.
 
 The volume is a .nii.gz of real size: 512 x 512 x 48, int16, smooth with noise, without masks.
 
@@ -130,7 +130,7 @@ def measure_patches(warm: VolumeDataset, held: VolumeDataset, pack: Path) -> dic
     starts, ends = opened._starts.tolist(), opened._ends.tolist()
     cold_patches, held_patches = (each.patches(size, count, seed=1) for each in (warm, held))
     places = [item["location"].tolist() for item in held_patches]
-    whole = np.array(held[0]["image"])
+    whole = held[0]["image"].numpy()
 
     def bare() -> None:
         for (d0, d1), (h0, h1), (w0, w1) in places:
