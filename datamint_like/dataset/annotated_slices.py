@@ -6,7 +6,7 @@ masks where slices run across the frames, are counted once, when their slices ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,18 +33,20 @@ def rows_with_marks(prepared: Prepared) -> npt.NDArray[np.int64]:
 def annotated_planes(slices: SliceReader, row: int) -> Flags:
     """For each slice of a row whether a kept mask, frame label or box lies on it.
 
-    A mask of one frame marks its frame, and where slices run across the frames those on which it has a voxel.
-    A box marks the slices that its corners span, each corner taken to the nearest plane.
+    A mask or box of one frame marks its frame. Where slices run across the frames, a mask marks those on which it has
+    a voxel, and a box those that its corners span, each corner taken to the nearest plane; so does a box that names
+    no frame. A box whose corners cannot be placed marks none of these.
     """
     volume, annotations = slices.volume(row), slices.reader.annotations(row)
     found = np.zeros(volume.count, dtype=np.bool_)
     along = volume.axis == volume.place.frame_axis
     unread = []
     for each in annotations:
-        if each.annotation_type == _BOX:
+        box = each.annotation_type == _BOX
+        if along and is_of_one_frame(each) and (box or each.is_segmentation() or each.is_label()):
+            _mark(found, *[volume.slice_of_frame(each.frame_index or 0)] * 2)
+        elif box:
             _mark_box(found, volume, each)
-        elif along and is_of_one_frame(each) and (each.is_segmentation() or each.is_label()):
-            _mark(found, volume.slice_of_frame(each.frame_index or 0), volume.slice_of_frame(each.frame_index or 0))
         elif each.is_segmentation():
             unread.append(each)
     if unread:
@@ -71,18 +73,25 @@ def _mark_box(found: Flags, volume: Volume, box: Annotation) -> None:
 
 
 def _corners(facts: HeaderFacts, box: Annotation) -> npt.NDArray[np.float64]:
-    """The corners of a box as stored index (k, j, i); none where the geometry cannot be placed."""
-    geometry: Any = box.geometry if isinstance(box.geometry, dict) else {}
-    points = np.array(geometry.get("points") or np.zeros((0, 3)), dtype=np.float64)
-    if geometry.get("coordinate_system", "pixel") == "pixel":
-        corners = points[:, ::-1].copy()  # (x, y, frame)
-        if box.frame_index is not None:
-            corners[:, 0] = box.frame_index
-        return corners
+    """The corners of a box as stored index (k, j, i); none where its geometry cannot be placed."""
+    geometry: Mapping[str, Any] = box.geometry if isinstance(box.geometry, Mapping) else {}
+    pixels = geometry.get("coordinate_system", "pixel") == "pixel"
+    try:
+        points = np.array(geometry.get("points"), dtype=np.float64)
+    except (TypeError, ValueError):  # a store keeps any JSON as geometry
+        return np.zeros((0, 3))
+    if points.ndim != 2 or points.shape[1] not in ((2, 3) if pixels else (3,)):
+        return np.zeros((0, 3))
+    if pixels:  # (x, y, frame)
+        named = points[:, 2] if points.shape[1] == 3 else np.zeros(len(points))
+        frames = named if box.frame_index is None else np.full(len(points), box.frame_index)
+        return np.stack([frames, points[:, 1], points[:, 0]], axis=1)
     if facts.affine is None:
         return np.zeros((0, 3))
     patient = points * (-1, -1, 1)  # LPS+ to RAS+
-    index = np.linalg.solve(facts.affine.matrix, np.c_[patient, np.ones(len(patient))].T).T[:, :3]
+    index: npt.NDArray[np.float64] = (
+        np.linalg.solve(facts.affine.matrix, np.c_[patient, np.ones(len(patient))].T).T[:, :3].copy()
+    )
     if facts.plane_origins is not None:
         index[:, 0] = _nearest_planes(patient, facts)
     return index

@@ -62,12 +62,16 @@ class GridAggregator:
         Raises:
             DatamintDatasetException: Shapes, sizes or types do not fit together, or a patch lies outside.
         """
-        patches = batch.detach().to("cpu")
-        places = torch.as_tensor(locations).tolist()
-        if patches.ndim != 5 or len(patches) != len(places):
+        try:
+            patches, places = torch.as_tensor(batch).detach().to("cpu"), torch.as_tensor(locations).tolist()
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise DatamintDatasetException(f"Predictions and locations are numbers ({error}).") from error
+        if patches.is_complex():
+            raise DatamintDatasetException("Predictions are real numbers; add the parts of complex ones apart.")
+        if patches.ndim != 5 or not isinstance(places, list) or len(patches) != len(places):
             raise DatamintDatasetException(
                 f"A batch of predictions is (B, K, d, h, w) with B locations; got {tuple(patches.shape)} with "
-                f"{len(places)} locations."
+                f"{len(places) if isinstance(places, list) else 'no'} locations."
             )
         self._prepare(patches)
         for patch, place in zip(patches, places, strict=True):

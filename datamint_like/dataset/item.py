@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from datamint_like.dataset.slice_reader import Slice, SliceReader
 from datamint_like.dataset.targets import label_targets
 from datamint_like.dataset.tensors import read_only
 from datamint_like.entities import Annotation, Resource
+from datamint_like.exceptions import DatamintDatasetException
 
 Item = dict[str, Any]
 
@@ -66,9 +68,15 @@ def _with_neighbors(slices: SliceReader, wanted: Slice, neighbors: int) -> npt.N
     """The values of a slice between those of its neighbours, as channels; the ends of the volume are repeated."""
     if not neighbors:
         return read_only(slices.image(wanted))
-    last = wanted.volume.count - 1
+    volume, last = wanted.volume, wanted.volume.count - 1
+    shown = volume.facts.channels * (2 * neighbors + 1) * math.prod(volume.shape) // volume.count
+    if shown > slices.reader.options.read.max_voxels:
+        raise DatamintDatasetException(
+            f"{volume.filename}: with neighbors={neighbors} a slice has {shown} values, the limit is "
+            f"{slices.reader.options.read.max_voxels}. Ask for fewer neighbours."
+        )
     around = range(wanted.index - neighbors, wanted.index + neighbors + 1)
-    return np.concatenate([slices.image(Slice(wanted.volume, min(max(n, 0), last))) for n in around])
+    return np.concatenate([slices.image(Slice(volume, min(max(n, 0), last))) for n in around])
 
 
 def _arrays(image: npt.NDArray[Any], masks: Masks) -> Item:

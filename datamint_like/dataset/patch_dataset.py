@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
@@ -52,7 +53,10 @@ class PatchesDataset(PiecesDataset):
     def _adopt_volumes(self, parent: DatamintBaseDataset, size: int | Triple, pad_value: float, **own: Any) -> None:
         if isinstance(pad_value, bool) or not isinstance(pad_value, Real) or not np.isfinite(float(pad_value)):
             raise DatamintDatasetException(f"pad_value is a finite number, not {pad_value!r:.80}.")
-        own |= {"_size": triple("size", size, least=1), "_pad_value": pad_value}
+        extents, limit = triple("size", size, least=1), parent._reading.read.max_voxels
+        if math.prod(extents) > limit:
+            raise DatamintDatasetException(f"Patches of {extents} have more than the {limit} voxels that are allowed.")
+        own |= {"_size": extents, "_pad_value": pad_value}
         self._adopt(parent, Cut.along(0, parent._reading.read.orientation), **own)
 
     def _pieces_of(self, prepared: Prepared, resources: Rows) -> RowNumbers:

@@ -155,6 +155,10 @@ def test_a_volume_that_is_not_covered_or_a_prediction_that_does_not_fit_is_named
         (patch.double(), [((0, 2), (0, 2), (0, 2))], "float64"),
         (patch, [((0, 2), (0, 2), (4, 6))], "outside of the volume"),
         (patch, [(0, 2)], "A location is"),
+        (patch, None, "are numbers"),
+        (patch, 3, "no locations"),
+        ("patch", [], "are numbers"),
+        (patch * 1j, [((0, 2), (0, 2), (0, 2))], "real numbers"),
     ):
         with pytest.raises(DatamintDatasetException, match=message):
             aggregator.add(wrong, place)

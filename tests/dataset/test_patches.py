@@ -261,6 +261,41 @@ def test_transforms_turn_image_and_masks_of_a_patch_alike(shelf: Shelf, tmp_path
     assert torch.equal(turned[0]["segmentations"][ANA], plain[0]["segmentations"][ANA].flip(2))
 
 
+def test_patches_and_grids_of_real_volumes_agree_with_nibabel(real_data: Path, tmp_path: Path):
+    import nibabel as nib
+
+    from datamint_like.api import Api
+
+    api = Api(server_url=(tmp_path / "store").as_uri())
+    api.resources.upload_resources(str(real_data / "ct" / "philips_axial_phantom"), progress_bar=False)
+    nifti = sorted(p for p in real_data.rglob("*.nii*") if len(nib.load(p).shape) == 3 and min(nib.load(p).shape) > 1)
+    api.resources.upload_resources([*nifti[:6]], on_error="skip", progress_bar=False)
+    files = {path.name: path for path in nifti}
+    volumes = VolumeDataset(resources=api.resources.get_list(), server_url=api.server_url, cache_dir=tmp_path)
+    assert len(volumes) >= 3
+    assert len({resource.filename for resource in volumes.resources} & set(files)) >= 2
+    patches, grid = volumes.patches((20, 33, 47), 2, seed=5, pad_value=0), volumes.patch_grid((24, 100, 90), 7)
+    for n in range(len(volumes)):
+        whole = volumes[n]["image"]
+        aggregator = grid.aggregator(n)
+        for item in grid.of_volume(n):
+            aggregator.add(item["image"][None], item["location"][None])
+        assert torch.equal(aggregator.result(), whole)
+        for item in (patches[2 * n], patches[2 * n + 1]):
+            source = files.get(item["resource"].filename)
+            if source is None:
+                continue
+            image = nib.load(source)
+            back = np.linalg.inv(image.affine) @ np.asarray(item["metainfo"]["affine"])
+            values = np.asarray(image.dataobj)
+            rng = np.random.default_rng(n)
+            for index in rng.integers(0, (20, 33, 47), (40, 3)):
+                i, j, k = np.rint(back @ [*index, 1])[:3].astype(int)
+                inside = all(0 <= a < b for a, b in zip((i, j, k), values.shape, strict=True))
+                expected = values[i, j, k] if inside else 0
+                assert float(item["image"][(0, *index)]) == pytest.approx(float(expected), rel=1e-6)
+
+
 extents = st.tuples(*[st.integers(1, 20)] * 3)
 
 
@@ -287,6 +322,9 @@ def test_every_place_lies_in_the_volume_or_encloses_it(shape: Any, size: Any, da
         (((1, 2), 1), {}, "three"),
         (("abc", 1), {}, "size is a whole number"),
         ((8, 0), {}, "n is a whole number from 1"),
+        ((8, 10**30), {}, "n is a whole number from 1"),
+        ((8, 2**30), {}, "too many"),
+        ((30_000, 1), {}, "voxels that are allowed"),
         ((8, 1), {"balance": "liver"}, r"'liver'; the dataset has \['soft', 'bone'\]"),
         ((8, 1), {"balance": {"bone": 2}}, "from 0 to 1"),
         ((8, 1), {"balance": {"bone": 0.6, "soft": 0.6}}, "1.2"),

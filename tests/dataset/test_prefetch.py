@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import pickle
 from pathlib import Path
 from typing import Any
@@ -166,3 +167,18 @@ def test_a_damaged_pack_is_made_again(volumes: VolumeDataset, tmp_path: Path):
     first.write_bytes(first.read_bytes()[:-30])
     report = volumes.prefetch(slices="axial")
     assert (report.packs_made, report.packs_there) == (1, 1)
+
+
+def _prefetched(arguments: tuple[str, list[str], str]) -> tuple[int, int]:
+    url, resources, cache = arguments
+    options: dict[str, Any] = {"irregular_spacing": "keep", "cache_dir": cache, "server_url": url}
+    report = VolumeDataset(resources=resources, **options).prefetch(slices="axial", include_annotations=True)
+    return report.packs_made, report.packs_there
+
+
+def test_processes_that_prefetch_at_once_share_the_work(shelf: Shelf, tmp_path: Path):
+    arguments = (shelf.url, [shelf.philips.id, shelf.ge.id], str(tmp_path))
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        found = pool.map(_prefetched, [arguments] * 2, chunksize=1)
+    assert sum(made for made, _ in found) == 3
+    assert all(made + there == 3 for made, there in found)

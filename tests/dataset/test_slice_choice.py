@@ -194,6 +194,32 @@ def test_neighbours_of_colour_frames_keep_their_channels_together(shelf: Shelf):
     assert torch.equal(frames[1]["image"], torch.cat([videos[0]["image"][:, n] for n in (9, 10, 11)]))
 
 
+def test_boxes_of_any_geometry_mark_their_frame_and_more_neighbours_than_fit_are_refused(
+    tmp_path: Path, demo_images: Path
+):
+    from datamint_like.backends.base import NewAnnotation
+
+    api = Api(server_url=(tmp_path / "store").as_uri())
+    api.resources.upload_resources([demo_images / "ct_philips"])
+    (resource,) = api.resources.get_list()
+    odd: list[Any] = [{"points": "none"}, {"points": [[1, 2], [3]]}, {"corners": [1]}, {"points": [[1e300, 0, 1e300]]}]
+    api.backend.create_annotations(
+        resource.id,
+        [
+            *(NewAnnotation("square", "b", scope="frame", frame_index=n, geometry=g) for n, g in enumerate(odd)),
+            *(NewAnnotation("square", "b", geometry=g) for g in odd),
+            NewAnnotation("square", "b", geometry={"points": [[5, 6], [7, 9]]}),
+        ],
+    )
+    volumes = VolumeDataset(resources=[resource], server_url=api.server_url, cache_dir=tmp_path)
+    flipped = volumes[0]["metainfo"]["frame_flipped"]
+    axial = [31 - n if flipped else n for n in range(4)]
+    assert indices(volumes.slice("axial", only_annotated=True)) == sorted(axial)
+    assert len(volumes.slice("coronal", only_annotated=True)) >= 4
+    with pytest.raises(DatamintDatasetException, match=r"series.*neighbors=2000000 a slice has .* fewer neigh"):
+        volumes.slice("axial", neighbors=2_000_000)[0]
+
+
 def test_a_choice_of_slices_splits_filters_pickles_and_has_a_fingerprint_of_its_own(volumes: VolumeDataset):
     chosen = volumes.slice("axial", every=5, neighbors=1)
     parts = chosen.split(train=0.5, val=0.5, seed=3)
@@ -225,6 +251,7 @@ def test_kept_numbers_are_those_of_a_plain_loop(counts: list[int], every: int, d
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"every": 10**30}, "every is a whole number from 1"),
         ({"every": 0}, "every is a whole number from 1, not 0"),
         ({"every": 1.5}, "every is a whole number"),
         ({"every": True}, "every is a whole number"),
