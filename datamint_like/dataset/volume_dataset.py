@@ -76,7 +76,8 @@ class VolumeDataset(MultiFrameDataset):
                 a volume without a voxel of the class gives patches that lie anywhere.
             seed: Places (and transforms) follow from (seed, epoch, item); None takes the seed of this dataset,
                 without which they follow torch's random numbers.
-            pad_value: What an image smaller than the patch is padded with, on both sides; its masks get background.
+            pad_value: What an image smaller than the patch is padded with, on both sides (-1000 is air in HU); its
+                masks get background.
 
         Raises:
             DatamintDatasetException: An argument is out of range, or a class is unknown.

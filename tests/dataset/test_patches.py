@@ -103,6 +103,14 @@ def test_places_follow_from_seed_epoch_and_item(volumes: VolumeDataset):
     assert [place.tolist() for batch in loader for place in batch["location"]] == places(patches, epoch=1)
 
 
+@pytest.mark.parametrize("start", ["spawn", "forkserver"])
+def test_workers_started_anew_draw_the_same_patches(volumes: VolumeDataset, start: str):
+    patches = volumes.patches((8, 24, 24), 3, seed=2, balance={"bone": 0.5})
+    expected = [item["image"] for item in patches]
+    loader = patches.get_dataloader(batch_size=2, num_workers=2, multiprocessing_context=start)
+    assert torch.equal(torch.cat([batch["image"] for batch in loader]), torch.stack(expected))
+
+
 def test_without_a_seed_places_follow_torchs_random_numbers(volumes: VolumeDataset):
     patches = volumes.patches(16, 1)
     found = []
