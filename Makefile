@@ -53,7 +53,7 @@ bench: $(STAMP)  ## the benchmarks, each printing JSON
 compare: $(STAMP)  ## the page of real files beside other readers (docs/real_files.md)
 	$(BIN)/python -W ignore -m tests.comparisons.table
 
-notebook: $(STAMP)  ## the notebook, built from its source and executed again
+notebook: $(STAMP)  ## the notebooks, built from their sources and executed again
 	$(BIN)/python notebooks/build.py
 
 clean:  ## remove the environment, caches and the demo's folder

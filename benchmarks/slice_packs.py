@@ -1,4 +1,4 @@
-"""What slices of a volume cost, as ratios within one process on one thread (CPU time). Prints JSON.
+"""What slices, frames and patches cost, as ratios within one process on one thread (CPU time). Prints JSON.
 
 The volume is a .nii.gz of real size: 512 x 512 x 48, int16, smooth with noise, without masks.
 
@@ -8,6 +8,12 @@ The volume is a .nii.gz of real size: 512 x 512 x 48, int16, smooth with noise, 
 `warm_random_slice_read`: the same without the item around it: reading the pack alone.
 `held_slice`: a slice that the memory cache holds, against copying its array (3.0).
 `raw_random_slice`: an item of a warm pack without compression, against copying the slice out of a memory map.
+`clip_frames`: all frames of a 200-frame clip (H.264 would need a codec that is not everywhere, so MPEG-4; 640 x 480)
+    through `frame_by_frame` with an empty cache, against one sequential decode by OpenCV and writing each frame with
+    igzip level 1 (1.3). `clip_frames_beyond_memory`: the same with a memory cache that does not hold the clip, so that
+    its frames are read back. `clip_decode`: our decoder alone, against the same decode.
+`patches`: patches (16, 96, 96) out of a warm pack, nothing in memory, against inflating the 16 slices and copying the
+    crop; `patches_held`: with all slices in memory, against copying the crop.
 """
 
 from __future__ import annotations
@@ -24,13 +30,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import nibabel as nib
 import numpy as np
 import torch
 from isal import igzip, isal_zlib
 
 from datamint_like.api import Api
-from datamint_like.dataset import VolumeDataset
+from datamint_like.dataset import VideoDataset, VolumeDataset
 from datamint_like.dataset.sliced_dataset import SlicedVolumeDataset
 from datamint_like.slices.packs import Packs
 
@@ -65,6 +72,88 @@ def decode_and_write(path: Path, folder: Path) -> None:
     with open(folder / "bare", "wb") as file:
         for plane in volume:
             file.write(igzip.compress(plane.tobytes(), 1, mtime=0))
+
+
+def write_clip(path: Path) -> None:
+    """200 frames of a moving, noisy picture, as an ultrasound clip is."""
+    generator = np.random.default_rng(0)
+    ramp = np.add.outer(np.arange(480), np.arange(900)) % 256
+    speckle = cv2.GaussianBlur(generator.integers(0, 255, (480, 900)).astype(np.float32), (5, 5), 0)
+    picture = np.clip(ramp * 0.5 + speckle * 0.5, 0, 255).astype(np.uint8)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25, (640, 480))
+    for n in range(200):
+        writer.write(cv2.cvtColor(np.ascontiguousarray(picture[:, n : n + 640]), cv2.COLOR_GRAY2BGR))
+    writer.release()
+
+
+def decode_clip(path: Path) -> np.ndarray:
+    """The frames (3, N, H, W) in RGB of one sequential decode on one thread."""
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    frames = np.empty((3, 200, 480, 640), np.uint8)
+    for n in range(200):
+        _, picture = capture.read()
+        cv2.split(picture, [frames[2, n], frames[1, n], frames[0, n]])
+    return frames
+
+
+def decode_and_write_clip(path: Path, folder: Path) -> None:
+    """The bare work of a first pass over a clip."""
+    frames = decode_clip(path)
+    with open(folder / "bare", "wb") as file:
+        for n in range(200):
+            file.write(igzip.compress(np.ascontiguousarray(frames[:, n]), 1, mtime=0))
+
+
+def measure_clip(folder: Path) -> dict[str, float]:
+    clip = folder / "clip.mp4"
+    write_clip(clip)
+    api = Api(server_url=(folder / "clips").as_uri())
+    api.resources.upload_resources([clip])
+    options: dict[str, Any] = {"resources": api.resources.get_list(), "server_url": api.server_url}
+    options["cache_dir"] = folder / "clip"
+    videos, small = VideoDataset(**options), VideoDataset(memory_cache="10MB", **options)
+
+    def first_pass(dataset: VideoDataset) -> None:
+        frames = dataset.frame_by_frame()
+        for item in frames:
+            assert item["image"].shape == (3, 480, 640)
+        shutil.rmtree(folder / "clip" / "packs")
+
+    return {
+        "clip_frames": ratio(lambda: first_pass(videos), lambda: decode_and_write_clip(clip, folder), 7),
+        "clip_frames_beyond_memory": ratio(lambda: first_pass(small), lambda: decode_and_write_clip(clip, folder), 7),
+        "clip_decode": ratio(lambda: videos[0], lambda: decode_clip(clip), 7),
+    }
+
+
+def measure_patches(warm: VolumeDataset, held: VolumeDataset, pack: Path) -> dict[str, float]:
+    """Patches of a volume whose slices are packed at `pack`."""
+    size, count = (16, 96, 96), 12
+    from datamint_like.slices.pack import Pack
+
+    opened, handle = Pack(pack), os.open(pack, os.O_RDONLY)
+    starts, ends = opened._starts.tolist(), opened._ends.tolist()
+    cold_patches, held_patches = (each.patches(size, count, seed=1) for each in (warm, held))
+    places = [item["location"].tolist() for item in held_patches]
+    whole = held[0]["image"].numpy()
+
+    def bare() -> None:
+        for (d0, d1), (h0, h1), (w0, w1) in places:
+            block = np.empty((1, *size), np.int16)
+            for n in range(d0, d1):
+                npy = isal_zlib.decompress(os.pread(handle, ends[n] - starts[n], starts[n]), wbits=31)
+                plane = np.frombuffer(npy, np.int16, offset=128).reshape(1, 512, 512)
+                block[:, n - d0] = plane[:, h0:h1, w0:w1]
+            torch.from_numpy(block)
+
+    def crops() -> None:
+        for (d0, d1), (h0, h1), (w0, w1) in places:
+            torch.from_numpy(whole[:, d0:d1, h0:h1, w0:w1].copy())
+
+    return {
+        "patches": ratio(lambda: list(cold_patches), bare, 7),
+        "patches_held": ratio(lambda: list(held_patches), crops),
+    }
 
 
 def measure(folder: Path) -> dict[str, Any]:
@@ -109,7 +198,13 @@ def measure(folder: Path) -> dict[str, Any]:
     wanted = held._wanted(0)
     array = np.array(held._slices.image(wanted))
     copies = 200
+
+    def volumes(**options: Any) -> VolumeDataset:
+        return VolumeDataset(resources=[resource], server_url=api.server_url, cache_dir=folder / "warm", **options)
+
     return {
+        **measure_clip(folder),
+        **measure_patches(volumes(memory_cache=0), volumes(), pack_path),
         "first_pass": ratio(first_pass, lambda: decode_and_write(folder / "volume.nii.gz", folder), 7),
         "warm_random_slice": ratio(lambda: [warm[n] for n in order], bare_slices),
         "warm_random_slice_read": ratio(lambda: [opened.read(n) for n in order], bare_slices),

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ItemNotFoundError,
         MissingExtraError,
         PatientLeakageWarning,
+        PrefetchError,
         StorageError,
         ValidationError,
     )
@@ -62,6 +63,7 @@ _HOMES = {
         "ItemNotFoundError",
         "MissingExtraError",
         "PatientLeakageWarning",
+        "PrefetchError",
         "StorageError",
         "ValidationError",
     ),
@@ -86,6 +88,7 @@ __all__ = [
     "MissingExtraError",
     "MultiFrameDataset",
     "PatientLeakageWarning",
+    "PrefetchError",
     "Project",
     "Resource",
     "Settings",

@@ -1,8 +1,8 @@
-"""Build the notebook from its source, execute it, and write it with its outputs.
+"""Build the notebooks from their sources, execute them, and write them with their outputs.
 
-    python notebooks/build.py [--output FILE]
+    python notebooks/build.py [NAME ...] [--folder FOLDER]
 
-The source is a script with `# %%` (code) and `# %% [markdown]` (text) cells. Nothing of the machine or the time of
+A source is a script with `# %%` (code) and `# %% [markdown]` (text) cells. Nothing of the machine or the time of
 the run goes into the file, so that building it again changes only what its cells print.
 """
 
@@ -18,8 +18,11 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 HERE = Path(__file__).resolve().parent
-SOURCE = HERE / "first_dataset.py"
-NOTEBOOK = HERE / "01_first_dataset.ipynb"
+#: The notebooks by name, and their sources.
+SOURCES = {
+    "01_first_dataset": "first_dataset.py",
+    "04_volumes_slices_patches": "volumes_slices_patches.py",
+}
 _MARK = re.compile(r"^# %%(?P<text> \[markdown\])?[^\S\n]*\n", re.MULTILINE)
 
 
@@ -61,11 +64,14 @@ def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Build and execute the notebook.")
-    parser.add_argument("--output", type=Path, default=NOTEBOOK)
-    output = parser.parse_args().output
-    nbformat.write(executed(notebook_of(SOURCE.read_text(encoding="utf-8"))), output)
-    print(f"{output.name}: {output.stat().st_size // 1024} kB")
+    parser = argparse.ArgumentParser(description="Build and execute the notebooks.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which ones; all without a name")
+    parser.add_argument("--folder", type=Path, default=HERE, help="where they are written")
+    arguments = parser.parse_args()
+    for name in arguments.names or SOURCES:
+        output = arguments.folder / f"{name}.ipynb"
+        nbformat.write(executed(notebook_of((HERE / SOURCES[name]).read_text(encoding="utf-8"))), output)
+        print(f"{output.name}: {output.stat().st_size // 1024} kB")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """PyTorch datasets of annotated medical images."""
 
 from datamint_like.dataset.base import DatamintBaseDataset
+from datamint_like.dataset.grid_aggregator import GridAggregator
 from datamint_like.dataset.image_dataset import ImageDataset
 from datamint_like.dataset.multiframe_dataset import MultiFrameDataset
+from datamint_like.dataset.patch_dataset import PatchDataset, PatchGrid
 from datamint_like.dataset.sliced_dataset import SlicedVolumeDataset
 from datamint_like.dataset.sliced_video_dataset import SlicedVideoDataset
 from datamint_like.dataset.video_dataset import VideoDataset
@@ -12,8 +14,11 @@ from datamint_like.exceptions import DatamintDatasetException
 __all__ = [
     "DatamintBaseDataset",
     "DatamintDatasetException",
+    "GridAggregator",
     "ImageDataset",
     "MultiFrameDataset",
+    "PatchDataset",
+    "PatchGrid",
     "SlicedVideoDataset",
     "SlicedVolumeDataset",
     "VideoDataset",

@@ -34,10 +34,12 @@ from datamint_like.dataset.options import (
     worklist_ids_of,
 )
 from datamint_like.dataset.parts import Parts
+from datamint_like.dataset.prefetch import PrefetchReport, prefetch
 from datamint_like.dataset.prepared import Prepared, prepare, root_rows
 from datamint_like.dataset.reader import Reader, ReaderOptions
 from datamint_like.dataset.rows import RowNumbers
-from datamint_like.dataset.seeds import checked_seed, drawing_from, item_seed
+from datamint_like.dataset.seeds import EpochIndex, checked_seed, drawing_from, item_seed
+from datamint_like.dataset.slice_reader import SliceReader
 from datamint_like.dataset.targets import segmentation_targets
 from datamint_like.dataset.tensors import own_tensor
 from datamint_like.dataset.transforms import Transform, checked_transform, transformed_by_all
@@ -251,11 +253,11 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
             IndexError: There is no such item.
             DecodeError, GeometryError: Its files cannot be read, or do not fit together.
         """
-        position = self._position(index)
+        position = EpochIndex(self._position(index), getattr(index, "epoch", 0))
         raw = self._get_raw_item(position)
         image, masks = raw.pop("image"), raw.pop("segmentations")
         if self._transforms:
-            with self._drawing(int(self._rows[position]), getattr(index, "epoch", 0)):
+            with self._drawing(int(self._rows[position]), position.epoch):
                 made = self.apply_alb_transform(image, masks)
             image, masks = made["image"], made["segmentations"]
         image, masks = self._shaped(image, masks)
@@ -326,9 +328,29 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
             given["collate_fn"] = self.get_collate_fn() if given.get("batch_size", 1) is not None else single
         return loader_of(given, self._seed)
 
-    def prefetch(self, *, include_annotations: bool = False) -> None:
-        """Not available yet; the embedded store's files are read in place and need none."""
-        raise NotImplementedError("prefetch() is not available yet. Files of the embedded store are read in place.")
+    def prefetch(self, *, include_annotations: bool = False, slices: str | int | None = None) -> PrefetchReport:
+        """A report, once everything that items need is on this machine; it prints as a sentence.
+
+        Files of the embedded store lie in place: each is checked against its hash. A second call finds all there.
+
+        Args:
+            include_annotations: The files of kept segmentations too.
+            slices: Also decode and pack the slices along an axis of volumes (`"axial"`, ...), or the `"frames"` of
+                videos, and with `include_annotations` those of the masks; a sliced dataset packs its own.
+
+        Raises:
+            PrefetchError: Something is missing, damaged, or cannot be written; everything else was done first.
+            DatamintDatasetException: These resources have no such slices.
+        """
+        self.prepare()
+        cut = self._slices_to_pack(slices)
+        return prefetch(self._read, self._resource_rows(), include_annotations=include_annotations, slices=cut)
+
+    def _slices_to_pack(self, slices: str | int | None) -> SliceReader | None:
+        """The cut along which `prefetch` packs slices; None for none."""
+        if slices is None:
+            return None
+        raise DatamintDatasetException(f"The items of a {type(self).__name__} have no slices {slices!r} to prefetch.")
 
     # transforms
 

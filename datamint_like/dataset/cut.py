@@ -71,6 +71,14 @@ class Cut:
         """The axis as a caller says it."""
         return self.axis if self.of_array else AXIS_NAMES[self.axis]
 
+    def is_called(self, axis: object) -> bool:
+        """Whether a caller means this cut by `axis`.
+
+        Raises:
+            DatamintDatasetException: There is no such axis of a volume.
+        """
+        return axis == "frames" if self.kind == "video" else Cut.along(axis, self.orientation) == self
+
     @property
     def pack_name(self) -> str:
         """What the packs of such slices are called."""

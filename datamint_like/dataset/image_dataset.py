@@ -41,7 +41,9 @@ class ImageDataset(VolumeDataset):
             return image, masks
         return image[:, 0], {author: own[:, 0] for author, own in masks.items()}
 
-    def slice(self, axis: str | int = "axial") -> SlicedVolumeDataset:
+    def slice(
+        self, axis: str | int = "axial", *, every: int = 1, only_annotated: bool = False, neighbors: int = 0
+    ) -> SlicedVolumeDataset:
         """Raises: an image is one slice already.
 
         Raises:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
+import numpy as np
 import numpy.typing as npt
 
 from datamint_like.annotations import is_of_one_frame
@@ -15,6 +17,7 @@ from datamint_like.dataset.slice_reader import Slice, SliceReader
 from datamint_like.dataset.targets import label_targets
 from datamint_like.dataset.tensors import read_only
 from datamint_like.entities import Annotation, Resource
+from datamint_like.exceptions import DatamintDatasetException
 
 Item = dict[str, Any]
 
@@ -36,17 +39,18 @@ def raw_item(reader: Reader, row: int, output: Output) -> Item:
     )
 
 
-def raw_slice_item(slices: SliceReader, wanted: Slice, output: Output) -> Item:
+def raw_slice_item(slices: SliceReader, wanted: Slice, output: Output, neighbors: int = 0) -> Item:
     """The arrays of a slice before transforms, exactly the cut of its volume's, with all else that its item holds.
 
-    `image` (C, H, W); `segmentations` and `seg_labels` by author, whatever the output is.
+    `image` (C, H, W), of a slice with neighbours (C * (2 * neighbors + 1), H, W);
+    `segmentations` and `seg_labels` by author, whatever the output is.
     The arrays are shared, and so read-only.
     """
     reader, volume, frame = slices.reader, wanted.volume, wanted.stored_frame
     annotations = reader.annotations(volume.row)
     masks = slices.masks(wanted, annotations) if output.return_segmentations else {}
     shared = {author: (read_only(stack), codes) for author, (stack, codes) in masks.items()}
-    item = _arrays(read_only(slices.image(wanted)), shared) | label_targets(
+    item = _arrays(_with_neighbors(slices, wanted, neighbors), shared) | label_targets(
         annotations,
         reader.prepared.space,
         output,
@@ -58,6 +62,21 @@ def raw_slice_item(slices: SliceReader, wanted: Slice, output: Output) -> Item:
     resource = reader.prepared.snapshot.resource(volume.row)
     metainfo = slice_metainfo_of(volume.place, volume.axis, wanted.index, reader.units(volume.facts))
     return item | _objects(output, metainfo, _applying(annotations, frame), sliced_resource(resource, wanted))
+
+
+def _with_neighbors(slices: SliceReader, wanted: Slice, neighbors: int) -> npt.NDArray[Any]:
+    """The values of a slice between those of its neighbours, as channels; the ends of the volume are repeated."""
+    if not neighbors:
+        return read_only(slices.image(wanted))
+    volume, last = wanted.volume, wanted.volume.count - 1
+    shown = volume.facts.channels * (2 * neighbors + 1) * math.prod(volume.shape) // volume.count
+    if shown > slices.reader.options.read.max_voxels:
+        raise DatamintDatasetException(
+            f"{volume.filename}: with neighbors={neighbors} a slice has {shown} values, the limit is "
+            f"{slices.reader.options.read.max_voxels}. Ask for fewer neighbours."
+        )
+    around = range(wanted.index - neighbors, wanted.index + neighbors + 1)
+    return np.concatenate([slices.image(Slice(volume, min(max(n, 0), last))) for n in around])
 
 
 def _arrays(image: npt.NDArray[Any], masks: Masks) -> Item:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,23 @@ def slice_metainfo_of(place: Place, axis: int, index: int, units: str | None) ->
     if place.plane_origins is not None and axis == place.frame_axis:
         sliced[:3, 3] = place.plane_origins[index]
     return _metainfo(place, sliced, axes, units)
+
+
+def patch_metainfo_of(place: Place, location: Sequence[tuple[int, int]], units: str | None) -> dict[str, Any]:
+    """The metainfo of a patch; `affine` maps its own index (d, h, w), `plane_origins` are NaN beyond the volume."""
+    starts = np.array([start for start, _ in location], dtype=np.float64)
+    affine = None if place.affine is None else place.affine.matrix.copy()
+    if affine is not None:
+        affine[:3, 3] += affine[:3, :3] @ starts
+    origins = None
+    if place.plane_origins is not None and affine is not None:
+        axis, known = place.frame_axis, place.plane_origins
+        numbers = np.arange(*location[axis])
+        there = (numbers >= 0) & (numbers < len(known))
+        starts[axis] = 0
+        origins = np.full((len(numbers), 3), np.nan)
+        origins[there] = known[numbers[there]] + affine[:3, :3] @ starts
+    return _metainfo(place, affine, (0, 1, 2), units) | {"plane_origins": origins}
 
 
 def _metainfo(

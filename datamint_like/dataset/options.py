@@ -157,6 +157,22 @@ def worklist_ids_of(worklists: Worklists) -> tuple[str, ...] | Literal["all"] | 
     return tuple(item.id if isinstance(item, AnnotationWorklist) else str(item) for item in worklists)
 
 
+#: Beyond any count of slices, voxels of an extent, or patches that is meant.
+_MOST = 2**31 - 1
+
+
+def whole_number(keyword: str, value: Any, *, least: int) -> int:
+    """`value` as an int.
+
+    Raises:
+        DatamintDatasetException: It is no whole number, below `least`, or has more than 31 bits.
+    """
+    whole = hasattr(value, "__index__") and not isinstance(value, (bool, np.bool_))
+    if not whole or not least <= value.__index__() <= _MOST:
+        raise DatamintDatasetException(f"{keyword} is a whole number from {least}, not {value!r:.80}.")
+    return int(value.__index__())
+
+
 #: Keywords that are part of the contract but not built yet: the default, and what they will do.
 _LATER: Mapping[str, tuple[Any, str]] = {
     "return_boxes": (False, "boxes as tensors; they are in item['annotations'] with their geometry"),

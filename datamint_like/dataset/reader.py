@@ -51,7 +51,8 @@ class Reader:
         return Reader, (self.prepared, self.options)
 
     @cached_property
-    def _blobs(self) -> Blobs:
+    def blobs(self) -> Blobs:
+        """Where the bytes lie."""
         return open_blobs(self.prepared.snapshot.meta.store_url)
 
     def annotations(self, row: int) -> list[Annotation]:
@@ -62,7 +63,7 @@ class Reader:
         """The decoded resource of a row; (C, D, H, W)."""
         resource = self.prepared.snapshot.resource(row)
         parts = self.prepared.snapshot.parts(row)
-        paths = [self._blobs.part_path(part, resource.filename) for part in parts]
+        paths = [self.blobs.part_path(part, resource.filename) for part in parts]
         with about(resource):
             names = [part.filename for part in parts]
             return read(paths, required_facts(resource), options or self.options.read, names=names)
@@ -87,7 +88,7 @@ class Reader:
         return {author: (turn.array(masks), codes) for author, (masks, codes) in stacked.items()}
 
     def _piece(self, annotation: Annotation, facts: HeaderFacts) -> MaskPiece:
-        payload = self._blobs.annotation_bytes(annotation)
+        payload = self.blobs.annotation_bytes(annotation)
         name, limit = f"{annotation.identifier} ({annotation.id})", self.options.read.max_voxels
         if is_of_one_frame(annotation):
             array = decode_frame_mask(payload, facts, name=name, max_voxels=limit)

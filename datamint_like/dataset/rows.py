@@ -8,7 +8,11 @@ from typing import Any, Generic, TypeVar, overload
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like.exceptions import DatamintDatasetException
+
 T = TypeVar("T")
+#: Row numbers that a dataset can have: 2 GiB of them.
+_MOST = 1 << 28
 RowNumbers = range | npt.NDArray[np.int64]
 
 
@@ -33,9 +37,15 @@ def as_array(rows: RowNumbers) -> npt.NDArray[np.int64]:
 
 
 def expand(rows: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The slice numbers of some volume rows, volume by volume: `starts[r] .. starts[r + 1]` for each row r."""
+    """The slice numbers of some volume rows, volume by volume: `starts[r] .. starts[r + 1]` for each row r.
+
+    Raises:
+        DatamintDatasetException: They are too many to be numbered.
+    """
     counts = starts[rows + 1] - starts[rows]
     ends = np.cumsum(counts)
+    if len(ends) and ends[-1] > _MOST:
+        raise DatamintDatasetException(f"{int(ends[-1])} items are too many (at most {_MOST}): ask for fewer.")
     within = np.arange(int(ends[-1]) if len(ends) else 0, dtype=np.int64) - np.repeat(ends - counts, counts)
     numbers: npt.NDArray[np.int64] = np.repeat(starts[rows], counts) + within
     return numbers

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, overload
 
 import msgspec
@@ -17,21 +18,24 @@ import numpy.typing as npt
 
 from datamint_like.dataset.cut import AxisName, Cut, Plane
 from datamint_like.dataset.reader import Masks, Reader
+from datamint_like.dataset.voxel_counts import MaskVoxels, counts_on_slices, mask_voxels
 from datamint_like.entities import Annotation
 from datamint_like.exceptions import CacheError
-from datamint_like.imaging import place_of, required_facts
+from datamint_like.imaging import place_of, required_facts, turn_of
 from datamint_like.imaging._reading_errors import reading
 from datamint_like.imaging.intensity import finished, type_to_decode
 from datamint_like.imaging.registry import decoder_named
-from datamint_like.imaging.types import HeaderFacts, Place, ReadOptions
+from datamint_like.imaging.types import HeaderFacts, Orientation, Place, ReadOptions
 from datamint_like.slices.lru import ByteLRU
 from datamint_like.slices.pack import Pack
 from datamint_like.slices.packs import Content, PackKey
 from datamint_like.slices.raw_pack import RawPack
 
 Array = npt.NDArray[Any]
-#: Changes whenever the stack of masks of equal annotations may.
-_MASKS_VERSION = 1
+#: Changes whenever the stack of masks of equal annotations, or what is said of it, may.
+_MASKS_VERSION = 2
+#: What a pack is called, and what makes its content.
+_Pack = tuple[PackKey, Callable[[], Content]]
 #: Packs that a process has open at once.
 _OPEN = 64
 #: Volumes whose facts a process remembers.
@@ -49,6 +53,7 @@ class Volume:
         place: Where its item lies in the patient.
         axis: Along which axis of the item's array the slices lie.
         plane_name: The anatomical plane that they lie in, or come closest to; None for frames of a video.
+        orientation: That of the item's array.
     """
 
     row: int
@@ -57,6 +62,22 @@ class Volume:
     place: Place
     axis: int
     plane_name: AxisName | None
+    orientation: Orientation
+
+    @cached_property
+    def shape(self) -> tuple[int, int, int]:
+        """(D, H, W) of the item."""
+        d, h, w = turn_of(self.facts, self.orientation).shape(self.facts.shape)
+        return d, h, w
+
+    @property
+    def count(self) -> int:
+        """How many slices there are."""
+        return self.shape[self.axis]
+
+    def slice_of_frame(self, frame: int) -> int:
+        """Which slice a stored plane is, and the other way round; slices lie along the stored planes."""
+        return self.facts.shape[0] - 1 - frame if self.place.frame_flipped else frame
 
 
 @dataclass(frozen=True)
@@ -74,10 +95,9 @@ class Slice:
     @property
     def stored_frame(self) -> int | None:
         """The stored plane that it is, or None where slices run across the stored planes."""
-        place = self.volume.place
-        if self.volume.axis != place.frame_axis:
+        if self.volume.axis != self.volume.place.frame_axis:
             return None
-        return place.facts.shape[0] - 1 - self.index if place.frame_flipped else self.index
+        return self.volume.slice_of_frame(self.index)
 
 
 @dataclass(frozen=True)
@@ -94,12 +114,13 @@ class SliceReader:
 
     def __init__(self, reader: Reader, cut: Cut) -> None:
         self.reader = reader
-        self._cut = cut
+        self.cut = cut
         self._options = reader.options
         self._recent: ByteLRU[Any] = ByteLRU(reader.options.memory_cache, weigh=_weight)
         self._open: ByteLRU[Pack | RawPack | None] = ByteLRU(_OPEN, weigh=lambda _: 1)
         self._volumes: ByteLRU[Volume] = ByteLRU(_VOLUMES, weigh=lambda _: 1)
         self._keys: ByteLRU[PackKey] = ByteLRU(2 * _VOLUMES, weigh=lambda _: 1)
+        self._voxels: ByteLRU[list[MaskVoxels]] = ByteLRU(_VOLUMES, weigh=lambda _: 1)
 
     def volume(self, row: int) -> Volume:
         """What all slices of a row share."""
@@ -114,10 +135,8 @@ class SliceReader:
         key = ("image", wanted.volume.row, wanted.index)
         found: Array | None = self._recent.held_value(key)
         if found is None:
-            stored = self._stored_options(wanted.volume.facts)
-            pack = self._keys.get(("image", wanted.volume.row), lambda: self._image_key(wanted.volume, stored))
-            planes = self._planes(wanted, pack, lambda: self._values(wanted.volume, stored))
-            asked = read.intensity if stored.intensity == "native" else "native"
+            planes = self._planes(wanted, *self._image_pack(wanted.volume))
+            asked = "native" if read.intensity == "dicom-window" else read.intensity
             found = planes.array
             if asked != "native" or read.dtype is not None:
                 with reading(wanted.volume.filename):
@@ -134,11 +153,48 @@ class SliceReader:
         key = ("masks", wanted.volume.row, wanted.index)
         found: _Found | None = self._recent.held_value(key)
         if found is None:
-            pack = self._keys.get(("masks", wanted.volume.row), lambda: self._masks_key(wanted.volume, drawn))
-            found = self._planes(wanted, pack, lambda: self._stack(wanted.volume))
+            found = self._planes(wanted, *self._masks_pack(wanted.volume, drawn))
             if not found.held:
                 self._recent.put(key, found)
         return self._by_author(found)
+
+    def mask_voxels(self, volume: Volume, annotations: Sequence[Annotation]) -> list[MaskVoxels]:
+        """How many voxels each mask of a volume has on each slice; `annotations` are those the dataset keeps."""
+        drawn = [each for each in annotations if each.is_segmentation()]
+        if not drawn:
+            return []
+
+        def counted() -> list[MaskVoxels]:
+            found = self._planes(Slice(volume, 0), *self._masks_pack(volume, drawn))
+            return list(mask_voxels(found.facts, volume.count))
+
+        return self._voxels.get(volume.row, counted)
+
+    def pack_image(self, volume: Volume) -> bool:
+        """Pack the slices of a volume, and whether that had to be done.
+
+        Raises:
+            CacheError: They cannot be written.
+        """
+        return self._options.packs.ensure(*self._image_pack(volume))
+
+    def pack_masks(self, volume: Volume, annotations: Sequence[Annotation]) -> bool:
+        """Pack the masks of the slices of a volume, where there are any, and whether that had to be done.
+
+        Raises:
+            CacheError: They cannot be written.
+        """
+        drawn = [each for each in annotations if each.is_segmentation()]
+        return bool(drawn) and self._options.packs.ensure(*self._masks_pack(volume, drawn))
+
+    def _image_pack(self, volume: Volume) -> _Pack:
+        stored = self._stored_options(volume.facts)
+        key = self._keys.get(("image", volume.row), lambda: self._image_key(volume, stored))
+        return key, lambda: self._values(volume, stored)
+
+    def _masks_pack(self, volume: Volume, drawn: Sequence[Annotation]) -> _Pack:
+        key = self._keys.get(("masks", volume.row), lambda: self._masks_key(volume, drawn))
+        return key, lambda: self._stack(volume)
 
     def _volume(self, row: int) -> Volume:
         resource = self.reader.prepared.snapshot.resource(row)
@@ -147,9 +203,10 @@ class SliceReader:
             row=row,
             filename=resource.filename,
             facts=facts,
-            place=place_of(facts, self._cut.orientation),
-            axis=self._cut.array_axis(facts),
-            plane_name=self._cut.name(facts),
+            place=place_of(facts, self.cut.orientation),
+            axis=self.cut.array_axis(facts),
+            plane_name=self.cut.name(facts),
+            orientation=self.cut.orientation,
         )
 
     def _stored_options(self, facts: HeaderFacts) -> ReadOptions:
@@ -174,7 +231,8 @@ class SliceReader:
         masks = self.reader.masks(volume.row)
         authors = [[author, [names[int(code)] for code in codes]] for author, (_, codes) in masks.items()]
         whole = np.concatenate([each for each, _ in masks.values()])
-        return Content(_Planes(whole, volume.axis), {"authors": authors})
+        facts = {"authors": authors, "voxels": counts_on_slices(whole, volume.axis)}
+        return Content(_Planes(whole, volume.axis), facts)
 
     def _by_author(self, found: _Found) -> Masks:
         result: Masks = {}
@@ -184,6 +242,11 @@ class SliceReader:
             result[author] = found.array[first : first + len(codes)], codes
             first += len(codes)
         return result
+
+    @property
+    def packs_images(self) -> bool:
+        """Whether slices of images are kept on disk: a function of the whole volume leaves nothing to keep."""
+        return not callable(self._options.read.intensity)
 
     @property
     def _codes(self) -> Mapping[str, int]:
@@ -200,18 +263,25 @@ class SliceReader:
                 except CacheError as error:
                     self._options.packs.discard(key, error)
             self._open.forget(key)
-            made = self._options.packs.build(key, make)
+            made = self._options.packs.build(key, lambda: self._made(key, make))
             if not isinstance(made, Content):
                 return _Found(made.read(wanted.index), made.facts, held=isinstance(made, RawPack))
             content = made
-            self._recent.put(key, content)
         return _Found(content.slices[wanted.index], content.facts, held=True)
+
+    def _made(self, key: PackKey, make: Callable[[], Content]) -> Content:
+        """The content of a pack, which another thread may have made while this one waited for its turn."""
+        content: Content | None = self._recent.held_value(key)
+        if content is None:
+            content = make()
+            self._recent.put(key, content)
+        return content
 
     def _image_key(self, volume: Volume, stored: ReadOptions) -> PackKey:
         parts = tuple(part.sha256 for part in self.reader.prepared.snapshot.parts(volume.row))
         decoder = decoder_named(volume.facts.format)
         how = (decoder.format, decoder.version, stored.dtype or volume.facts.dtype, str(stored.intensity))
-        return PackKey(self._cut.pack_name, ("image", *how, stored.orientation, *parts))
+        return PackKey(self.cut.pack_name, ("image", *how, stored.orientation, *parts))
 
     def _masks_key(self, volume: Volume, drawn: Sequence[Annotation]) -> PackKey:
         """Named by the annotations as they are now, and the grid that their masks lie on."""
@@ -220,7 +290,7 @@ class SliceReader:
         versions = (hashlib.sha256(msgspec.msgpack.encode(each)).hexdigest() for each in drawn)
         read = self._options.read
         how = (_MASKS_VERSION, self._options.resample_masks, facts.kind, read.orientation)
-        return PackKey(self._cut.pack_name, ("masks", *how, *grid, *versions))
+        return PackKey(self.cut.pack_name, ("masks", *how, *grid, *versions))
 
 
 class _Planes(Sequence[Array]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,14 +11,14 @@ from datamint_like.dataset.base import DatamintBaseDataset
 from datamint_like.dataset.cut import Cut, SliceAxis
 from datamint_like.dataset.cut_dataset import CutDataset
 from datamint_like.dataset.prepared import Prepared
-from datamint_like.dataset.reader import ReaderOptions
 from datamint_like.dataset.rows import RowNumbers
-from datamint_like.exceptions import DatamintDatasetException, GeometryError
+from datamint_like.dataset.slice_choice import SliceChoice
+from datamint_like.exceptions import DatamintDatasetException
 from datamint_like.imaging.types import Kind
 
 
 class SlicedVolumeDataset(CutDataset):
-    """Every slice of every volume along one axis: `image` (C, H, W).
+    """The slices of every volume along one axis: `image` (C, H, W).
 
     A slice's tensors equal the cut of its volume's; its affine is its own. A volume is decoded once, however its
     slices are read; they lie in the cache folder from then on.
@@ -29,6 +28,13 @@ class SlicedVolumeDataset(CutDataset):
         slice_axis: `"axial"` (D), `"coronal"` (H), `"sagittal"` (W), or 0, 1, 2 for the array's axes. With
             `orientation="native"` a name still cuts the anatomical plane, a number the file's own (k, j, i).
         parent_dataset: Slice this dataset instead of naming a project.
+        every: Keep slices 0, `every`, 2 * `every`, ... of each volume.
+        only_annotated: Keep slices on which a kept segmentation, frame label or box lies. A mask or label of a
+            frame counts on its frame, even an empty mask, without being read; masks of whole volumes are read once,
+            and packed in the cache folder.
+        neighbors: With k, `image` is (C * (2k + 1), H, W): the channels of the k slices before, of the slice, and of
+            the k after it in the volume (whatever `every` is), the first and last slice repeated beyond the ends.
+            All else is that of the middle slice.
         **kwargs: As for `DatamintBaseDataset`.
 
     Example:
@@ -37,51 +43,46 @@ class SlicedVolumeDataset(CutDataset):
     """
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"volume"})
-    _cut_name = "volumes"
+    _whole_name = "volumes"
 
     def __init__(
         self,
         *args: Any,
         slice_axis: SliceAxis = "axial",
         parent_dataset: DatamintBaseDataset | None = None,
+        every: int = 1,
+        only_annotated: bool = False,
+        neighbors: int = 0,
         **kwargs: Any,
     ) -> None:
+        choice = SliceChoice(every, only_annotated, neighbors)
         if parent_dataset is None:
             super().__init__(*args, **kwargs)
-            self._cut = Cut.along(slice_axis, self._reading.read.orientation)
+            self._cut, self._choice = Cut.along(slice_axis, self._reading.read.orientation), choice
         elif args or kwargs:
             raise DatamintDatasetException("parent_dataset= brings all other options with it; give it alone.")
         else:
-            self._adopt(parent_dataset, Cut.along(slice_axis, parent_dataset._reading.read.orientation))
+            self._adopt(parent_dataset, Cut.along(slice_axis, parent_dataset._reading.read.orientation), _choice=choice)
 
     @classmethod
-    def from_dataset(cls, parent_dataset: DatamintBaseDataset, slice_axis: SliceAxis | str = "axial") -> Self:
+    def from_dataset(
+        cls,
+        parent_dataset: DatamintBaseDataset,
+        slice_axis: SliceAxis | str = "axial",
+        *,
+        every: int = 1,
+        only_annotated: bool = False,
+        neighbors: int = 0,
+    ) -> Self:
         """The slices of an existing dataset: its snapshot, label space and options, no question to the store."""
-        sliced = cls.__new__(cls)
-        sliced._adopt(parent_dataset, Cut.along(slice_axis, parent_dataset._reading.read.orientation))
+        sliced, choice = cls.__new__(cls), SliceChoice(every, only_annotated, neighbors)
+        sliced._adopt(parent_dataset, Cut.along(slice_axis, parent_dataset._reading.read.orientation), _choice=choice)
         return sliced
 
-    def _slices_of(self, prepared: Prepared, resources: npt.NDArray[np.int64]) -> RowNumbers:
-        if self._reading.read.irregular_spacing == "raise":
-            self._refuse_uneven(prepared, resources)
-        return super()._slices_of(prepared, resources)
-
-    def _reader_options(self) -> ReaderOptions:
-        """Uneven series are read too: which cuts of them are allowed was settled with the rows."""
-        return replace(self._reading, read=replace(self._reading.read, irregular_spacing="keep"))
-
-    def _refuse_uneven(self, prepared: Prepared, volumes: npt.NDArray[np.int64]) -> None:
-        """Unevenly spaced series slice along their acquisition axis only: elsewhere the picture would lie."""
-        snapshot = prepared.snapshot
-        uneven = np.intersect1d(volumes, snapshot.rows_where(self._cut.uneven_condition))
-        if len(uneven):
-            first = snapshot.resource(int(uneven[0]))
-            raise GeometryError(
-                f"{len(uneven)} of {len(volumes)} volumes have missing or unevenly spaced planes and cannot be cut "
-                f"{self._cut.label}, the first is resource {first.id} ({first.filename}): "
-                f"{first.metadata.get('irregularity')} Slice along the acquisition axis, leave them out, or pass "
-                "irregular_spacing='keep' to cut the planes as they are stacked."
-            )
+    def _pieces_of(self, prepared: Prepared, resources: npt.NDArray[np.int64]) -> RowNumbers:
+        way_out = "Slice along the acquisition axis, "
+        self._refuse_uneven(prepared, resources, self._cut.uneven_condition, str(self._cut.label), way_out)
+        return super()._pieces_of(prepared, resources)
 
     @property
     def slice_axis(self) -> SliceAxis:

@@ -8,6 +8,8 @@ from datamint_like.dataset.multiframe_dataset import MultiFrameDataset
 from datamint_like.imaging.types import Kind
 
 if TYPE_CHECKING:
+    from datamint_like.dataset.patch_dataset import Balance, PatchDataset, PatchGrid
+    from datamint_like.dataset.slice_reader import SliceReader
     from datamint_like.dataset.sliced_dataset import SlicedVolumeDataset
 
 
@@ -26,14 +28,21 @@ class VolumeDataset(MultiFrameDataset):
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"volume"})
 
-    def slice(self, axis: str | int = "axial") -> SlicedVolumeDataset:
+    def slice(
+        self, axis: str | int = "axial", *, every: int = 1, only_annotated: bool = False, neighbors: int = 0
+    ) -> SlicedVolumeDataset:
         """A 2-D dataset of the slices along `axis`: items with `image` (C, H, W).
 
         Args:
             axis: `"axial"` (D), `"coronal"` (H), `"sagittal"` (W), or 0, 1, 2 for the array's axes.
+            every: Keep slices 0, `every`, 2 * `every`, ... of each volume.
+            only_annotated: Keep slices on which a kept segmentation, frame label or box lies.
+            neighbors: Show that many slices on each side as channels: `image` (C * (2 * neighbors + 1), H, W), in
+                order, the first and last slice of the volume repeated beyond its ends.
 
         Raises:
-            DatamintDatasetException: There is no such axis.
+            DatamintDatasetException: There is no such axis, or an option is out of range.
+            GeometryError: A volume has uneven planes along another axis.
 
         Example:
             >>> len(VolumeDataset(project="liver-ct").slice("axial"))  # doctest: +SKIP
@@ -41,4 +50,75 @@ class VolumeDataset(MultiFrameDataset):
         """
         from datamint_like.dataset.sliced_dataset import SlicedVolumeDataset
 
-        return SlicedVolumeDataset.from_dataset(self, slice_axis=axis)
+        return SlicedVolumeDataset.from_dataset(
+            self, slice_axis=axis, every=every, only_annotated=only_annotated, neighbors=neighbors
+        )
+
+    def patches(
+        self,
+        size: int | tuple[int, int, int],
+        n: int,
+        *,
+        balance: Balance = None,
+        seed: int | None = None,
+        pad_value: float = 0,
+    ) -> PatchDataset:
+        """`n` patches of every volume: items with `image` (C, d, h, w), drawn anew each epoch.
+
+        A patch lies anywhere in its volume with the same chance, or around a voxel of a class. It reads the slices
+        that it crosses and no others. Items have `location`, int64 (3, 2), and an affine of their own.
+
+        Args:
+            size: Voxels along (d, h, w), or one number for all.
+            n: How many patches an epoch has of each volume.
+            balance: A class, on a voxel of which half of the patches are centred, or `{class: share}`; the rest lies
+                anywhere. Near a face of the volume the patch is moved into it. The masks of all annotators count;
+                a volume without a voxel of the class gives patches that lie anywhere.
+            seed: Places (and transforms) follow from (seed, epoch, item); None takes the seed of this dataset,
+                without which they follow torch's random numbers.
+            pad_value: What an image smaller than the patch is padded with, on both sides (-1000 is air in HU); its
+                masks get background.
+
+        Raises:
+            DatamintDatasetException: An argument is out of range, or a class is unknown.
+            GeometryError: A volume has missing or uneven planes.
+
+        Example:
+            >>> patches = volumes.patches((32, 96, 96), 4, balance={"tumor": 0.5}, seed=1)  # doctest: +SKIP
+            >>> patches[0]["image"].shape  # doctest: +SKIP
+            torch.Size([1, 32, 96, 96])
+        """
+        from datamint_like.dataset.patch_dataset import PatchDataset
+
+        return PatchDataset(self, size, n, balance=balance, seed=seed, pad_value=pad_value)
+
+    def patch_grid(
+        self, size: int | tuple[int, int, int], overlap: int | tuple[int, int, int] = 0, *, pad_value: float = 0
+    ) -> PatchGrid:
+        """All patches of a grid that covers every volume: items with `image` (C, d, h, w), for inference.
+
+        The last patch along an axis is moved back to end with the volume, so overlaps may be larger than asked for.
+
+        Args:
+            size: Voxels along (d, h, w), or one number for all.
+            overlap: How many of them neighbouring patches share.
+            pad_value: What an image smaller than the patch is padded with, on both sides.
+
+        Raises:
+            DatamintDatasetException: An argument is out of range.
+            GeometryError: A volume has missing or uneven planes.
+
+        Example:
+            >>> grid = volumes.patch_grid((32, 96, 96), overlap=16)  # doctest: +SKIP
+            >>> aggregator = grid.aggregator(0, weights="hann")  # doctest: +SKIP
+            >>> for batch in grid.of_volume(0).get_dataloader(batch_size=4):  # doctest: +SKIP
+            ...     aggregator.add(model(batch["image"].float()), batch["location"])
+            >>> aggregator.result().shape  # doctest: +SKIP
+            torch.Size([2, 120, 512, 512])
+        """
+        from datamint_like.dataset.patch_dataset import PatchGrid
+
+        return PatchGrid(self, size, overlap, pad_value=pad_value)
+
+    def _slices_to_pack(self, slices: str | int | None) -> SliceReader | None:
+        return None if slices is None else self.slice(slices)._slices_to_pack(slices)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import threading
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
@@ -30,6 +31,7 @@ Compression = Literal["gzip"] | None
 _LOG = logging.getLogger(__name__)
 #: How long a process waits for another that builds the same pack (s), before it does without.
 _PATIENCE_S = 20.0
+_FOREVER = -1.0
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,12 @@ class Packs:
         """Use `folder`, and compress new packs with gzip or (None) not at all."""
         self.folder = folder
         self.compression = compression
-        self._building = threading.Lock()
+        self._start()
         self._complained = False
+
+    def _start(self) -> None:
+        self._pid = os.getpid()
+        self._one_at_a_time = threading.Lock()
 
     def __reduce__(self) -> tuple[type[Packs], tuple[Path, Compression]]:
         return Packs, (self.folder, self.compression)
@@ -88,11 +94,29 @@ class Packs:
         with suppress(OSError):
             self._path(key).unlink()
 
-    def build(self, key: PackKey, make: Callable[[], Content]) -> Content | Pack | RawPack:
-        """The content that `make` gives, packed for the next time; the pack itself where another process was faster."""
+    def ensure(self, key: PackKey, make: Callable[[], Content]) -> bool:
+        """Make the pack where it is missing, however long another process takes for it; whether it was made here.
+
+        Raises:
+            CacheError: It cannot be written.
+        """
+        if self.find(key) is not None:
+            return False
+        made = self.build(key, make, patience_s=_FOREVER)
+        if isinstance(made, Content) and self.find(key) is None:
+            raise CacheError(
+                f"its slices ({key.axis}) cannot be written to the cache folder. Free space there, or name another "
+                "folder in DATAMINT_LIKE_CACHE."
+            )
+        return isinstance(made, Content)
+
+    def build(
+        self, key: PackKey, make: Callable[[], Content], *, patience_s: float = _PATIENCE_S
+    ) -> Content | Pack | RawPack:
+        """The content that `make` gives, packed for the next time; the pack itself where another was faster."""
         path = self._path(key)
         with self._building:
-            lock = self._lock(path)
+            lock = self._lock(path, patience_s)
             try:
                 if (found := self.find(key)) is not None:
                     return found
@@ -104,14 +128,21 @@ class Packs:
                 if lock is not None:
                     lock.release()
 
+    @property
+    def _building(self) -> threading.Lock:
+        """Packs are built one at a time in a process, for each holds a whole volume."""
+        if self._pid != os.getpid():  # a thread of the parent may have been building when this was forked
+            self._start()
+        return self._one_at_a_time
+
     def _path(self, key: PackKey) -> Path:
         return key.path(self.folder, SUFFIX if self.compression else RAW_SUFFIX)
 
-    def _lock(self, path: Path) -> filelock.BaseFileLock | None:
+    def _lock(self, path: Path, patience_s: float) -> filelock.BaseFileLock | None:
         """The right to build a pack; None where another process is slow, or nothing can be written."""
         try:
             make_dirs(path.parent)
-            lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), timeout=_PATIENCE_S)
+            lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), timeout=patience_s)
             lock.acquire()
         except filelock.Timeout:
             return None

@@ -1,4 +1,4 @@
-"""The notebook: it runs, it is what its source says, and its outputs are small and tell nothing of a machine."""
+"""The notebooks: they run, are what their sources say, and their outputs are small and tell nothing of a machine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,13 @@ import msgspec
 import pytest
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-COMMITTED = NOTEBOOKS / "01_first_dataset.ipynb"
+#: How many pictures each notebook has.
+PICTURES = {"01_first_dataset": 4, "04_volumes_slices_patches": 4}
+NAMES = sorted(PICTURES)
+
+
+def committed(name: str) -> Path:
+    return NOTEBOOKS / f"{name}.ipynb"
 
 
 def cells_of(path: Path) -> list[dict[str, Any]]:
@@ -36,33 +44,47 @@ def printed(cells: list[dict[str, Any]]) -> str:
 
 
 @pytest.fixture(scope="module")
-def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """The cells of the notebook, built and executed now."""
+def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[dict[str, Any]]]:
+    """The cells of a notebook, built and executed now."""
     home = tmp_path_factory.mktemp("notebook")
-    target = home / "built.ipynb"
-    command = [sys.executable, str(NOTEBOOKS / "build.py"), "--output", str(target)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "HOME": str(home)})
-    assert done.returncode == 0, done.stderr
-    return cells_of(target)
+
+    @cache
+    def build(name: str) -> list[dict[str, Any]]:
+        command = [sys.executable, str(NOTEBOOKS / "build.py"), name, "--folder", str(home)]
+        env = {**os.environ, "HOME": str(home)}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+        assert done.returncode == 0, done.stderr
+        return cells_of(home / f"{name}.ipynb")
+
+    return build
 
 
-def test_the_notebook_runs_and_prints_what_the_committed_one_shows(rebuilt: list[dict[str, Any]]) -> None:
-    assert printed(rebuilt) == printed(cells_of(COMMITTED))
+@pytest.mark.parametrize("name", NAMES)
+def test_the_notebook_runs_and_prints_what_the_committed_one_shows(rebuilt: Any, name: str) -> None:
+    assert printed(rebuilt(name)) == printed(cells_of(committed(name)))
 
 
-def test_the_committed_notebook_is_the_executed_source(rebuilt: list[dict[str, Any]]) -> None:
-    assert [source(cell) for cell in cells_of(COMMITTED)] == [source(cell) for cell in rebuilt]
+@pytest.mark.parametrize("name", NAMES)
+def test_the_committed_notebook_is_the_executed_source(rebuilt: Any, name: str) -> None:
+    assert [source(cell) for cell in cells_of(committed(name))] == [source(cell) for cell in rebuilt(name)]
 
 
-def test_every_figure_is_there(rebuilt: list[dict[str, Any]]) -> None:
-    assert len(pictures(cells_of(COMMITTED))) == len(pictures(rebuilt)) == 4
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_is_there(rebuilt: Any, name: str) -> None:
+    assert len(pictures(cells_of(committed(name)))) == len(pictures(rebuilt(name))) == PICTURES[name]
 
 
-def test_the_committed_notebook_is_small_and_tells_nothing_of_a_machine() -> None:
-    text = COMMITTED.read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", NAMES)
+def test_the_committed_notebook_is_small_and_tells_nothing_of_a_machine(name: str) -> None:
+    text = committed(name).read_text(encoding="utf-8")
     assert len(text) < 1_000_000
     assert not re.search(r"/home/|/root/|/tmp/|/Users/|Traceback|Warning:", text)
 
 
-def test_the_committed_notebook_says_that_masks_are_synthetic() -> None:
-    assert "**All masks are synthetic**" in source(cells_of(COMMITTED)[0])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_committed_notebook_says_that_masks_are_synthetic(name: str) -> None:
+    assert "**All masks are synthetic**" in source(cells_of(committed(name))[0])
+
+
+def test_every_notebook_is_built_and_tested() -> None:
+    assert [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))] == NAMES

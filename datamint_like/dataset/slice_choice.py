@@ -1,0 +1,57 @@
+"""Which slices of each volume a dataset keeps, and how many around each it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from datamint_like.dataset.annotated_slices import annotated_planes, rows_with_marks
+from datamint_like.dataset.options import whole_number
+from datamint_like.dataset.slice_reader import SliceReader
+from datamint_like.exceptions import DatamintDatasetException
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SliceChoice:
+    """The slices that are kept: all criteria together.
+
+    Attributes:
+        every: Keep slices 0, `every`, 2 * `every`, ... of each volume.
+        only_annotated: Keep slices on which a kept segmentation, frame label or box lies.
+        neighbors: How many slices on each side an item shows as channels.
+
+    Raises:
+        DatamintDatasetException: A value is none of these.
+    """
+
+    every: int = 1
+    only_annotated: bool = False
+    neighbors: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "every", whole_number("every", self.every, least=1))
+        object.__setattr__(self, "neighbors", whole_number("neighbors", self.neighbors, least=0))
+        if not isinstance(self.only_annotated, (bool, np.bool_)):
+            raise DatamintDatasetException(f"only_annotated is True or False, not {self.only_annotated!r:.80}.")
+
+    def kept(self, slices: SliceReader, volumes: Rows, starts: Rows) -> Rows:
+        """The slice numbers that are kept of some volume rows, volume by volume.
+
+        Args:
+            slices: Reads masks where only they tell where they lie.
+            volumes: Rows of the snapshot.
+            starts: Slice k of row r has the number `starts[r] + k`.
+        """
+        marked = set(rows_with_marks(slices.reader.prepared).tolist()) if self.only_annotated else set()
+        found = [np.zeros(0, dtype=np.int64)]
+        for row in volumes.tolist():
+            start, stop = int(starts[row]), int(starts[row + 1])
+            numbers = np.arange(start, stop, self.every, dtype=np.int64)
+            if self.only_annotated:
+                numbers = numbers[annotated_planes(slices, row)[numbers - start]] if row in marked else numbers[:0]
+            found.append(numbers)
+        return np.concatenate(found)
