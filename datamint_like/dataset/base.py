@@ -45,6 +45,8 @@ from datamint_like.imaging.types import Intensity, Kind, Orientation, ReadOption
 from datamint_like.slices.lru import parse_size
 from datamint_like.slices.packs import Compression, Packs
 
+__all__ = ["DatamintBaseDataset", "DatamintDatasetException"]
+
 
 class DatamintBaseDataset(Parts, Dataset[Item], ABC):
     """A PyTorch dataset over the resources of a project (or a list of resources).
@@ -74,6 +76,7 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         image_labels_merge_strategy: Merge the annotators' image and frame labels.
         image_categories_merge_strategy: Merge the annotators' categories.
         worklists: The schemas that count: `"all"`, a list, or None for the names in use.
+        all_annotations: False keeps published annotations only: those that were approved (status `"published"`).
         strict_kind: Raise where resources of another kind would be left out with a warning.
         return_objects: False leaves out `metainfo`, `annotations` and `resource`; with merged masks and labels
             an item is then tensors only, and torch's own collation works.
@@ -125,6 +128,7 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         image_categories_merge_strategy: MergeStrategy | None = None,
         worklists: Worklists = "all",
         *,
+        all_annotations: bool = True,
         strict_kind: bool = False,
         return_objects: bool = True,
         irregular_spacing: Literal["raise", "keep"] = "raise",
@@ -170,6 +174,7 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
             include_frame_label_names=names_of("include_frame_label_names", include_frame_label_names),
             exclude_frame_label_names=names_of("exclude_frame_label_names", exclude_frame_label_names),
             allow_external_annotations=allow_external_annotations,
+            published_only=not all_annotations,
         )
         self._output = Output(
             return_metainfo=return_metainfo,
