@@ -24,6 +24,7 @@ from datamint_like.annotations import (
     merge_semantic,
     stack_instances,
 )
+from datamint_like.config import load_settings
 from datamint_like.dataset.mask_payloads import Load, Mask, decode_planes, read_local_file
 from datamint_like.dataset.mask_shapes import depth_of, refuse_oversized, shape_of
 from datamint_like.entities import Annotation
@@ -75,6 +76,7 @@ class AnnotationProcessor:
         self.image_lcodes = image_lcodes
         self.allow_external_annotations = allow_external_annotations
         self._load = read_local_file if load is None else load
+        self._max_voxels = load_settings().max_voxels
         named = image_lcodes.get("multilabel", {name: n for n, name in enumerate(self.image_labels_set)})
         self._image_labels = tuple(_by_code("multilabel", named))
         self._image_categories = tuple(_by_code("multiclass", image_lcodes.get("multiclass", {})))
@@ -155,7 +157,8 @@ class AnnotationProcessor:
         """
         if not ann.is_segmentation():
             raise ValidationError(f"Annotation {ann.id} is a {ann.annotation_type}; only masks have planes.")
-        return decode_planes(self._load(ann), ann, convert_gray=auto_convert_gray)
+        payload = self._load(ann)
+        return decode_planes(payload, ann, convert_gray=auto_convert_gray, max_voxels=self._max_voxels)
 
     def collate_frame_segmentations(
         self, fr_anns: Sequence[Annotation], depth: int | None = None
@@ -237,7 +240,7 @@ class AnnotationProcessor:
         if not of_piece:
             return {}, {}, {}
         shape = shape_of(of_piece, depth_of(given) if depth is None else depth)
-        refuse_oversized(len(given), shape)
+        refuse_oversized(len(given), shape, self._max_voxels)
         many = shape[0] > 1
         stacked = stack_instances(list(of_piece), self._space, shape, multi_frame=many)
         own = {author: [piece for piece in of_piece if piece.author == author] for author in stacked}
@@ -260,7 +263,7 @@ class AnnotationProcessor:
                 raise ValidationError(f"Annotation {each.id} is of the whole image; expected a scope and a frame.")
         pieces = [MaskPiece("", *self._framed(each)) for each in annotations]
         shape = shape_of(pieces, depth)
-        refuse_oversized(1, shape)
+        refuse_oversized(1, shape, self._max_voxels)
         masks, codes = stack_instances(pieces, self._space, shape, multi_frame=True)[""]
         return masks[0], int(codes[0])
 

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from datamint_like.annotations import is_of_one_frame
-from datamint_like.config import DEFAULT_MAX_VOXELS
 from datamint_like.entities import Annotation
 from datamint_like.exceptions import DatamintDatasetException, DecodeError, GeometryError
 from datamint_like.imaging import array_to_stored, raster
@@ -45,9 +44,7 @@ def read_local_file(annotation: Annotation) -> bytes:
         raise DatamintDatasetException(f"The file {path.name} of {what} cannot be read: {reason}.") from error
 
 
-def decode_planes(
-    payload: bytes, annotation: Annotation, *, convert_gray: bool = True, max_voxels: int = DEFAULT_MAX_VOXELS
-) -> Mask:
+def decode_planes(payload: bytes, annotation: Annotation, *, convert_gray: bool = True, max_voxels: int) -> Mask:
     """The mask (N, H, W) as stored, uint8, 1 where a label, gray value or colour is not zero; N = 1 for one frame.
 
     Args:

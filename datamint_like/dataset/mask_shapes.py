@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable
 
 from datamint_like.annotations import MaskPiece, is_of_one_frame
-from datamint_like.config import DEFAULT_MAX_VOXELS
 from datamint_like.entities import Annotation
 from datamint_like.exceptions import GeometryError
 
@@ -31,14 +30,14 @@ def shape_of(pieces: Iterable[MaskPiece], depth: int) -> tuple[int, int, int]:
     return max({depth, *whole}), rows, columns
 
 
-def refuse_oversized(masks: int, shape: tuple[int, int, int]) -> None:
+def refuse_oversized(masks: int, shape: tuple[int, int, int], max_voxels: int) -> None:
     """A frame number may claim any depth; the memory for it is asked for only within the limit of one resource.
 
     Raises:
         GeometryError: So many masks of this shape are more.
     """
-    if masks * math.prod(shape) > DEFAULT_MAX_VOXELS:
+    if masks * math.prod(shape) > max_voxels:
         raise GeometryError(
-            f"{masks} masks of shape {shape} are more than {DEFAULT_MAX_VOXELS} voxels. Is a frame number wrong? "
-            "Give depth=, or fewer masks."
+            f"{masks} masks of shape {shape} are more than the limit of {max_voxels:,} voxels. Is a frame number "
+            "wrong? If all is right, raise the limit with DATAMINT_LIKE_MAX_VOXELS."
         )

@@ -174,7 +174,7 @@ def test_frames_that_do_not_belong_together_are_refused() -> None:
         own.collate_frame_segmentations([mask("a", frame=2)], depth=2)
     with pytest.raises(ValidationError, match="whole image"):
         own.collate_frame_segmentations([mask("a")])
-    with pytest.raises(GeometryError, match="frame number wrong"):
+    with pytest.raises(GeometryError, match="Is a frame number wrong"):
         own.collate_frame_segmentations([mask("a", frame=2**40)])
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import albumentations
+import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
@@ -257,3 +258,43 @@ def test_frames_of_a_file_are_counted(demo_images: Path, tmp_path: Path) -> None
     for path in (tmp_path / "words.png", tmp_path / "gone.nii"):
         with pytest.raises(DecodeError, match=path.name):
             count(str(path))
+
+
+@pytest.mark.filterwarnings("ignore:DatamintDataset is deprecated:DeprecationWarning")
+def test_nifti_over_time_has_its_planes_as_nibabel_shows_them(tmp_path: Path) -> None:
+    values = np.arange(3 * 4 * 5 * 2, dtype=np.int16).reshape(3, 4, 5, 2)
+    nib.save(nib.Nifti1Image(values, np.diag([-1.0, 2.0, -3.0, 1.0])), tmp_path / "time.nii.gz")
+    api = datamint_like.Api(server_url=(tmp_path / "store").as_uri())
+    volume = api.resources.upload_resource(tmp_path / "time.nii.gz")
+    api.annotations.upload_volume_segmentation(volume, (values[..., 0] > 40).astype(np.uint8), "high", author_email=ANA)
+    api.projects.create("time", resource_ids=[volume])
+    options: dict[str, Any] = {"server_url": api.server_url, "all_annotations": True}
+    (item,) = DatamintDataset("time", **options)
+    np.testing.assert_array_equal(item["image"], values.transpose(2, 3, 1, 0))
+    frames = list(DatamintDataset("time", return_frame_by_frame=True, **options))
+    assert len(frames) == 5
+    for k, frame in enumerate(frames):
+        np.testing.assert_array_equal(frame["image"], values[:, :, k].transpose(2, 1, 0))
+        drawn = (values[:, :, k, 0] > 40).T
+        np.testing.assert_array_equal(
+            frame["segmentations"][ANA], drawn[None] if drawn.any() else drawn[:0].reshape(0, 4, 3)
+        )
+
+
+@pytest.mark.filterwarnings("ignore:DatamintDataset is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("by_frame", [False, True])
+def test_projects_that_are_empty_or_hold_one_kind_only_work_too(
+    tmp_path: Path, demo_images: Path, by_frame: bool
+) -> None:
+    api = datamint_like.Api(server_url=(tmp_path / "store").as_uri())
+    project = api.projects.create("one")
+    options: dict[str, Any] = {"server_url": api.server_url, "return_frame_by_frame": by_frame, "return_dicom": True}
+    empty = DatamintDataset("one", **options)
+    assert len(empty) == len(list(empty)) == len(empty.get_resources_ids()) == 0
+    assert empty.get_segmentationlabel_distribution(normalize=True) == {}
+    xray = api.resources.upload_resource(demo_images / "xray" / "nih_00000001_000.png")
+    api.projects.add_resources(xray, project)
+    (item,) = DatamintDataset("one", **options)
+    assert item["image"].shape == ((1, 512, 512) if by_frame else (1, 1, 512, 512))
+    assert item["dicom"] is None
+    assert len(empty) == 0
