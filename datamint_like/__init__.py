@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         VideoDataset,
         VolumeDataset,
     )
+    from datamint_like.dataset.dataset import Dataset
     from datamint_like.entities import Annotation, AnnotationSpec, AnnotationWorklist, Project, Resource, User
     from datamint_like.exceptions import (
         CacheError,
@@ -53,6 +54,7 @@ _HOMES = {
         "VideoDataset",
         "VolumeDataset",
     ),
+    "datamint_like.dataset.dataset": ("Dataset",),
     "datamint_like.entities": ("Annotation", "AnnotationSpec", "AnnotationWorklist", "Project", "Resource", "User"),
     "datamint_like.exceptions": (
         "CacheError",
@@ -81,6 +83,7 @@ __all__ = [
     "DatamintBaseDataset",
     "DatamintDatasetException",
     "DatamintException",
+    "Dataset",
     "DecodeError",
     "GeometryError",
     "ImageDataset",

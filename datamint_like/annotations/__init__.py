@@ -3,7 +3,7 @@
 Arrays and records in, arrays out; nothing here reads a file or asks a store.
 """
 
-from datamint_like.annotations.instances import MaskPiece, stack_instances
+from datamint_like.annotations.instances import MaskPiece, instance_groups, stack_instances
 from datamint_like.annotations.labels import (
     frame_label_matrix,
     image_category_codes,
@@ -34,6 +34,7 @@ __all__ = [
     "frame_label_matrix",
     "image_category_codes",
     "image_label_vectors",
+    "instance_groups",
     "instances_to_semantic",
     "is_of_one_frame",
     "keeps",

@@ -55,7 +55,7 @@ def stack_instances(
     result = {}
     for author in sorted({piece.author for piece in pieces}):
         own = [piece for piece in pieces if piece.author == author]
-        groups = list(_instances(own, multi_frame=multi_frame))
+        groups = list(instance_groups(own, multi_frame=multi_frame))
         masks = np.zeros((len(groups), *stored_shape), np.uint8)
         for mask, group in zip(masks, groups, strict=True):
             _paint(mask, group)
@@ -64,8 +64,8 @@ def stack_instances(
     return result
 
 
-def _instances(pieces: Iterable[MaskPiece], *, multi_frame: bool) -> Iterator[list[MaskPiece]]:
-    """The pieces of each instance of one author, in the order of the instances."""
+def instance_groups(pieces: Iterable[MaskPiece], *, multi_frame: bool) -> Iterator[list[MaskPiece]]:
+    """The pieces of each instance of one author, in the order in which `stack_instances` has them."""
     framed: dict[str, list[MaskPiece]] = {}
     whole = []
     for position, piece in enumerate(pieces):

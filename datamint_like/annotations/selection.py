@@ -16,6 +16,7 @@ Names = tuple[str, ...]
 #: `is_of_one_frame` as an SQL condition over the columns `scope` and `frame_index`.
 OF_ONE_FRAME_SQL = "scope <> 'image' AND frame_index IS NOT NULL"
 
+_PUBLISHED_SQL = "status IS 'published'"
 _KINDS = ("annotators", "segmentation_names", "image_label_names", "frame_label_names")
 
 
@@ -29,6 +30,7 @@ class Selection:
         include_image_label_names, exclude_image_label_names: By name of a label of the whole image.
         include_frame_label_names, exclude_frame_label_names: By name of a label of one frame.
         allow_external_annotations: Whether names outside the label space's schema are kept.
+        published_only: Leave out what is not published (a status other than `"published"`), of every type.
 
     Raises:
         DatamintDatasetException: Both include and exclude are given for a kind, or a string in place of a list.
@@ -43,6 +45,7 @@ class Selection:
     include_frame_label_names: Names | None = None
     exclude_frame_label_names: Names | None = None
     allow_external_annotations: bool = False
+    published_only: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -129,6 +132,8 @@ def keeps(selection: Selection, space: LabelSpace, annotation: Annotation) -> bo
     annotations are allowed) that passes the lists of its kind; every other type is kept.
     """
     rules = _rules(selection, space)
+    if selection.published_only and annotation.status != "published":
+        return False
     if annotation.created_by is not None and not rules.annotator.allows(annotation.created_by):
         return False
     match annotation.annotation_type:
@@ -146,8 +151,8 @@ def keeps(selection: Selection, space: LabelSpace, annotation: Annotation) -> bo
 def sql_condition(selection: Selection, space: LabelSpace) -> tuple[str, dict[str, Any]]:
     """`keeps` as a SQLite condition and its named parameters (each list one JSON string).
 
-    The condition reads the columns `author` (the creator, NULL where there is none), `type`, `scope`, `identifier`
-    and `frame_index`. It needs SQLite's JSON functions, which every supported Python ships.
+    The condition reads the columns `author` (the creator, NULL where there is none), `type`, `scope`, `identifier`,
+    `frame_index` and `status`. It needs SQLite's JSON functions, which every supported Python ships.
 
     Example:
         >>> space = LabelSpace({"liver": 1}, (), (), ())
@@ -161,7 +166,8 @@ def sql_condition(selection: Selection, space: LabelSpace) -> tuple[str, dict[st
         return rule.sql(column, f"selection_{kind}", parameters)
 
     condition = (
-        f"(author IS NULL OR {of(rules.annotator, 'annotator', 'author')}) AND CASE"
+        f"{_PUBLISHED_SQL if selection.published_only else '1'}"
+        f" AND (author IS NULL OR {of(rules.annotator, 'annotator', 'author')}) AND CASE"
         f" WHEN type = 'segmentation' THEN {of(rules.segmentation, 'segmentation')}"
         f" WHEN type = 'label' AND {OF_ONE_FRAME_SQL}"
         f" THEN {of(rules.frame_label, 'frame_label')}"

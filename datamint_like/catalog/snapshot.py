@@ -3,7 +3,7 @@
 Promises: a snapshot never changes once it has its name; any number of processes and threads read it at once,
 also from a network or read-only disk; it pickles as its path.
 
-Layout (version 2): `meta(key, value)`; `resource(row, ...)` with one row a resource, numbered from 0 in dataset
+Layout (version 3): `meta(key, value)`; `resource(row, ...)` with one row a resource, numbered from 0 in dataset
 order, its record as MessagePack and the columns that filters and label sets query; `part(row, position, record)`;
 `annotation(n, row, ...)` likewise, in order.
 """
@@ -31,7 +31,7 @@ from datamint_like.exceptions import CacheError
 from datamint_like.imaging import canonical_shape, facts_of, frame_axis_of
 from datamint_like.imaging.types import Kind
 
-FORMAT = 2
+FORMAT = 3
 Rows = npt.NDArray[np.int64]
 #: The columns that hold the extents of a volume: canonical, then as stored.
 Axis = Literal["d", "h", "w", "k", "j", "i"]
@@ -50,7 +50,7 @@ CREATE TABLE part (row INTEGER NOT NULL, position INTEGER NOT NULL, record BLOB 
     PRIMARY KEY (row, position)) WITHOUT ROWID;
 CREATE TABLE annotation (
     n INTEGER PRIMARY KEY, row INTEGER NOT NULL, author TEXT, type TEXT NOT NULL, scope TEXT NOT NULL,
-    identifier TEXT NOT NULL, value TEXT, frame_index INTEGER, record BLOB NOT NULL
+    identifier TEXT NOT NULL, value TEXT, frame_index INTEGER, status TEXT, record BLOB NOT NULL
 );
 CREATE INDEX annotation_row ON annotation (row);
 CREATE INDEX annotation_name ON annotation (type, scope, identifier, value);
@@ -217,7 +217,7 @@ def _fill(connection: sqlite3.Connection, content: ProjectContent, store_url: st
             "INSERT INTO part VALUES (?, ?, ?)", ((row, n, msgspec.msgpack.encode(part)) for n, part in parts)
         )
         connection.executemany(
-            "INSERT INTO annotation VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO annotation VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (_annotation_row(row, annotation) for annotation in content.annotations.get(resource.id, ())),
         )
 
@@ -246,5 +246,6 @@ def _annotation_row(row: int, annotation: Annotation) -> Sequence[Any]:
         annotation.identifier,
         annotation.text_value,
         annotation.frame_index,
+        annotation.status,
         msgspec.msgpack.encode(annotation),
     )

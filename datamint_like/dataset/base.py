@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ from datamint_like.annotations import MergeStrategy, Selection
 from datamint_like.backends import store_url
 from datamint_like.config import load_settings
 from datamint_like.dataset import splits
-from datamint_like.dataset.collate import Collate, single
+from datamint_like.dataset.collate import Collate
 from datamint_like.dataset.item import Item
 from datamint_like.dataset.loader import loader_of
 from datamint_like.dataset.options import (
@@ -48,6 +47,8 @@ from datamint_like.exceptions import DatamintDatasetException
 from datamint_like.imaging.types import Intensity, Kind, Orientation, ReadOptions
 from datamint_like.slices.lru import parse_size
 from datamint_like.slices.packs import Compression, Packs
+
+__all__ = ["DatamintBaseDataset", "DatamintDatasetException"]
 
 
 class DatamintBaseDataset(Parts, Dataset[Item], ABC):
@@ -78,6 +79,7 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         image_labels_merge_strategy: Merge the annotators' image and frame labels.
         image_categories_merge_strategy: Merge the annotators' categories.
         worklists: The schemas that count: `"all"`, a list, or None for the names in use.
+        all_annotations: False keeps published annotations only: those that were approved (status `"published"`).
         strict_kind: Raise where resources of another kind would be left out with a warning.
         return_objects: False leaves out `metainfo`, `annotations` and `resource`; with merged masks and labels
             an item is then tensors only, and torch's own collation works.
@@ -129,6 +131,7 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         image_categories_merge_strategy: MergeStrategy | None = None,
         worklists: Worklists = "all",
         *,
+        all_annotations: bool = True,
         strict_kind: bool = False,
         return_objects: bool = True,
         irregular_spacing: Literal["raise", "keep"] = "raise",
@@ -174,6 +177,7 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
             include_frame_label_names=names_of("include_frame_label_names", include_frame_label_names),
             exclude_frame_label_names=names_of("exclude_frame_label_names", exclude_frame_label_names),
             allow_external_annotations=flag("allow_external_annotations", allow_external_annotations),
+            published_only=not flag("all_annotations", all_annotations),
         )
         self._output = Output(
             return_metainfo=return_metainfo,
@@ -323,10 +327,7 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         gets its share. With `batch_size=None` it gives single items, each as `dataset[index]` gives it.
         """
         self.prepare()
-        given = inspect.signature(DataLoader).bind(self, *args, **kwargs).arguments
-        if "collate_fn" not in given:
-            given["collate_fn"] = self.get_collate_fn() if given.get("batch_size", 1) is not None else single
-        return loader_of(given, self._seed)
+        return loader_of(self, self._seed, self.get_collate_fn(), *args, **kwargs)
 
     def prefetch(self, *, include_annotations: bool = False, slices: str | int | None = None) -> PrefetchReport:
         """A report, once everything that items need is on this machine; it prints as a sentence.

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datamint_like.annotations import Selection
+from datamint_like.dataset.annotation_processor import AnnotationProcessor
 from datamint_like.dataset.fingerprint import fingerprint
 from datamint_like.dataset.options import Output, Source
 from datamint_like.dataset.prepared import Prepared
@@ -110,6 +111,18 @@ class Holdings:
     def seglabel2code(self) -> dict[str, int]:
         """Code of each segmentation class, from 1; 0 is background."""
         return dict(self._prepared.space.segmentation_codes)
+
+    @property
+    def annotation_processor(self) -> AnnotationProcessor:
+        """The steps from annotations to targets with this dataset's label space, reading masks from its store."""
+        space = self._prepared.space
+        return AnnotationProcessor(
+            self.seglabel2code,
+            space.image_labels,
+            {"multilabel": space.image_label_positions, "multiclass": space.image_category_positions},
+            self._selection.allow_external_annotations,
+            load=self._read.annotation_bytes,
+        )
 
     @property
     def split_name(self) -> str | None:

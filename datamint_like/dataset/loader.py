@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import inspect
+from collections.abc import Callable, Iterator, Sized
+from typing import Any, cast
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
+from datamint_like.dataset.collate import single
 from datamint_like.dataset.item import Item
 from datamint_like.dataset.sampler import EpochSampler
 from datamint_like.dataset.seeds import drawn_seed
@@ -51,8 +53,16 @@ class Loader(DataLoader[Item]):
         self._epoch = None
 
 
-def loader_of(given: dict[str, Any], seed: int | None) -> DataLoader[Item]:
-    """A `Loader` by the arguments of a `DataLoader`, by name; a plain one where they bring a sampler or generator."""
+def loader_of(
+    dataset: Dataset[Item], seed: int | None, collate: Callable[..., Any], *args: Any, **kwargs: Any
+) -> DataLoader[Item]:
+    """A `Loader` by the arguments of a `DataLoader`; a plain one where they bring a sampler or generator.
+
+    Batches are made by `collate` unless the arguments say otherwise; without batches items stay as they are.
+    """
+    given = inspect.signature(DataLoader).bind(dataset, *args, **kwargs).arguments
+    if "collate_fn" not in given:
+        given["collate_fn"] = collate if given.get("batch_size", 1) is not None else single
     if any(given.get(name) is not None for name in _OWN_ORDER):
         return DataLoader(**given)
     given = {name: value for name, value in given.items() if name not in _OWN_ORDER}
@@ -60,7 +70,7 @@ def loader_of(given: dict[str, Any], seed: int | None) -> DataLoader[Item]:
     if seed is None:  # ranks must agree; alone, torch.manual_seed decides
         seed = 0 if world_size > 1 else drawn_seed()
     shuffle = bool(given.pop("shuffle", False))
-    sampler = EpochSampler(given["dataset"], shuffle=shuffle, seed=seed, rank=rank, world_size=world_size)
+    sampler = EpochSampler(cast("Sized", dataset), shuffle=shuffle, seed=seed, rank=rank, world_size=world_size)
     return Loader(**given, sampler=sampler)
 
 

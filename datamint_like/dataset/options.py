@@ -176,7 +176,6 @@ def whole_number(keyword: str, value: Any, *, least: int) -> int:
 #: Keywords that are part of the contract but not built yet: the default, and what they will do.
 _LATER: Mapping[str, tuple[Any, str]] = {
     "return_boxes": (False, "boxes as tensors; they are in item['annotations'] with their geometry"),
-    "all_annotations": (True, "leaving out unpublished annotations; all are returned"),
 }
 
 

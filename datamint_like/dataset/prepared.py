@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from datamint_like.backends import open_backend
 from datamint_like.catalog import Snapshot, newest_snapshot, sync_project, sync_resources
 from datamint_like.dataset.options import Source
 from datamint_like.dataset.rows import RowNumbers, as_row_numbers
-from datamint_like.entities import AnnotationWorklist
+from datamint_like.entities import ANNOTATION_TYPES, AnnotationWorklist
 from datamint_like.exceptions import (
     DatamintDatasetException,
     DatamintWarning,
@@ -69,6 +70,7 @@ def prepare(source: Source, selection: Selection, *, api_key: str | None) -> Pre
     )
     if source.worklists == "all":  # who lists worklists has said which names count
         _warn_of_unknown_names(snapshot, space, selection)
+    _tell_of_unknown_types(snapshot)
     condition, values = sql_condition(selection, space)
     return Prepared(snapshot, space, condition, values)
 
@@ -137,6 +139,21 @@ def _warn_of_unknown_names(snapshot: Snapshot, space: LabelSpace, selection: Sel
             f"The worklists do not know these annotations, so they are left out: {named}"
             f"{' and more' if len(unknown) > 10 else ''}. Add them to a worklist, or pass "
             "allow_external_annotations=True.",
+            DatamintWarning,
+        )
+
+
+def _tell_of_unknown_types(snapshot: Snapshot) -> None:
+    """Say once, by type, which annotations a newer store may have brought; they are kept as they are."""
+    known = ", ".join(repr(kind) for kind in sorted(ANNOTATION_TYPES))
+    unknown = Counter[str]()
+    for kind, _, count in snapshot.count_names(f"type NOT IN ({known})", {}):
+        unknown[kind] += count
+    if unknown:
+        named = ", ".join(f"{kind!r} ({count})" for kind, count in sorted(unknown.items()))
+        warn_user(
+            f"This version does not know annotations of type {named}: they stand in item['annotations'] and in no "
+            "target.",
             DatamintWarning,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -59,14 +60,21 @@ class Reader:
         """The annotations of a row that the dataset's selection keeps, in order."""
         return self.prepared.snapshot.annotations(row, self.prepared.condition, self.prepared.values)
 
+    def annotation_bytes(self, annotation: Annotation) -> bytes:
+        """The payload of a mask annotation, as the store has it."""
+        return self.blobs.annotation_bytes(annotation)
+
     def image(self, row: int, options: ReadOptions | None = None) -> Decoded:
         """The decoded resource of a row; (C, D, H, W)."""
         resource = self.prepared.snapshot.resource(row)
-        parts = self.prepared.snapshot.parts(row)
-        paths = [self.blobs.part_path(part, resource.filename) for part in parts]
+        paths, names = self.files(row)
         with about(resource):
-            names = [part.filename for part in parts]
             return read(paths, required_facts(resource), options or self.options.read, names=names)
+
+    def files(self, row: int) -> tuple[list[Path], list[str]]:
+        """Where the files of a row lie, in order, and what they were called."""
+        filename, parts = self.prepared.snapshot.resource(row).filename, self.prepared.snapshot.parts(row)
+        return [self.blobs.part_path(part, filename) for part in parts], [part.filename for part in parts]
 
     def units(self, facts: HeaderFacts) -> str | None:
         """The unit of the values: the header's, unless `intensity` made other values of them."""
@@ -88,7 +96,7 @@ class Reader:
         return {author: (turn.array(masks), codes) for author, (masks, codes) in stacked.items()}
 
     def _piece(self, annotation: Annotation, facts: HeaderFacts) -> MaskPiece:
-        payload = self.blobs.annotation_bytes(annotation)
+        payload = self.annotation_bytes(annotation)
         name, limit = f"{annotation.identifier} ({annotation.id})", self.options.read.max_voxels
         if is_of_one_frame(annotation):
             array = decode_frame_mask(payload, facts, name=name, max_voxels=limit)

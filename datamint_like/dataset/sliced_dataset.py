@@ -24,7 +24,6 @@ class SlicedVolumeDataset(CutDataset):
     slices are read; they lie in the cache folder from then on.
 
     Args:
-        *args: As for `DatamintBaseDataset`.
         slice_axis: `"axial"` (D), `"coronal"` (H), `"sagittal"` (W), or 0, 1, 2 for the array's axes. With
             `orientation="native"` a name still cuts the anatomical plane, a number the file's own (k, j, i).
         parent_dataset: Slice this dataset instead of naming a project.
@@ -47,7 +46,7 @@ class SlicedVolumeDataset(CutDataset):
 
     def __init__(
         self,
-        *args: Any,
+        *,
         slice_axis: SliceAxis = "axial",
         parent_dataset: DatamintBaseDataset | None = None,
         every: int = 1,
@@ -57,9 +56,9 @@ class SlicedVolumeDataset(CutDataset):
     ) -> None:
         choice = SliceChoice(every, only_annotated, neighbors)
         if parent_dataset is None:
-            super().__init__(*args, **kwargs)
+            super().__init__(**kwargs)
             self._cut, self._choice = Cut.along(slice_axis, self._reading.read.orientation), choice
-        elif args or kwargs:
+        elif kwargs:
             raise DatamintDatasetException("parent_dataset= brings all other options with it; give it alone.")
         else:
             self._adopt(parent_dataset, Cut.along(slice_axis, parent_dataset._reading.read.orientation), _choice=choice)

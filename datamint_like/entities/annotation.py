@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from datamint_like.entities._record import Record
+from datamint_like.exceptions import ValidationError
 
 #: Types whose payload is a file; the others are rows only.
 FILE_TYPES = frozenset({"segmentation"})
@@ -122,8 +123,17 @@ class Annotation(Record, frozen=True):
         return self.created_by or self.created_by_model or "unknown"
 
     def get_created_datetime(self) -> datetime | None:
-        """When it was created, aware of its zone, or None where the store does not say."""
-        return datetime.fromisoformat(self.created_at) if self.created_at else None
+        """When it was created, aware of its zone where `created_at` is, or None where the store does not say.
+
+        Raises:
+            ValidationError: `created_at` is no ISO 8601 instant.
+        """
+        try:
+            return datetime.fromisoformat(self.created_at) if self.created_at else None
+        except ValueError:
+            raise ValidationError(
+                f"Annotation {self.id} was created at {self.created_at!r}; expected an instant as ISO 8601."
+            ) from None
 
     def is_segmentation(self) -> bool:
         """Whether this is a mask."""

@@ -36,7 +36,7 @@ class WorklistAnnotator(Record, frozen=True, kw_only=True):
 
     email: str
     status: str = "active"
-    expertise_level: str = "trained"
+    expertise_level: str | None = "trained"
 
 
 class AnnotationWorklist(Record, frozen=True, kw_only=True):

@@ -26,6 +26,7 @@ def annotation(
     frame: int | None = None,
     author: str | None = "ana",
     value: str | None = None,
+    status: str | None = None,
 ) -> Annotation:
     return Annotation(
         id="1",
@@ -36,6 +37,7 @@ def annotation(
         created_by=author,
         frame_index=frame,
         text_value=value,
+        status=status,
     )
 
 
@@ -52,6 +54,7 @@ ANNOTATIONS = st.builds(
     frame=st.none() | st.integers(0, 3),
     author=st.none() | NAMES,
     value=st.none() | NAMES,
+    status=st.sampled_from([None, "new", "published", "Published"]),
 )
 SPACES = st.builds(
     LabelSpace,
@@ -71,7 +74,7 @@ def selections(draw: st.DrawFn) -> Selection:
         side = draw(st.sampled_from(["", "include_", "exclude_"]))
         if side:
             lists[side + kind] = tuple(draw(st.lists(NAMES, max_size=4)))
-    return Selection(**lists, allow_external_annotations=draw(st.booleans()))
+    return Selection(**lists, allow_external_annotations=draw(st.booleans()), published_only=draw(st.booleans()))
 
 
 def plain_rule(s: Selection, space: LabelSpace, a: Annotation) -> bool:
@@ -83,6 +86,8 @@ def plain_rule(s: Selection, space: LabelSpace, a: Annotation) -> bool:
         return exclude is None or name not in list(exclude)
 
     external = s.allow_external_annotations
+    if s.published_only and a.status != "published":
+        return False
     if a.created_by is not None and not listed(a.created_by, s.include_annotators, s.exclude_annotators):
         return False
     if a.annotation_type == "segmentation":
@@ -104,12 +109,12 @@ def kept_by_sql(annotations: Iterable[Annotation], selection: Selection, space: 
     with closing(sqlite3.connect(":memory:")) as database:
         database.execute(
             "CREATE TABLE annotation (n INTEGER PRIMARY KEY, author TEXT, type TEXT NOT NULL, scope TEXT NOT NULL,"
-            " identifier TEXT NOT NULL, value TEXT, frame_index INTEGER)"
+            " identifier TEXT NOT NULL, value TEXT, frame_index INTEGER, status TEXT)"
         )
         database.executemany(
-            "INSERT INTO annotation VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO annotation VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                (n, a.created_by, a.annotation_type, a.scope, a.identifier, a.text_value, a.frame_index)
+                (n, a.created_by, a.annotation_type, a.scope, a.identifier, a.text_value, a.frame_index, a.status)
                 for n, a in enumerate(annotations)
             ],
         )
