@@ -26,6 +26,7 @@ class Holdings:
     """The read-only half of a dataset; `DatamintBaseDataset` prepares it and makes items of it."""
 
     _source: Source
+    _api_key: str | None
     _selection: Selection
     _output: Output
     _reading: ReaderOptions
@@ -118,7 +119,7 @@ class Holdings:
 
     @property
     def split_source(self) -> str | None:
-        """`"local"` or `"project_api"` for a part of a split, else None."""
+        """`"local"`, `"project_api"` or `"server_tags"` for a part of a split, else None."""
         return self._split.source
 
     @property

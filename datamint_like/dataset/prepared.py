@@ -63,6 +63,7 @@ def prepare(source: Source, selection: Selection, *, api_key: str | None) -> Pre
             (name, value)
             for name, value in snapshot.names("identifier, value", "type = 'category' AND value IS NOT NULL")
         ),
+        boxes=_names(snapshot, "type = 'square'"),
     )
     space = resolve_label_space(
         _worklists(snapshot, source), names, allow_external=selection.allow_external_annotations
