@@ -164,6 +164,10 @@ class Parts(Holdings):
         has_annotations: bool | None = None,
         annotation_names: Sequence[str] | None = None,
         custom_fn: Callable[[Resource, Sequence[Annotation]], bool] | None = None,
+        modality: str | Sequence[str] | None = None,
+        patient: str | Sequence[str] | None = None,
+        date: filters.Dates | None = None,
+        size: filters.Sizes | None = None,
     ) -> Self:
         """A dataset of the items whose resource meets every criterion given.
 
@@ -173,9 +177,19 @@ class Parts(Holdings):
             has_annotations: Whether a kept annotation exists.
             annotation_names: A kept annotation with one of these names.
             custom_fn: Called with the resource and its kept annotations; True keeps it.
+            modality: One of these modalities, such as `"CT"`; upper and lower case are equal.
+            patient: One of these patient ids.
+            date: `(from, to)`: created between these, both included; ISO 8601 texts (UTC unless they say) or dates,
+                None for an open end. A bare date as `to` includes its day.
+            size: `(least, most)`, both included, None for an open end: lengths `(H, W)` or `(D, H, W)` that each
+                axis of the whole item must reach or not exceed, or the number of its pixels (voxels).
 
         Raises:
-            DatamintDatasetException: No criterion was given.
+            DatamintDatasetException: No criterion was given, or one is of another form.
+
+        Example:
+            >>> dataset.filter(modality=["CT", "MR"], size=((256, 256), None))  # doctest: +SKIP
+            >>> dataset.filter(date=("2026-01-01", "2026-03-31"), patient="p-017")  # doctest: +SKIP
         """
         criteria = filters.Criteria(
             tags=names_of("tags", tags),
@@ -183,6 +197,10 @@ class Parts(Holdings):
             has_annotations=has_annotations,
             annotation_names=names_of("annotation_names", annotation_names),
             custom_fn=custom_fn,
+            modality=names_of("modality", modality),
+            patient=names_of("patient", patient),
+            date=filters.stamps_of(date),
+            size=filters.sizes_of(size),
         )
         kept = filters.matching_rows(criteria, self._read, np.unique(self._resource_rows()))
         return self._with_rows(take(self._rows, np.flatnonzero(np.isin(self._resource_rows(), kept))))
