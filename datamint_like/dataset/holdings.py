@@ -113,6 +113,16 @@ class Holdings:
         return dict(self._prepared.space.segmentation_codes)
 
     @property
+    def box_labels_set(self) -> list[str]:
+        """Names of the boxes: the one of code c stands at c - 1."""
+        return list(self._prepared.space.box_labels)
+
+    @property
+    def boxlabel2code(self) -> dict[str, int]:
+        """Code of each name of a box, from 1; detectors keep 0 for background."""
+        return dict(self._prepared.space.box_codes)
+
+    @property
     def split_name(self) -> str | None:
         """The part of a split that this is, or None."""
         return self._split.name

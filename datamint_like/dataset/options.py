@@ -52,6 +52,7 @@ class Output:
     image_labels_merge_strategy: MergeStrategy | None = None
     image_categories_merge_strategy: MergeStrategy | None = None
     return_objects: bool = True
+    return_boxes: bool = False
 
     def __post_init__(self) -> None:
         for keyword in (
@@ -130,7 +131,6 @@ def worklist_ids_of(worklists: Worklists) -> tuple[str, ...] | Literal["all"] | 
 
 #: Keywords that are part of the contract but not built yet: the default, and what they will do.
 _LATER: Mapping[str, tuple[Any, str]] = {
-    "return_boxes": (False, "boxes as tensors; they are in item['annotations'] with their geometry"),
     "all_annotations": (True, "leaving out unpublished annotations; all are returned"),
 }
 

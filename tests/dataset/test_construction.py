@@ -77,7 +77,6 @@ def test_options_that_make_no_sense_are_refused_at_construction(options: dict[st
 @pytest.mark.parametrize(
     "option",
     [
-        {"return_boxes": True},
         {"all_annotations": False},
     ],
     ids=lambda option: next(iter(option)),
