@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from datamint_like.backends import open_backend
 from datamint_like.catalog import Snapshot, newest_snapshot, sync_project, sync_resources
 from datamint_like.dataset.options import Source
 from datamint_like.dataset.rows import RowNumbers, as_row_numbers
-from datamint_like.entities import AnnotationWorklist
+from datamint_like.entities import ANNOTATION_TYPES, AnnotationWorklist
 from datamint_like.exceptions import (
     DatamintDatasetException,
     DatamintWarning,
@@ -53,6 +54,9 @@ def prepare(source: Source, selection: Selection, *, api_key: str | None) -> Pre
         ItemNotFoundError: The store has no such project or resource.
         CacheError: `auto_update=False` and nothing was synced before.
         DatamintDatasetException: The worklists contradict each other.
+
+    Warns:
+        DatamintWarning: Worklists differ, do not know a name, or an annotation is of an unknown type.
     """
     snapshot = _open(source, api_key)
     names = NamesInUse(
@@ -70,6 +74,7 @@ def prepare(source: Source, selection: Selection, *, api_key: str | None) -> Pre
     )
     if source.worklists == "all":  # who lists worklists has said which names count
         _warn_of_unknown_names(snapshot, space, selection)
+    _warn_of_unknown_types(snapshot)
     condition, values = sql_condition(selection, space)
     return Prepared(snapshot, space, condition, values)
 
@@ -138,6 +143,19 @@ def _warn_of_unknown_names(snapshot: Snapshot, space: LabelSpace, selection: Sel
             f"The worklists do not know these annotations, so they are left out: {named}"
             f"{' and more' if len(unknown) > 10 else ''}. Add them to a worklist, or pass "
             "allow_external_annotations=True.",
+            DatamintWarning,
+        )
+
+
+def _warn_of_unknown_types(snapshot: Snapshot) -> None:
+    """Say once, by type, which annotations are of a type that this version does not know."""
+    known = json.dumps(sorted(ANNOTATION_TYPES))
+    unknown = snapshot.count_names("type NOT IN (SELECT value FROM json_each(:known))", {"known": known})
+    if unknown:
+        named = ", ".join(f"{kind} {name!r} ({count})" for kind, name, count in unknown[:10])
+        warn_user(
+            "This version does not know the type of these annotations: they stay in 'annotations' and make no targets: "
+            f"{named}{' and more' if len(unknown) > 10 else ''}.",
             DatamintWarning,
         )
 
