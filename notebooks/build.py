@@ -1,9 +1,9 @@
-"""Build the notebook from its source, execute it, and write it with its outputs.
+"""Build notebooks from their sources, execute them, and write them with their outputs.
 
-    python notebooks/build.py [--output FILE]
+    python notebooks/build.py [NAME ...] [--output FOLDER]
 
-The source is a script with `# %%` (code) and `# %% [markdown]` (text) cells. Nothing of the machine or the time of
-the run goes into the file, so that building it again changes only what its cells print.
+Without names, all of `NOTEBOOKS`. A source is a script with `# %%` (code) and `# %% [markdown]` (text) cells. Nothing
+of the machine or the time of the run goes into the file, so that building it again changes only what its cells print.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 HERE = Path(__file__).resolve().parent
-SOURCE = HERE / "first_dataset.py"
-NOTEBOOK = HERE / "01_first_dataset.ipynb"
+#: Each notebook, without its suffix, and the script it is built from.
+NOTEBOOKS = {
+    "01_first_dataset": "first_dataset.py",
+    "03_splits_without_leakage": "splits_without_leakage.py",
+}
 _MARK = re.compile(r"^# %%(?P<text> \[markdown\])?[^\S\n]*\n", re.MULTILINE)
 
 
@@ -61,11 +64,14 @@ def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Build and execute the notebook.")
-    parser.add_argument("--output", type=Path, default=NOTEBOOK)
-    output = parser.parse_args().output
-    nbformat.write(executed(notebook_of(SOURCE.read_text(encoding="utf-8"))), output)
-    print(f"{output.name}: {output.stat().st_size // 1024} kB")
+    parser = argparse.ArgumentParser(description="Build and execute notebooks.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NOTEBOOKS))
+    parser.add_argument("--output", type=Path, default=HERE, metavar="FOLDER")
+    options = parser.parse_args()
+    for name in options.names or NOTEBOOKS:
+        output = options.output / f"{name}.ipynb"
+        nbformat.write(executed(notebook_of((HERE / NOTEBOOKS[name]).read_text(encoding="utf-8"))), output)
+        print(f"{output.name}: {output.stat().st_size // 1024} kB")
 
 
 if __name__ == "__main__":

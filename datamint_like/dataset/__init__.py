@@ -5,6 +5,7 @@ from datamint_like.dataset.image_dataset import ImageDataset
 from datamint_like.dataset.multiframe_dataset import MultiFrameDataset
 from datamint_like.dataset.sliced_dataset import SlicedVolumeDataset
 from datamint_like.dataset.sliced_video_dataset import SlicedVideoDataset
+from datamint_like.dataset.split_result import SplitResult
 from datamint_like.dataset.video_dataset import VideoDataset
 from datamint_like.dataset.volume_dataset import VolumeDataset
 from datamint_like.exceptions import DatamintDatasetException
@@ -16,6 +17,7 @@ __all__ = [
     "MultiFrameDataset",
     "SlicedVideoDataset",
     "SlicedVolumeDataset",
+    "SplitResult",
     "VideoDataset",
     "VolumeDataset",
 ]

@@ -252,11 +252,14 @@ def _by_tag(groups: Groups, prepared: Prepared) -> _Sides:
         DeprecationWarning,
     )
     tags = prepared.snapshot.column("tags")
+    named = [
+        [tag.removeprefix(TAG_PREFIX) for tag in dict.fromkeys(json.loads(own)) if tag.startswith(TAG_PREFIX)]
+        for own in tags
+    ]
     positions: dict[str, list[int]] = {}
     for position, row in enumerate(groups.resource.tolist()):
-        for tag in dict.fromkeys(json.loads(tags[row])):
-            if tag.startswith(TAG_PREFIX) and tag != TAG_PREFIX:
-                positions.setdefault(tag.removeprefix(TAG_PREFIX), []).append(position)
+        for name in filter(None, named[row]):
+            positions.setdefault(name, []).append(position)
     if not positions:
         raise DatamintDatasetException(
             "No resource of this dataset has a split:<name> tag: give ratios, such as train=0.8, val=0.2."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 
 def stratified(order: Sequence[int], strata: Sequence[Hashable], sizes: Sequence[int]) -> list[list[int]]:
@@ -58,20 +58,34 @@ def rounded_shares(rows: Sequence[int], columns: Sequence[int]) -> list[list[int
 
 def _raise_one(row: int, fractions: list[list[int]], raised: list[set[int]], free: list[int]) -> None:
     """Raise one more cell of a row: breadth first, from a full column to those that its holders can take instead."""
-    queue = _candidates(fractions[row], raised[row])
-    came_from: dict[int, tuple[int, int | None]] = dict.fromkeys(queue, (row, None))
-    for column in queue:  # it grows while it is walked
+    came_from: dict[int, tuple[int, int | None]] = {}
+    for column in _reachable(row, fractions, raised, came_from):
         if free[column]:
             free[column] -= 1
             _exchange(column, came_from, raised)
             return
+    raise AssertionError("a rounding that keeps both margins exists")
+
+
+def _reachable(
+    row: int, fractions: list[list[int]], raised: list[set[int]], came_from: dict[int, tuple[int, int | None]]
+) -> Iterator[int]:
+    """The columns that can be raised for a row, nearest first; `came_from` tells by which row, giving up which."""
+    queue: list[int] = []
+    for column in _candidates(fractions[row], raised[row]):
+        came_from[column] = row, None
+        queue.append(column)
+        yield column
+    for column in queue:  # it grows while it is walked
         for holder, up in enumerate(raised):
+            if len(queue) == len(fractions[row]):
+                return
             if column in up:
                 for other in _candidates(fractions[holder], up):
                     if other not in came_from:
                         came_from[other] = holder, column
                         queue.append(other)
-    raise AssertionError("a rounding that keeps both margins exists")
+                        yield other
 
 
 def _candidates(fractions: Sequence[int], raised: set[int]) -> list[int]:

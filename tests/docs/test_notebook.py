@@ -1,4 +1,4 @@
-"""The notebook: it runs, it is what its source says, and its outputs are small and tell nothing of a machine."""
+"""The notebooks: they run, are what their sources say, and their outputs are small and tell nothing of a machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ import msgspec
 import pytest
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-COMMITTED = NOTEBOOKS / "01_first_dataset.ipynb"
+FIRST, SPLITS = "01_first_dataset", "03_splits_without_leakage"
+#: How many figures each has, and what its first cell says of what is not real.
+FIGURES = {FIRST: 4, SPLITS: 0}
+MADE_UP = {FIRST: "**All masks are synthetic**", SPLITS: "**Patients, labels and views are made up**"}
+
+
+def committed(name: str) -> Path:
+    return NOTEBOOKS / f"{name}.ipynb"
 
 
 def cells_of(path: Path) -> list[dict[str, Any]]:
@@ -35,34 +42,43 @@ def printed(cells: list[dict[str, Any]]) -> str:
     return "\n".join("".join(output["text"]) for output in outputs if output["output_type"] == "stream")
 
 
+@pytest.fixture(scope="module", params=FIGURES)
+def name(request: pytest.FixtureRequest) -> str:
+    """Which notebook."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def rebuilt(name: str, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """The cells of the notebook, built and executed now."""
     home = tmp_path_factory.mktemp("notebook")
-    target = home / "built.ipynb"
-    command = [sys.executable, str(NOTEBOOKS / "build.py"), "--output", str(target)]
+    command = [sys.executable, str(NOTEBOOKS / "build.py"), name, "--output", str(home)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "HOME": str(home)})
     assert done.returncode == 0, done.stderr
-    return cells_of(target)
+    return cells_of(home / f"{name}.ipynb")
 
 
-def test_the_notebook_runs_and_prints_what_the_committed_one_shows(rebuilt: list[dict[str, Any]]) -> None:
-    assert printed(rebuilt) == printed(cells_of(COMMITTED))
+def test_every_notebook_is_tested() -> None:
+    assert sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")) == sorted(FIGURES)
 
 
-def test_the_committed_notebook_is_the_executed_source(rebuilt: list[dict[str, Any]]) -> None:
-    assert [source(cell) for cell in cells_of(COMMITTED)] == [source(cell) for cell in rebuilt]
+def test_the_notebook_runs_and_prints_what_the_committed_one_shows(name: str, rebuilt: list[dict[str, Any]]) -> None:
+    assert printed(rebuilt) == printed(cells_of(committed(name)))
 
 
-def test_every_figure_is_there(rebuilt: list[dict[str, Any]]) -> None:
-    assert len(pictures(cells_of(COMMITTED))) == len(pictures(rebuilt)) == 4
+def test_the_committed_notebook_is_the_executed_source(name: str, rebuilt: list[dict[str, Any]]) -> None:
+    assert [source(cell) for cell in cells_of(committed(name))] == [source(cell) for cell in rebuilt]
 
 
-def test_the_committed_notebook_is_small_and_tells_nothing_of_a_machine() -> None:
-    text = COMMITTED.read_text(encoding="utf-8")
+def test_every_figure_is_there(name: str, rebuilt: list[dict[str, Any]]) -> None:
+    assert len(pictures(cells_of(committed(name)))) == len(pictures(rebuilt)) == FIGURES[name]
+
+
+def test_the_committed_notebook_is_small_and_tells_nothing_of_a_machine(name: str) -> None:
+    text = committed(name).read_text(encoding="utf-8")
     assert len(text) < 1_000_000
     assert not re.search(r"/home/|/root/|/tmp/|/Users/|Traceback|Warning:", text)
 
 
-def test_the_committed_notebook_says_that_masks_are_synthetic() -> None:
-    assert "**All masks are synthetic**" in source(cells_of(COMMITTED)[0])
+def test_the_committed_notebook_says_what_is_made_up(name: str) -> None:
+    assert MADE_UP[name] in source(cells_of(committed(name))[0])
