@@ -11,6 +11,7 @@ import albumentations as A  # noqa: N812 -- its users' name for it
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK as sitk
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -222,6 +223,38 @@ def test_a_patient_box_on_a_tilted_uneven_series_lies_in_the_slice_at_its_place(
         for index in range(len(headers)):
             cut = slice_box_targets(drawn, SPACE, BOXES, place, "canonical", axis=0, index=index)
             assert len(cut["boxes"][ANA]) == (index == n)
+
+
+def boxes_as_simpleitk_finds_them(folder: Path, corners: list[tuple[float, float, float]]) -> np.ndarray:
+    """(n, 3) continuous indices k, j, i of patient points."""
+    names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder))
+    image = sitk.ReadImage(names)
+    return np.array([image.TransformPhysicalPointToContinuousIndex(point)[::-1] for point in corners])
+
+
+@pytest.mark.parametrize("series", ["demo", "mr/hitachi_oblique", "mr/t1_7t_studyforrest"])
+def test_patient_boxes_lie_where_simpleitk_says(
+    series: str, demo_images: Path, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    folder = demo_images / "ct_philips" if series == "demo" else request.getfixturevalue("real_data") / series
+    api = Api((tmp_path / "store").as_uri())
+    resource = api.resources.upload_resource(folder)
+    image = sitk.ReadImage(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder)))
+    x, y, z = image.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in image.GetSize()])
+    for plane, (corner, opposite) in {
+        "axial": ((x - 9, y - 5, z), (x + 11, y + 7, z)),
+        "coronal": ((x - 9, y, z - 1), (x + 11, y, z + 1)),
+    }.items():
+        api.annotations.add_box_annotation(corner, opposite, resource, plane, coords_system="patient", author_email=ANA)
+    item = of(api, VolumeDataset, resource, orientation="native")[0]
+    (drawn,) = {tuple(a.identifier for a in item["annotations"])}
+    for n, annotation in enumerate(item["annotations"]):
+        found = boxes_as_simpleitk_finds_them(folder, annotation.geometry["points"])
+        axis, index = item["box_planes"][ANA][n].tolist()
+        rows, columns = (a for a in range(3) if a != axis)
+        expected = [found[:, columns].min(), found[:, rows].min(), found[:, columns].max(), found[:, rows].max()]
+        np.testing.assert_allclose(item["boxes"][ANA][n], expected, atol=2e-3, err_msg=drawn[n])
+        assert abs(found[:, axis].min() + found[:, axis].max() - 2 * index) <= 1.01
 
 
 def test_boxes_of_a_volume_lie_in_the_planes_that_its_masks_lie_in(api: Api, drawn: dict[str, str]) -> None:
