@@ -1,9 +1,9 @@
-"""Build the notebooks from their sources, execute them, and write them with their outputs.
+"""Build notebooks from their sources, execute them, and write them with their outputs.
 
-    python notebooks/build.py [NAME ...] [--folder FOLDER]
+    python notebooks/build.py [NAME ...] [--output FOLDER]
 
-A source is a script with `# %%` (code) and `# %% [markdown]` (text) cells. Nothing of the machine or the time of
-the run goes into the file, so that building it again changes only what its cells print.
+Without names, all of `NOTEBOOKS`. A source is a script with `# %%` (code) and `# %% [markdown]` (text) cells. Nothing
+of the machine or the time of the run goes into the file, so that building it again changes only what its cells print.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 HERE = Path(__file__).resolve().parent
-#: The notebooks by name, and their sources.
-SOURCES = {
+#: Each notebook, without its suffix, and the script it is built from.
+NOTEBOOKS = {
     "01_first_dataset": "first_dataset.py",
+    "03_splits_without_leakage": "splits_without_leakage.py",
     "04_volumes_slices_patches": "volumes_slices_patches.py",
 }
 _MARK = re.compile(r"^# %%(?P<text> \[markdown\])?[^\S\n]*\n", re.MULTILINE)
@@ -64,13 +65,13 @@ def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Build and execute the notebooks.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which ones; all without a name")
-    parser.add_argument("--folder", type=Path, default=HERE, help="where they are written")
-    arguments = parser.parse_args()
-    for name in arguments.names or SOURCES:
-        output = arguments.folder / f"{name}.ipynb"
-        nbformat.write(executed(notebook_of((HERE / SOURCES[name]).read_text(encoding="utf-8"))), output)
+    parser = argparse.ArgumentParser(description="Build and execute notebooks.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NOTEBOOKS))
+    parser.add_argument("--output", type=Path, default=HERE, metavar="FOLDER")
+    options = parser.parse_args()
+    for name in options.names or NOTEBOOKS:
+        output = options.output / f"{name}.ipynb"
+        nbformat.write(executed(notebook_of((HERE / NOTEBOOKS[name]).read_text(encoding="utf-8"))), output)
         print(f"{output.name}: {output.stat().st_size // 1024} kB")
 
 

@@ -3,6 +3,7 @@
 Arrays and records in, arrays out; nothing here reads a file or asks a store.
 """
 
+from datamint_like.annotations.boxes import StoredBox, is_box, stored_box
 from datamint_like.annotations.instances import MaskPiece, instance_groups, stack_instances
 from datamint_like.annotations.labels import (
     frame_label_matrix,
@@ -30,12 +31,14 @@ __all__ = [
     "MergeStrategy",
     "NamesInUse",
     "Selection",
+    "StoredBox",
     "check_strategy",
     "frame_label_matrix",
     "image_category_codes",
     "image_label_vectors",
     "instance_groups",
     "instances_to_semantic",
+    "is_box",
     "is_of_one_frame",
     "keeps",
     "label_space_from_names",
@@ -46,4 +49,5 @@ __all__ = [
     "resolve_label_space",
     "sql_condition",
     "stack_instances",
+    "stored_box",
 ]

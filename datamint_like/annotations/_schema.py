@@ -22,6 +22,7 @@ class MergedSchema:
         image_labels: Labels of the whole image.
         frame_labels: Labels of single frames.
         categories: Category identifier to its choices; none where no worklist lists any.
+        boxes: Names of boxes (specs of type `square`), whatever their scope.
         is_empty: Whether the worklists hold no spec and no segmentation class at all.
     """
 
@@ -29,6 +30,7 @@ class MergedSchema:
     image_labels: tuple[str, ...]
     frame_labels: tuple[str, ...]
     categories: Mapping[str, tuple[str, ...]]
+    boxes: tuple[str, ...]
     is_empty: bool
 
 
@@ -61,6 +63,7 @@ def merge_schemas(worklists: Sequence[AnnotationWorklist]) -> MergedSchema:
         image_labels=_labels(specs, "image"),
         frame_labels=_labels(specs, "frame"),
         categories=categories,
+        boxes=tuple(dict.fromkeys(spec.identifier for _, spec in specs if spec.type == "square")),
         is_empty=not specs and not group,
     )
 

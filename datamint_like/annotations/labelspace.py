@@ -53,6 +53,7 @@ class LabelSpace:
         image_labels: Labels of the whole image; the position is the index in `image_labels` vectors.
         frame_labels: Labels of single frames; the position is the column of the `frame_labels` matrix.
         image_categories: (identifier, value) pairs; the position is the category's code.
+        box_labels: Names of boxes; the code is the position + 1, since detectors keep 0 for background.
 
     Raises:
         DatamintDatasetException: A code is below 1 or stands for two classes.
@@ -67,6 +68,7 @@ class LabelSpace:
     image_labels: tuple[str, ...]
     frame_labels: tuple[str, ...]
     image_categories: tuple[tuple[str, str], ...]
+    box_labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         codes = self.segmentation_codes
@@ -75,13 +77,13 @@ class LabelSpace:
                 f"Segmentation codes are distinct whole numbers from 1 (0 is background); found {dict(codes)}."
             )
         object.__setattr__(self, "segmentation_codes", _Codes(codes))
-        for name in ("image_labels", "frame_labels"):
+        for name in ("image_labels", "frame_labels", "box_labels"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "image_categories", tuple((str(i), str(v)) for i, v in self.image_categories))
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        """The four fields alone: what is derived from them is derived again where it is loaded."""
-        fields = (self.segmentation_codes, self.image_labels, self.frame_labels, self.image_categories)
+        """The fields alone: what is derived from them is derived again where it is loaded."""
+        fields = (self.segmentation_codes, self.image_labels, self.frame_labels, self.image_categories, self.box_labels)
         return type(self), fields
 
     @property
@@ -113,6 +115,11 @@ class LabelSpace:
         return {pair: position for position, pair in enumerate(self.image_categories)}
 
     @cached_property
+    def box_codes(self) -> dict[str, int]:
+        """Box name to its code, from 1."""
+        return {name: code for code, name in enumerate(self.box_labels, start=1)}
+
+    @cached_property
     def category_identifiers(self) -> frozenset[str]:
         """The identifiers that have at least one category."""
         return frozenset(identifier for identifier, _ in self.image_categories)
@@ -124,6 +131,7 @@ class LabelSpace:
             self.image_labels,
             self.frame_labels,
             self.image_categories,
+            *([self.box_labels] if self.box_labels else []),
         ]
         return hashlib.sha256(json.dumps(content).encode("ascii")).hexdigest()
 
@@ -137,12 +145,14 @@ class NamesInUse:
         image_labels: Identifiers of labels of the whole image.
         frame_labels: Identifiers of labels of single frames.
         image_categories: (identifier, value) of categories.
+        boxes: Identifiers of boxes.
     """
 
     segmentations: tuple[str, ...] = ()
     image_labels: tuple[str, ...] = ()
     frame_labels: tuple[str, ...] = ()
     image_categories: tuple[tuple[str, str], ...] = ()
+    boxes: tuple[str, ...] = ()
 
 
 def label_space_from_worklists(worklists: Sequence[AnnotationWorklist]) -> LabelSpace:
@@ -166,6 +176,7 @@ def label_space_from_names(names: NamesInUse) -> LabelSpace:
         image_labels=tuple(sorted(set(names.image_labels))),
         frame_labels=tuple(sorted(set(names.frame_labels))),
         image_categories=tuple(sorted(set(names.image_categories))),
+        box_labels=tuple(sorted(set(names.boxes))),
     )
 
 
@@ -174,7 +185,8 @@ def resolve_label_space(
 ) -> LabelSpace:
     """The label space of a dataset: the worklists' schema if it holds anything, else the sorted names in use.
 
-    A category that the schema declares without values takes the values in use. The user's filters play no part:
+    A category that the schema declares without values takes the values in use. Boxes are never left out, so names of
+    boxes in use follow the schema's, whatever `allow_external` is. The user's filters play no part:
     a name that they exclude keeps its place.
 
     Args:
@@ -191,7 +203,7 @@ def resolve_label_space(
     schema = merge_schemas(worklists or ())
     if schema.is_empty:
         return label_space_from_names(names)
-    space = _space_of(_with_values_in_use(schema, names))
+    space = _with_boxes_in_use(_space_of(_with_values_in_use(schema, names)), names)
     return _with_external_names(space, names) if allow_external else space
 
 
@@ -201,7 +213,13 @@ def _space_of(schema: MergedSchema) -> LabelSpace:
         image_labels=schema.image_labels,
         frame_labels=schema.frame_labels,
         image_categories=tuple((name, value) for name, values in schema.categories.items() for value in values),
+        box_labels=schema.boxes,
     )
+
+
+def _with_boxes_in_use(space: LabelSpace, names: NamesInUse) -> LabelSpace:
+    """The space with the names of boxes in use that it lacks, sorted, at the end."""
+    return replace(space, box_labels=space.box_labels + tuple(sorted(set(names.boxes) - set(space.box_labels))))
 
 
 def _with_values_in_use(schema: MergedSchema, names: NamesInUse) -> MergedSchema:
@@ -227,4 +245,5 @@ def _with_external_names(space: LabelSpace, names: NamesInUse) -> LabelSpace:
         frame_labels=space.frame_labels + tuple(sorted(set(names.frame_labels) - set(space.frame_labels))),
         image_categories=space.image_categories
         + tuple(sorted(set(names.image_categories) - set(space.image_categories))),
+        box_labels=space.box_labels,
     )

@@ -271,6 +271,13 @@ class Backend(Protocol):
 
     # splits
     def assign_split(self, project_id: str, resource_ids: Sequence[str], split_name: str) -> None: ...
+    def assign_splits(self, project_id: str, names: Mapping[str, str | None]) -> str:
+        """Put each of these resources of the project into the split named, or (None) into none, in one step.
+
+        Returns:
+            An instant at which all of it holds, for `list_splits(as_of=...)`.
+        """
+
     def list_splits(
         self, project_id: str, *, split_name: str | None = None, as_of: str | None = None
     ) -> list[ProjectResourceSplit]: ...

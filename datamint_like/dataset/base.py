@@ -18,6 +18,8 @@ from datamint_like.annotations import MergeStrategy, Selection
 from datamint_like.backends import store_url
 from datamint_like.config import load_settings
 from datamint_like.dataset import splits
+from datamint_like.dataset.box_transforms import Boxes, left_boxes
+from datamint_like.dataset.boxes import BOX_KEYS
 from datamint_like.dataset.collate import Collate
 from datamint_like.dataset.item import Item
 from datamint_like.dataset.loader import loader_of
@@ -28,7 +30,6 @@ from datamint_like.dataset.options import (
     dtype_name,
     flag,
     names_of,
-    refuse_unbuilt,
     resource_ids_of,
     worklist_ids_of,
 )
@@ -70,6 +71,8 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         alb_transform: An albumentations transform, or any callable that takes `image=` and `masks=` and returns a
             dict of both: called once with the image (H, W, C) and all masks (n, H, W) of an item, of a volume as
             albumentations' `volume` and `mask3d`. It may change their size. What is not uint8 enters as float32.
+            With `return_boxes` an albumentations `Compose` needs `bbox_params`; any other callable gets `bboxes=`
+            (n, 4), from the corner of the first pixel, and `bbox_ids=` (n,), and returns both.
         include_unannotated: Keep resources without any kept annotation.
         include_annotators, exclude_annotators: Whose annotations are kept.
         include_segmentation_names, exclude_segmentation_names: Which masks are kept.
@@ -94,9 +97,10 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         memory_cache: How much decoded data a sliced dataset keeps in each process, in bytes or as `"256MB"`.
         cache_dir: Folder of snapshots and slice packs; None is the configured one.
         compression: `"gzip"` packs slices compressed, None as they are: faster to read, and larger on the disk.
+        return_boxes: Give items `boxes` (n, 4), `box_labels` (n,) and, of volumes and videos, `box_planes` (n, 2) by
+            author. Coordinates are array indices: the centre of the first pixel is (0, 0).
         seed: Transforms draw what (seed, epoch, item) says, on any number of workers; None follows torch's random
             numbers. `get_dataloader` then also shuffles by it.
-        **later: Keywords that are announced but not built yet raise NotImplementedError.
 
     Raises:
         DatamintDatasetException: Both or neither of `project` and `resources`, or options that exclude each other.
@@ -143,7 +147,7 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         cache_dir: str | Path | None = None,
         compression: Compression = "gzip",
         seed: int | None = None,
-        **later: Any,
+        return_boxes: bool = False,
     ) -> None:
         if (project is None) == (resources is None):
             raise DatamintDatasetException(
@@ -154,7 +158,6 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
             raise DatamintDatasetException(
                 "auto_update=False opens the newest snapshot of a project; a list of resources has none. Give project=."
             )
-        refuse_unbuilt(later)
         settings = load_settings()
         cache = settings.cache_dir if cache_dir is None else Path(cache_dir).expanduser().absolute()
         self._source = Source(
@@ -187,6 +190,7 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
             image_labels_merge_strategy=image_labels_merge_strategy,
             image_categories_merge_strategy=image_categories_merge_strategy,
             return_objects=return_objects,
+            return_boxes=bool(return_boxes),
         )
         read = ReadOptions(
             irregular_spacing=irregular_spacing,
@@ -260,13 +264,17 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         position = EpochIndex(self._position(index), getattr(index, "epoch", 0))
         raw = self._get_raw_item(position)
         image, masks = raw.pop("image"), raw.pop("segmentations")
+        boxes = {key: raw.pop(key) for key in BOX_KEYS if key in raw}
         if self._transforms:
+            given = (image, masks, Boxes.of(boxes)) if boxes else (image, masks)
             with self._drawing(int(self._rows[position]), position.epoch):
-                made = self.apply_alb_transform(image, masks)
+                made = self.apply_alb_transform(*given)
             image, masks = made["image"], made["segmentations"]
+            boxes = left_boxes(boxes, made["boxes"]) if boxes else {}
         image, masks = self._shaped(image, masks)
         targets = self._process_segmentations(masks, raw.pop("seg_labels"), tuple(image.shape[1:]))
-        return {"image": own_tensor(image), **targets, **raw}
+        owned = {key: {author: own_tensor(each) for author, each in own.items()} for key, own in boxes.items()}
+        return {"image": own_tensor(image), **targets, **owned, **raw}
 
     def __iter__(self) -> Iterator[Item]:
         return (self[index] for index in range(len(self)))
@@ -281,15 +289,18 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         A class of your own may change them here; the other keys of the dict are those of the item.
         """
 
-    def apply_alb_transform(self, img: npt.NDArray[Any], segmentations: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    def apply_alb_transform(
+        self, img: npt.NDArray[Any], segmentations: dict[str, npt.NDArray[Any]], boxes: Boxes | None = None
+    ) -> dict[str, Any]:
         """Image and masks after the dataset's transforms, as `{"image": ..., "segmentations": {author: ...}}`.
 
         Args:
             img: (C, H, W) or (C, D, H, W).
             segmentations: Author to uint8 (n, H, W) or (n, D, H, W); they may be none.
+            boxes: Those of the item, with `return_boxes`; the result then has the key `boxes` too.
         """
-        image, masks = transformed_by_all(self._transforms, img, segmentations)
-        return {"image": image, "segmentations": masks}
+        image, masks, left = transformed_by_all(self._transforms, img, segmentations, boxes)
+        return {"image": image, "segmentations": masks} | ({} if boxes is None else {"boxes": left})
 
     def _shaped(self, image: Any, masks: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Image and masks with the axes that an item of this class has."""
@@ -357,13 +368,17 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
 
     def set_transform(self, alb_transform: Transform | None = None) -> None:
         """Use this transform instead of those there were, None for none; parts made before keep theirs."""
-        self._transforms = () if alb_transform is None else (checked_transform(alb_transform),)
+        self._transforms = () if alb_transform is None else (self._checked(alb_transform),)
         self.__dict__.pop("fingerprint", None)
 
     def add_transform(self, alb_transform: Transform) -> None:
         """Use this transform too, after those there are."""
-        self._transforms = (*self._transforms, checked_transform(alb_transform))
+        self._transforms = (*self._transforms, self._checked(alb_transform))
         self.__dict__.pop("fingerprint", None)
+
+    def _checked(self, transform: Transform) -> Transform:
+        """The transform, where it can be called, and with boxes if there are any."""
+        return checked_transform(transform, boxes=self._output.return_boxes)
 
     def build_mlflow_dataset(self) -> Any:
         """Not available yet."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like.dataset.box_transforms import Boxes
 from datamint_like.dataset.item import Item
 from datamint_like.dataset.multiframe_dataset import MultiFrameDataset
 from datamint_like.dataset.rows import as_array
@@ -20,13 +21,16 @@ class EveryKindDataset(MultiFrameDataset):
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"image", "volume", "video"})
 
-    def apply_alb_transform(self, img: npt.NDArray[Any], segmentations: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    def apply_alb_transform(
+        self, img: npt.NDArray[Any], segmentations: dict[str, npt.NDArray[Any]], boxes: Boxes | None = None
+    ) -> dict[str, Any]:
         """As every dataset; an image with N = 1 meets the transforms as the 2-D picture that it is."""
         if img.shape[1] != 1:
-            return super().apply_alb_transform(img, segmentations)
-        made = super().apply_alb_transform(img[:, 0], {author: own[:, 0] for author, own in segmentations.items()})
+            return super().apply_alb_transform(img, segmentations, boxes)
+        flat = {author: own[:, 0] for author, own in segmentations.items()}
+        made = super().apply_alb_transform(img[:, 0], flat, boxes)
         masks = {author: own[:, None] for author, own in made["segmentations"].items()}
-        return {"image": made["image"][:, None], "segmentations": masks}
+        return made | {"image": made["image"][:, None], "segmentations": masks}
 
     def frame_counts(self) -> npt.NDArray[np.int64]:
         """How many stored frames each item has."""

@@ -6,18 +6,28 @@ import fnmatch
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from types import NoneType
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like.backends.local import clock
+from datamint_like.catalog.snapshot import Axis
 from datamint_like.dataset.reader import Reader
 from datamint_like.entities import Annotation, Resource
-from datamint_like.exceptions import DatamintDatasetException
+from datamint_like.exceptions import DatamintDatasetException, ValidationError
 
 Rows = npt.NDArray[np.int64]
+#: From and to: ISO 8601 texts or dates, both included, None for an open end.
+Dates: TypeAlias = tuple[str | date | None, str | date | None]
+#: A number of pixels (or voxels) in all, or extents (H, W) or (D, H, W).
+Extent: TypeAlias = int | tuple[int, int] | tuple[int, int, int]
+#: Least and most, both included, None for an open end.
+Sizes: TypeAlias = tuple[Extent | None, Extent | None]
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,10 @@ class Criteria:
     has_annotations: bool | None
     annotation_names: tuple[str, ...] | None
     custom_fn: Callable[[Resource, Sequence[Annotation]], bool] | None
+    modality: tuple[str, ...] | None = None
+    patient: tuple[str, ...] | None = None
+    date: tuple[str | None, str | None] | None = None
+    size: Sizes | None = None
 
     def __post_init__(self) -> None:
         if all(value is None for value in vars(self).values()):
@@ -58,8 +72,89 @@ def matching_rows(criteria: Criteria, reader: Reader, rows: Rows) -> Rows:
     if criteria.filename_pattern is not None:
         matches = re.compile(fnmatch.translate(os.path.normcase(criteria.filename_pattern))).match
         names = snapshot.column("filename")
-        rows = rows[[matches(os.path.normcase(names[row])) is not None for row in rows.tolist()]]
+        rows = rows[_mask(matches(os.path.normcase(names[row])) is not None for row in rows.tolist())]
+    if criteria.patient is not None:
+        patients = snapshot.column("patient")
+        rows = rows[_mask(patients[row] in criteria.patient for row in rows.tolist())]
+    if criteria.size is not None:
+        rows = rows[_sized(criteria.size, reader, rows)]
+    if criteria.modality is not None or criteria.date is not None:
+        rows = rows[_mask(_made(criteria, snapshot.resource(row)) for row in rows.tolist())]
     if criteria.custom_fn is not None:
         keep = criteria.custom_fn
-        rows = rows[[bool(keep(snapshot.resource(row), reader.annotations(row))) for row in rows.tolist()]]
+        rows = rows[_mask(bool(keep(snapshot.resource(row), reader.annotations(row))) for row in rows.tolist())]
     return rows
+
+
+def _mask(verdicts: Iterable[bool]) -> npt.NDArray[np.bool_]:
+    """True and False as a mask, of no rows too."""
+    return np.fromiter(verdicts, dtype=bool)
+
+
+def stamps_of(dates: object) -> tuple[str | None, str | None] | None:
+    """The bounds of `date=` as time stamps of the store; a bare date as the end means its whole day.
+
+    Raises:
+        DatamintDatasetException: It is no pair of ISO 8601 texts or dates.
+    """
+    if dates is None:
+        return None
+    if not isinstance(dates, (tuple, list)) or len(dates) != 2:
+        raise DatamintDatasetException(
+            f"date is a pair (from, to), such as ('2026-01-01', '2026-01-31') or ('2026-01-01', None), not {dates!r}."
+        )
+    try:
+        first, last = (bound.isoformat() if isinstance(bound, date) else bound for bound in dates)
+        return None if first is None else clock.parse(first), None if last is None else clock.end_of(last)
+    except ValidationError as error:
+        raise DatamintDatasetException(f"date: {error}") from error
+
+
+def sizes_of(sizes: object) -> Sizes | None:
+    """The bounds of `size=`, checked.
+
+    Raises:
+        DatamintDatasetException: It is no pair of extents.
+    """
+    if sizes is None:
+        return None
+    if not isinstance(sizes, (tuple, list)) or len(sizes) != 2 or not all(map(_is_extent, sizes)):
+        raise DatamintDatasetException(
+            "size is a pair (least, most) of (H, W), (D, H, W), a number of pixels in all, or None, such as "
+            f"((256, 256), None); not {sizes!r}."
+        )
+    least, most = (tuple(bound) if isinstance(bound, list) else bound for bound in sizes)
+    return least, most
+
+
+def _is_extent(bound: object) -> bool:
+    if isinstance(bound, (tuple, list)):
+        return len(bound) in (2, 3) and all(_is_extent(n) and isinstance(n, int) for n in bound)
+    return bound is None or (isinstance(bound, int) and not isinstance(bound, bool))
+
+
+def _sized(sizes: Sizes, reader: Reader, rows: Rows) -> npt.NDArray[np.bool_]:
+    """For each row whether its item (of slices: their volume) is of a size within the bounds."""
+    native = reader.options.read.orientation == "native"
+    axes: tuple[Axis, ...] = ("k", "j", "i") if native else ("d", "h", "w")
+    shape = np.array([reader.prepared.snapshot.column(axis) for axis in axes], dtype=np.int64)[:, rows]
+    fits = np.ones(len(rows), dtype=bool)
+    for bound, compare in zip(sizes, (np.greater_equal, np.less_equal), strict=True):
+        if isinstance(bound, int):
+            fits &= compare(shape.prod(axis=0), bound)
+        elif bound is not None:
+            wanted = np.array(bound, dtype=np.int64)[:, None]
+            fits &= compare(shape[-len(bound) :], wanted).all(axis=0)
+    return fits
+
+
+def _made(criteria: Criteria, resource: Resource) -> bool:
+    """Whether a resource has a modality asked for (in any case of letters), and was created in time."""
+    modality = (resource.modality or "").casefold()
+    if criteria.modality is not None and modality not in {each.casefold() for each in criteria.modality}:
+        return False
+    if criteria.date is None:
+        return True
+    first, last = criteria.date
+    created = clock.parse(resource.created_at)
+    return (first is None or first <= created) and (last is None or created <= last)

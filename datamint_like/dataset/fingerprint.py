@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,7 @@ def fingerprint(
     digest = hashlib.sha256(repr((prepared.space.fingerprint(), options)).encode())
     digests = prepared.snapshot.column("digest")
     starts = np.flatnonzero(np.diff(resource_rows, prepend=-1))
-    for start, stop in zip(starts, [*starts[1:], len(planes)], strict=True):
+    for start, stop in pairwise([*starts.tolist(), len(planes)]):
         resource = int(resource_rows[start])
         digest.update(f"{digests[resource]}:{stop - start}:".encode())
         digest.update(np.ascontiguousarray(planes[start:stop]).tobytes())

@@ -27,6 +27,7 @@ class Holdings:
     """The read-only half of a dataset; `DatamintBaseDataset` prepares it and makes items of it."""
 
     _source: Source
+    _api_key: str | None
     _selection: Selection
     _output: Output
     _reading: ReaderOptions
@@ -125,13 +126,23 @@ class Holdings:
         )
 
     @property
+    def box_labels_set(self) -> list[str]:
+        """Names of the boxes: the one of code c stands at c - 1."""
+        return list(self._prepared.space.box_labels)
+
+    @property
+    def boxlabel2code(self) -> dict[str, int]:
+        """Code of each name of a box, from 1; detectors keep 0 for background."""
+        return dict(self._prepared.space.box_codes)
+
+    @property
     def split_name(self) -> str | None:
         """The part of a split that this is, or None."""
         return self._split.name
 
     @property
     def split_source(self) -> str | None:
-        """`"local"` or `"project_api"` for a part of a split, else None."""
+        """`"local"`, `"project_api"` or `"server_tags"` for a part of a split, else None."""
         return self._split.source
 
     @property

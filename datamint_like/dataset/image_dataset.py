@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy.typing as npt
 
+from datamint_like.dataset.box_transforms import Boxes
 from datamint_like.dataset.volume_dataset import VolumeDataset
 from datamint_like.exceptions import DatamintDatasetException
 from datamint_like.imaging.types import Kind
@@ -26,14 +27,17 @@ class ImageDataset(VolumeDataset):
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"image"})
 
-    def apply_alb_transform(self, img: npt.NDArray[Any], segmentations: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    def apply_alb_transform(
+        self, img: npt.NDArray[Any], segmentations: dict[str, npt.NDArray[Any]], boxes: Boxes | None = None
+    ) -> dict[str, Any]:
         """Image and masks after the dataset's transforms, as `{"image": ..., "segmentations": {author: ...}}`.
 
         Args:
             img: (C, 1, H, W); transforms get it without the axis of depth.
             segmentations: Author to uint8 (n, 1, H, W).
+            boxes: Those of the item, with `return_boxes`; the result then has the key `boxes` too.
         """
-        return super().apply_alb_transform(*self._shaped(img, segmentations))
+        return super().apply_alb_transform(*self._shaped(img, segmentations), boxes)
 
     def _shaped(self, image: Any, masks: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Image and masks without the axis of depth, where they have it still."""

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datamint_like.annotations import is_of_one_frame
+from datamint_like.dataset.boxes import box_targets, slice_box_targets
 from datamint_like.dataset.metainfo import metainfo_of, slice_metainfo_of
 from datamint_like.dataset.options import Output
 from datamint_like.dataset.reader import Masks, Reader
@@ -25,7 +26,8 @@ Item = dict[str, Any]
 def raw_item(reader: Reader, row: int, output: Output) -> Item:
     """The arrays of a whole image, volume or video before transforms, with all else that its item holds.
 
-    `image` (C, D, H, W), of an image with D = 1; `segmentations` and `seg_labels` by author, whatever the output is.
+    `image` (C, D, H, W), of an image with D = 1; `segmentations` and `seg_labels` by author, whatever the output is;
+    `boxes`, with labels and planes, where they are asked for.
     """
     resource = reader.prepared.snapshot.resource(row)
     annotations = reader.annotations(row)
@@ -35,6 +37,7 @@ def raw_item(reader: Reader, row: int, output: Output) -> Item:
     return (
         _arrays(decoded.array, masks)
         | label_targets(annotations, reader.prepared.space, output, num_frames=num_frames)
+        | box_targets(annotations, reader.prepared.space, output, decoded, reader.options.read.orientation)
         | _objects(output, metainfo_of(decoded, reader.units(decoded.facts)), annotations, resource)
     )
 
@@ -56,6 +59,15 @@ def raw_slice_item(slices: SliceReader, wanted: Slice, output: Output, neighbors
         output,
         num_frames=volume.facts.shape[0],
         frame=-1 if frame is None else frame,
+    )
+    item |= slice_box_targets(
+        annotations,
+        reader.prepared.space,
+        output,
+        volume.place,
+        reader.options.read.orientation,
+        axis=volume.axis,
+        index=wanted.index,
     )
     if not output.return_objects:
         return item

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
@@ -78,6 +78,7 @@ class Output:
     image_labels_merge_strategy: MergeStrategy | None = None
     image_categories_merge_strategy: MergeStrategy | None = None
     return_objects: bool = True
+    return_boxes: bool = False
 
     def __post_init__(self) -> None:
         settle_flags(self, *_ITEM_FLAGS)
@@ -171,24 +172,3 @@ def whole_number(keyword: str, value: Any, *, least: int) -> int:
     if not whole or not least <= value.__index__() <= _MOST:
         raise DatamintDatasetException(f"{keyword} is a whole number from {least}, not {value!r:.80}.")
     return int(value.__index__())
-
-
-#: Keywords that are part of the contract but not built yet: the default, and what they will do.
-_LATER: Mapping[str, tuple[Any, str]] = {
-    "return_boxes": (False, "boxes as tensors; they are in item['annotations'] with their geometry"),
-}
-
-
-def refuse_unbuilt(given: Mapping[str, Any]) -> None:
-    """Say of a keyword that is not built yet that it is not, instead of ignoring it.
-
-    Raises:
-        NotImplementedError: It has another value than its default.
-        TypeError: There is no such keyword.
-    """
-    for keyword, value in given.items():
-        if keyword not in _LATER:
-            raise TypeError(f"A dataset has no keyword {keyword!r}.")
-        default, purpose = _LATER[keyword]
-        if value is not default and value != default:
-            raise NotImplementedError(f"{keyword}= is not available yet ({purpose}). Leave it at {default!r}.")

@@ -11,16 +11,17 @@ import numpy.typing as npt
 
 from datamint_like.dataset import filters, splits
 from datamint_like.dataset.holdings import Holdings
+from datamint_like.dataset.marks import strata_of
 from datamint_like.dataset.options import names_of
 from datamint_like.dataset.reader import Reader
-from datamint_like.dataset.rows import RowNumbers, as_array, take
+from datamint_like.dataset.rows import RowNumbers, as_array, as_row_numbers, take
+from datamint_like.dataset.split_result import SplitResult
 from datamint_like.entities import Annotation, Resource
 
 
 class Parts(Holdings):
     """The half of a dataset that makes smaller ones of it; a part never grows back."""
 
-    _api_key: str | None
     _reader: Reader | None
 
     def _with_rows(self, rows: RowNumbers, split: splits.SplitOrigin | None = None) -> Self:
@@ -63,27 +64,37 @@ class Parts(Holdings):
         use_project_splits: bool | None = None,
         as_of_timestamp: str | None = None,
         by_patient: bool = False,
+        stratify: str | None = None,
         **ratios: float,
-    ) -> dict[str, Self]:
+    ) -> SplitResult[Self]:
         """The dataset in named parts that share nothing.
 
         With ratios: items (volumes, for slices; patients, with `by_patient`) are shuffled by
-        `random.Random(seed)` and cut into consecutive parts. Without: by the project's split assignments.
+        `random.Random(seed)` and cut into consecutive parts. Without: by the project's split assignments; of a
+        dataset made of `resources=`, by their `split:<name>` tags.
 
         Args:
             seed: Equal seeds give equal parts; None differs from call to call.
-            use_server_splits: Not available; the published client deprecates it.
-            use_project_splits: True asks for the project's assignments.
+            use_server_splits: True takes the `split:<name>` tags of the resources. Deprecated; a resource with two
+                such tags is in both parts.
+            use_project_splits: True asks for the project's assignments; False, without ratios, for the tags.
             as_of_timestamp: Resolve the assignments as they were at this ISO 8601 instant.
             by_patient: Never put two resources of one patient into different parts; a resource without a
                 patient id counts as a patient of its own.
+            stratify: Name of a category, image label, frame label, segmentation class or box (the first kind that has
+                it): each part gets its share of the resources (or patients) with each value, rounded down or up.
             **ratios: Share of each part, as `train=0.8, val=0.2`; they sum to 1.
 
+        Returns:
+            Name to dataset, which also has `save()` and `report()`.
+
         Raises:
-            DatamintDatasetException: Ratios that are no shares of 1, or arguments that exclude each other.
+            DatamintDatasetException: Ratios that are no shares of 1, arguments that exclude each other, no
+                assignments or tags, or nothing is called what `stratify` says.
 
         Warns:
             PatientLeakageWarning: A known patient is in two parts.
+            DeprecationWarning: The parts come from tags.
 
         Example:
             >>> parts = dataset.split(train=0.5, val=0.5, seed=42, by_patient=True)  # doctest: +SKIP
@@ -91,17 +102,59 @@ class Parts(Holdings):
             True
         """
         request = splits.SplitRequest(
-            seed=seed,
+            shuffle=splits.Shuffle(seed, bool(by_patient), stratify),
             use_server_splits=use_server_splits,
             use_project_splits=use_project_splits,
             as_of_timestamp=as_of_timestamp,
-            by_patient=by_patient,
             ratios=ratios,
         )
+        strata = self._strata(stratify)
+        parts = splits.split(request, self._groups(), self._prepared, self._source, strata, api_key=self._api_key)
+        return SplitResult({name: self._with_rows(rows, origin) for name, (origin, rows) in parts.items()}, self)
+
+    def kfold(
+        self, n: int, *, seed: int | None = None, by_patient: bool = False, stratify: str | None = None
+    ) -> list[SplitResult[Self]]:
+        """`n` splits into `train` and `val` for cross-validation: every item is in exactly one `val`.
+
+        Units (resources; patients, with `by_patient`) are shuffled by `random.Random(seed)` and cut into `n`
+        consecutive folds of equal size, the first ones taking one more; each is `val` once, and `train` the others.
+
+        Args:
+            n: How many folds, from 2 to the number of units.
+            seed: Equal seeds give equal folds; None differs from call to call.
+            by_patient: As for `split`.
+            stratify: As for `split`: each fold gets its share.
+
+        Raises:
+            DatamintDatasetException: `n` is too small or too large, or nothing is called what `stratify` says.
+
+        Warns:
+            PatientLeakageWarning: A known patient is in two folds.
+
+        Example:
+            >>> folds = dataset.kfold(5, seed=42, by_patient=True)  # doctest: +SKIP
+            >>> sum(len(fold["val"]) for fold in folds) == len(dataset)  # doctest: +SKIP
+            True
+        """
+        shuffle = splits.Shuffle(seed, bool(by_patient), stratify)
+        held = [as_array(rows) for rows in splits.folds(n, shuffle, self._groups(), self._strata(stratify))]
+        results = []
+        for number, val in enumerate(held):
+            sides = {"train": np.concatenate(held[:number] + held[number + 1 :]), "val": val}
+            parts = {
+                name: self._with_rows(as_row_numbers(rows), splits.SplitOrigin(name, "local"))
+                for name, rows in sides.items()
+            }
+            results.append(SplitResult(parts, self))
+        return results
+
+    def _groups(self) -> splits.Groups:
         patients = self._prepared.snapshot.column("patient")
-        groups = splits.Groups(as_array(self._rows), self._resource_rows(), patients)
-        parts = splits.split(request, groups, self._prepared, self._source, api_key=self._api_key)
-        return {name: self._with_rows(rows, origin) for name, (origin, rows) in parts.items()}
+        return splits.Groups(as_array(self._rows), self._resource_rows(), patients)
+
+    def _strata(self, stratify: str | None) -> splits.Strata | None:
+        return None if stratify is None else strata_of(stratify, self._prepared)
 
     def filter(
         self,
@@ -111,6 +164,10 @@ class Parts(Holdings):
         has_annotations: bool | None = None,
         annotation_names: Sequence[str] | None = None,
         custom_fn: Callable[[Resource, Sequence[Annotation]], bool] | None = None,
+        modality: str | Sequence[str] | None = None,
+        patient: str | Sequence[str] | None = None,
+        date: filters.Dates | None = None,
+        size: filters.Sizes | None = None,
     ) -> Self:
         """A dataset of the items whose resource meets every criterion given.
 
@@ -120,9 +177,19 @@ class Parts(Holdings):
             has_annotations: Whether a kept annotation exists.
             annotation_names: A kept annotation with one of these names.
             custom_fn: Called with the resource and its kept annotations; True keeps it.
+            modality: One of these modalities, such as `"CT"`; upper and lower case are equal.
+            patient: One of these patient ids.
+            date: `(from, to)`: created between these, both included; ISO 8601 texts (UTC unless they say) or dates,
+                None for an open end. A bare date as `to` includes its day.
+            size: `(least, most)`, both included, None for an open end: lengths `(H, W)` or `(D, H, W)` that each
+                axis of the whole item must reach or not exceed, or the number of its pixels (voxels).
 
         Raises:
-            DatamintDatasetException: No criterion was given.
+            DatamintDatasetException: No criterion was given, or one is of another form.
+
+        Example:
+            >>> dataset.filter(modality=["CT", "MR"], size=((256, 256), None))  # doctest: +SKIP
+            >>> dataset.filter(date=("2026-01-01", "2026-03-31"), patient="p-017")  # doctest: +SKIP
         """
         criteria = filters.Criteria(
             tags=names_of("tags", tags),
@@ -130,6 +197,10 @@ class Parts(Holdings):
             has_annotations=has_annotations,
             annotation_names=names_of("annotation_names", annotation_names),
             custom_fn=custom_fn,
+            modality=names_of("modality", modality),
+            patient=names_of("patient", patient),
+            date=filters.stamps_of(date),
+            size=filters.sizes_of(size),
         )
         kept = filters.matching_rows(criteria, self._read, np.unique(self._resource_rows()))
         return self._with_rows(take(self._rows, np.flatnonzero(np.isin(self._resource_rows(), kept))))

@@ -54,6 +54,9 @@ def prepare(source: Source, selection: Selection, *, api_key: str | None) -> Pre
         ItemNotFoundError: The store has no such project or resource.
         CacheError: `auto_update=False` and nothing was synced before.
         DatamintDatasetException: The worklists contradict each other.
+
+    Warns:
+        DatamintWarning: Worklists differ, do not know a name, or an annotation is of an unknown type.
     """
     snapshot = _open(source, api_key)
     names = NamesInUse(
@@ -64,6 +67,7 @@ def prepare(source: Source, selection: Selection, *, api_key: str | None) -> Pre
             (name, value)
             for name, value in snapshot.names("identifier, value", "type = 'category' AND value IS NOT NULL")
         ),
+        boxes=_names(snapshot, "type = 'square'"),
     )
     space = resolve_label_space(
         _worklists(snapshot, source), names, allow_external=selection.allow_external_annotations

@@ -1,13 +1,15 @@
 """Splitting: who goes together, how ratios cut, and what a project's assignments say.
 
-Promises: equal seeds give equal parts; parts are disjoint; slices of one volume, and with `by_patient` all
-resources of one patient, are never in two parts.
+Promises: equal seeds give equal parts; parts by ratio or fold are disjoint; slices of one volume, and with
+`by_patient` all resources of one patient, are never in two parts; `stratify` gives each part its share, rounded down
+or up, of each value.
 """
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from types import NoneType
@@ -21,8 +23,12 @@ from datamint_like.backends import open_backend
 from datamint_like.dataset.options import Source, settle_flags
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.dataset.rows import RowNumbers, as_row_numbers
+from datamint_like.dataset.strata import stratified
 from datamint_like.exceptions import DatamintDatasetException, PatientLeakageWarning
 
+#: What a resource tag starts with that names a part: `split:train`.
+TAG_PREFIX = "split:"
+Mode = Literal["ratios", "project", "tags"]
 Rows = npt.NDArray[np.int64]
 
 
@@ -31,24 +37,42 @@ class SplitOrigin:
     """Which part of which split a dataset is."""
 
     name: str | None
-    source: Literal["local", "project_api"] | None
+    source: Literal["local", "project_api", "server_tags"] | None
     as_of_timestamp: str | None = None
 
 
 UNSPLIT = SplitOrigin(None, None)
 Parts = dict[str, tuple[SplitOrigin, RowNumbers]]
+#: For each row of the snapshot, the values that `stratify` keeps in proportion.
+Strata = Sequence[frozenset[str]]
 _Sides = dict[str, tuple[SplitOrigin, Rows]]
+
+
+@dataclass(frozen=True)
+class Shuffle:
+    """How units are drawn: by which seed, and what stays together or in proportion."""
+
+    seed: int | None
+    by_patient: bool = False
+    stratify: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.seed, bool) or not isinstance(self.seed, (int, NoneType)):
+            raise DatamintDatasetException(f"seed is a whole number or None, not {self.seed!r}.")
+        if not isinstance(self.stratify, (str, NoneType)):
+            raise DatamintDatasetException(
+                f"stratify is the name of a category, label, segmentation class or box, not {self.stratify!r}."
+            )
 
 
 @dataclass(frozen=True)
 class SplitRequest:
     """The arguments of one `split()`, checked against each other."""
 
-    seed: int | None
+    shuffle: Shuffle
     use_server_splits: bool | None
     use_project_splits: bool | None
     as_of_timestamp: str | None
-    by_patient: bool
     ratios: Mapping[str, float]
 
     def __post_init__(self) -> None:
@@ -56,22 +80,32 @@ class SplitRequest:
         for keyword in ("use_server_splits", "use_project_splits"):
             if getattr(self, keyword) is not None:
                 settle_flags(self, keyword)
-        if self.use_server_splits:
-            raise NotImplementedError(
-                "use_server_splits= (split:* tags) is not available yet and deprecated: assign project splits instead."
-            )
-        if self.ratios and (self.use_project_splits or self.as_of_timestamp is not None):
-            raise DatamintDatasetException(
-                "Ratios make a new split; use_project_splits and as_of_timestamp read the project's. Give one of them."
-            )
-        if not self.ratios and self.use_project_splits is False:
-            raise DatamintDatasetException("use_project_splits=False needs ratios, such as train=0.8, val=0.2.")
-        if not self.ratios and (self.by_patient or self.seed is not None):
-            raise DatamintDatasetException("seed= and by_patient= shape a split by ratios: add train=0.8, val=0.2.")
-        if isinstance(self.seed, bool) or not isinstance(self.seed, (int, NoneType)):
-            raise DatamintDatasetException(f"seed is a whole number or None, not {self.seed!r}.")
         if self.ratios:
+            if self.use_project_splits or self.use_server_splits or self.as_of_timestamp is not None:
+                raise DatamintDatasetException(
+                    "Ratios make a new split; use_project_splits, use_server_splits and as_of_timestamp read one that "
+                    "is there. Give one of them."
+                )
             check_ratios(self.ratios)
+        elif self.shuffle != Shuffle(None):
+            raise DatamintDatasetException(
+                "seed=, by_patient= and stratify= shape a split by ratios: add train=0.8, val=0.2."
+            )
+        if self.use_server_splits and (self.use_project_splits or self.as_of_timestamp is not None):
+            raise DatamintDatasetException(
+                "use_server_splits reads the tags as they are now; use_project_splits and as_of_timestamp read the "
+                "project's assignments. Give one of them."
+            )
+
+    def mode(self, *, of_project: bool) -> Mode:
+        """Where the parts come from: ratios, else what was asked for, else the project, else `split:*` tags."""
+        if self.ratios:
+            return "ratios"
+        if self.use_server_splits:
+            return "tags"
+        if self.use_project_splits or self.as_of_timestamp is not None:
+            return "project"
+        return "project" if of_project and self.use_project_splits is None else "tags"
 
 
 def check_ratios(ratios: Mapping[str, float]) -> None:
@@ -114,16 +148,63 @@ class Groups:
             together.setdefault(key, []).append(position)
         return [np.array(positions, dtype=np.int64) for positions in together.values()]
 
+    def strata(self, members: Sequence[Rows], of_row: Strata) -> list[Hashable]:
+        """What each group of positions is: all that its resources are."""
+        return [
+            frozenset[str]().union(*(of_row[row] for row in set(self.resource[positions].tolist())))
+            for positions in members
+        ]
 
-def split(request: SplitRequest, groups: Groups, prepared: Prepared, source: Source, *, api_key: str | None) -> Parts:
+
+def split(
+    request: SplitRequest,
+    groups: Groups,
+    prepared: Prepared,
+    source: Source,
+    strata: Strata | None,
+    *,
+    api_key: str | None,
+) -> Parts:
     """The parts that a request asks for, as row numbers.
 
     Warns:
         PatientLeakageWarning: A known patient is in two parts.
+        DeprecationWarning: The parts come from `split:*` tags.
     """
-    parts = _by_ratio(request, groups) if request.ratios else _by_assignment(request, groups, prepared, source, api_key)
-    _warn_of_leakage(parts, groups)
+    mode = request.mode(of_project=prepared.snapshot.meta.project is not None)
+    if mode == "ratios":
+        parts = _by_ratio(request, groups, strata)
+    elif mode == "project":
+        parts = _by_assignment(request, groups, prepared, source, api_key)
+    else:
+        parts = _by_tag(groups, prepared)
+    warn_of_leakage({name: positions for name, (_, positions) in parts.items()}, groups)
     return {name: (origin, as_row_numbers(groups.rows[positions])) for name, (origin, positions) in parts.items()}
+
+
+def folds(count: int, shuffle: Shuffle, groups: Groups, strata: Strata | None) -> list[RowNumbers]:
+    """The rows in `count` parts of equal size (the first ones take one unit more), for cross-validation.
+
+    Warns:
+        PatientLeakageWarning: A known patient is in two of them.
+
+    Raises:
+        DatamintDatasetException: `count` is no whole number from 2 to the number of units.
+    """
+    members = groups.members(by_patient=shuffle.by_patient)
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 2:
+        raise DatamintDatasetException(f"kfold(n) takes a whole number of folds from 2, not {count!r}.")
+    if count > len(members):
+        raise DatamintDatasetException(
+            f"{count} folds need as many {'patients' if shuffle.by_patient else 'resources'}; there are {len(members)}."
+        )
+    order = list(range(len(members)))
+    random.Random(shuffle.seed).shuffle(order)
+    sizes = [len(members) // count + (n < len(members) % count) for n in range(int(count))]
+    chunks = _chunks(order, sizes) if strata is None else stratified(order, groups.strata(members, strata), sizes)
+    parts = {f"fold {n}": _positions(members, chunk) for n, chunk in enumerate(chunks)}
+    warn_of_leakage(parts, groups)
+    return [as_row_numbers(groups.rows[positions]) for positions in parts.values()]
 
 
 def cut(count: int, ratios: Sequence[float], seed: int | None) -> list[list[int]]:
@@ -137,21 +218,64 @@ def cut(count: int, ratios: Sequence[float], seed: int | None) -> list[list[int]
     """
     order = list(range(count))
     random.Random(seed).shuffle(order)
-    chunks, start = [], 0
+    sizes: list[int] = []
     for ratio in ratios[:-1]:
-        stop = start + round(ratio * count)
-        chunks.append(order[start:stop])
-        start = stop
-    return [*chunks, order[start:]]
+        sizes.append(min(round(ratio * count), count - sum(sizes)))
+    return _chunks(order, [*sizes, count - sum(sizes)])
 
 
-def _by_ratio(request: SplitRequest, groups: Groups) -> _Sides:
-    members = groups.members(by_patient=request.by_patient)
-    chunks = cut(len(members), list(request.ratios.values()), request.seed)
-    nothing = np.zeros(0, dtype=np.int64)
+def _chunks(order: Sequence[int], sizes: Iterable[int]) -> list[list[int]]:
+    chunks, start = [], 0
+    for size in sizes:
+        chunks.append(list(order[start : start + size]))
+        start += size
+    return chunks
+
+
+def _positions(members: Sequence[Rows], units: Sequence[int]) -> Rows:
+    return np.concatenate([np.zeros(0, dtype=np.int64), *(members[n] for n in units)])
+
+
+def _by_ratio(request: SplitRequest, groups: Groups, strata: Strata | None) -> _Sides:
+    members = groups.members(by_patient=request.shuffle.by_patient)
+    chunks = cut(len(members), list(request.ratios.values()), request.shuffle.seed)
+    if strata is not None:
+        order, sizes = [n for chunk in chunks for n in chunk], [len(chunk) for chunk in chunks]
+        chunks = stratified(order, groups.strata(members, strata), sizes)
     return {
-        name: (SplitOrigin(name, "local"), np.concatenate([nothing, *(members[n] for n in chunk)]))
+        name: (SplitOrigin(name, "local"), _positions(members, chunk))
         for name, chunk in zip(request.ratios, chunks, strict=True)
+    }
+
+
+def _by_tag(groups: Groups, prepared: Prepared) -> _Sides:
+    """The parts that `split:<name>` tags name, in order of first appearance; two such tags put a resource in both."""
+    warn_user(
+        "split:* tags are deprecated: put the split into a project (split(...).save(), or "
+        "api.projects.assign_splits) and read it with use_project_splits=True.",
+        DeprecationWarning,
+    )
+    tags = prepared.snapshot.column("tags")
+    named = [
+        [tag.removeprefix(TAG_PREFIX) for tag in dict.fromkeys(json.loads(own)) if tag.startswith(TAG_PREFIX)]
+        for own in tags
+    ]
+    positions: dict[str, list[int]] = {}
+    for position, row in enumerate(groups.resource.tolist()):
+        for name in filter(None, named[row]):
+            positions.setdefault(name, []).append(position)
+    if not positions:
+        raise DatamintDatasetException(
+            "No resource of this dataset has a split:<name> tag: give ratios, such as train=0.8, val=0.2."
+        )
+    return _sides(positions, "server_tags", None)
+
+
+def _sides(
+    positions: Mapping[str, list[int]], source: Literal["project_api", "server_tags"], instant: str | None
+) -> _Sides:
+    return {
+        name: (SplitOrigin(name, source, instant), np.array(found, dtype=np.int64)) for name, found in positions.items()
     }
 
 
@@ -161,7 +285,8 @@ def _by_assignment(
     project = prepared.snapshot.meta.project
     if project is None:
         raise DatamintDatasetException(
-            "A dataset of resources has no project splits: give ratios, such as train=0.8, val=0.2."
+            "A dataset made of resources= has no project splits: make it with project=, or give ratios, such as "
+            "train=0.8, val=0.2."
         )
     backend = open_backend(source.store_url, api_key=api_key)
     try:
@@ -180,15 +305,13 @@ def _by_assignment(
         name = assigned.get(ids[row])
         if name is not None:
             positions.setdefault(name, []).append(position)
-    return {
-        name: (SplitOrigin(name, "project_api", instant), np.array(found, dtype=np.int64))
-        for name, found in positions.items()
-    }
+    return _sides(positions, "project_api", instant)
 
 
-def _warn_of_leakage(parts: _Sides, groups: Groups) -> None:
+def warn_of_leakage(parts: Mapping[str, Rows], groups: Groups) -> None:
+    """Warn, with a count, where a known patient is in more than one part (given as positions)."""
     sides: dict[str, set[str]] = {}
-    for name, (_, positions) in parts.items():
+    for name, positions in parts.items():
         for row in np.unique(groups.resource[positions]):
             patient = groups.patients[row]
             if patient:

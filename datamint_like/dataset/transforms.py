@@ -1,7 +1,9 @@
 """Transforms of items: one call with the image and all masks, whoever drew them, in the layout that transforms take.
 
 A transform is an albumentations `Compose` or single transform, or any callable that takes `image=` and `masks=` and
-returns a dict with both. 2-D items enter as `image` (H, W, C) and `masks` (n, H, W); volumes enter albumentations as
+returns a dict with both; where boxes are returned they are part of the same call (`bboxes=`).
+
+2-D items enter as `image` (H, W, C) and `masks` (n, H, W); volumes enter albumentations as
 `volume` (D, H, W, C) and `mask3d` (D, H, W, n), any other callable as `image` (D, H, W, C) and `masks` (n, D, H, W).
 """
 
@@ -15,6 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from datamint_like.dataset.box_transforms import (
+    Boxes,
+    box_arguments,
+    boxes_of_callable,
+    boxes_returned,
+    check_takes_boxes,
+)
 from datamint_like.dataset.seeds import current_seed, drawn_seed, seeded
 from datamint_like.exceptions import DatamintDatasetException
 from datamint_like.imaging._option_forms import stable_repr
@@ -22,8 +31,8 @@ from datamint_like.imaging._option_forms import stable_repr
 Transform = Callable[..., Any]
 Array = npt.NDArray[Any]
 Masks = Mapping[str, Array]
-#: What comes back of a transform: arrays or tensors, channels first.
-Transformed = tuple[Any, dict[str, Any]]
+#: What comes back of a transform: image and masks as arrays or tensors, channels first, and the boxes that are left.
+Transformed = tuple[Any, dict[str, Any], Boxes | None]
 
 
 def is_albumentations(transform: object) -> bool:
@@ -31,8 +40,8 @@ def is_albumentations(transform: object) -> bool:
     return any(kind.__module__.partition(".")[0] == "albumentations" for kind in type(transform).__mro__)
 
 
-def checked_transform(transform: Any) -> Transform:
-    """The transform, where it can be called.
+def checked_transform(transform: Any, *, boxes: bool = False) -> Transform:
+    """The transform, where it can be called (and, with `boxes`, knows what they look like).
 
     Raises:
         DatamintDatasetException: It cannot.
@@ -42,18 +51,23 @@ def checked_transform(transform: Any) -> Transform:
             "alb_transform= takes an albumentations transform, or a callable with image= and masks=, "
             f"not {transform!r:.80}."
         )
+    if boxes and is_albumentations(transform):
+        check_takes_boxes(transform)
     return transform  # type: ignore[no-any-return]
 
 
-def transformed_by_all(transforms: Sequence[Transform], image: Array, masks: Masks) -> Transformed:
-    """Image and masks after each transform in turn, drawing from the seed of the item that is made."""
+def transformed_by_all(
+    transforms: Sequence[Transform], image: Array, masks: Masks, boxes: Boxes | None = None
+) -> Transformed:
+    """Image, masks and boxes after each transform in turn, drawing from the seed of the item that is made."""
     made: Any = image
     drawn: dict[str, Any] = dict(masks)
     seed = current_seed()
     for number, transform in enumerate(transforms):
         arrays = {author: np.asarray(own) for author, own in drawn.items()}
-        made, drawn = transformed(transform, np.asarray(made), arrays, seed=None if seed is None else seed + number)
-    return made, drawn
+        own = None if seed is None else seed + number
+        made, drawn, boxes = transformed(transform, np.asarray(made), arrays, boxes, seed=own)
+    return made, drawn, boxes
 
 
 def stable_name(transform: Transform) -> str:
@@ -61,50 +75,69 @@ def stable_name(transform: Transform) -> str:
     return repr(transform) if is_albumentations(transform) else stable_repr(transform)
 
 
-def transformed(transform: Transform, image: Array, masks: Masks, *, seed: int | None) -> Transformed:
-    """Image and masks of an item after one call of a transform.
+def transformed(
+    transform: Transform, image: Array, masks: Masks, boxes: Boxes | None = None, *, seed: int | None
+) -> Transformed:
+    """Image, masks and boxes of an item after one call of a transform.
 
     Args:
         transform: See the module.
         image: (C, H, W) or (C, D, H, W). What is not uint8 enters as float32.
         masks: Author to uint8 (n, H, W) or (n, D, H, W).
+        boxes: The item's, None where it returns none.
         seed: Where the draws start; None follows torch's random numbers.
 
     Returns:
-        The image, channels first, in the type that the transform gives it; for each author the masks.
+        The image, channels first, in the type that the transform gives it; for each author the masks; the boxes
+        that are left.
 
     Raises:
-        DatamintDatasetException: The transform returned no image, or not the masks it was given.
+        DatamintDatasetException: The transform returned no image, or not the masks it was given, or takes no boxes.
     """
     flat = image.ndim == 3
     stacked = np.concatenate(list(masks.values())) if masks else np.zeros((0, *image.shape[1:]), np.uint8)
     given = _channels_last(image if image.dtype == np.uint8 else image.astype(np.float32, copy=False))
     if is_albumentations(transform):
-        made, drawn = _by_albumentations(transform, given, stacked, flat, drawn_seed() if seed is None else seed)
+        result = _by_albumentations(transform, given, stacked, boxes, drawn_seed() if seed is None else seed)
+        made = _channels_first(_image_of(result, "image" if flat else "volume"), flat)
+        drawn = _masks_of(result, flat) if len(stacked) else ()
+        boxes = boxes_returned(transform, boxes, result, made.shape[-2:])
     else:
-        made, drawn = _by_callable(transform, given, stacked, seed)
-    made = _channels_first(made, flat)
-    return made, _by_author(drawn, masks, tuple(made.shape[1:]))
+        made, drawn, boxes = _by_callable(transform, given, stacked, boxes, seed)
+        made = _channels_first(made, flat)
+    return made, _by_author(drawn, masks, tuple(made.shape[1:])), boxes
 
 
-def _by_albumentations(transform: Any, given: Array, stacked: Array, flat: bool, seed: int) -> tuple[Any, Any]:
-    """One call in albumentations' names; masks of no item are left out, for it cannot stack none."""
+def _by_albumentations(transform: Any, given: Array, stacked: Array, boxes: Boxes | None, seed: int) -> Any:
+    """What one call in albumentations' names returned; masks of no item are left out, for it cannot stack none."""
     if hasattr(transform, "set_random_seed"):
         transform.set_random_seed(seed)
-    if flat:
-        result = transform(image=given, masks=stacked) if len(stacked) else transform(image=given)
-        return _image_of(result, "image"), result.get("masks", ()) if len(stacked) else ()
-    if not len(stacked):
-        return _image_of(transform(volume=given), "volume"), ()
-    result = transform(volume=given, mask3d=_channels_last(stacked))
-    return _image_of(result, "volume"), _channels_first(result["mask3d"], flat)
+    flat = given.ndim == 3
+    targets = {"image" if flat else "volume": given}
+    if len(stacked):
+        targets |= {"masks": stacked} if flat else {"mask3d": _channels_last(stacked)}
+    height, width = given.shape[-3:-1]
+    return transform(**targets, **box_arguments(transform, boxes, (height, width), flat=flat))
 
 
-def _by_callable(transform: Transform, given: Array, stacked: Array, seed: int | None) -> tuple[Any, Any]:
+def _masks_of(result: Any, flat: bool) -> Any:
+    return result.get("masks", ()) if flat else _channels_first(result["mask3d"], flat)
+
+
+def _by_callable(
+    transform: Transform, given: Array, stacked: Array, boxes: Boxes | None, seed: int | None
+) -> tuple[Any, Any, Boxes | None]:
     """One call of any callable, with every global source of random numbers seeded where a seed is given."""
+    if boxes is not None and given.ndim == 4:
+        raise DatamintDatasetException(
+            "Boxes of a whole volume or video go through albumentations only: cut it into slices (.slice(...), "
+            ".frame_by_frame()), or leave return_boxes at False."
+        )
+    more = {} if boxes is None else {"bboxes": boxes.xyxy + 0.5, "bbox_ids": np.arange(len(boxes.xyxy))}
     with nullcontext() if seed is None else seeded(seed):
-        result = transform(image=given, masks=stacked)
-    return _image_of(result, "image"), result.get("masks", ())
+        result = transform(image=given, masks=stacked, **more)
+    made = _image_of(result, "image")
+    return made, result.get("masks", ()), None if boxes is None else boxes_of_callable(boxes, result)
 
 
 def _image_of(result: Any, key: str) -> Any:

@@ -37,6 +37,7 @@ LISTS: dict[str, Call] = {
     "files of an upload": lambda b, p, r, bad: b.create_resource(_resource(paths=bad)),
     "resources of a project": lambda b, p, r, bad: b.add_project_resources(p.id, bad),
     "resources of a split": lambda b, p, r, bad: b.assign_split(p.id, bad, "train"),
+    "resources of several splits": lambda b, p, r, bad: b.assign_splits(p.id, bad),
     "resources to get": lambda b, p, r, bad: b.get_resources(bad),
     "resources of annotations": lambda b, p, r, bad: b.list_annotations(AnnotationQuery(resource_ids=bad)),
     "annotations to delete": lambda b, p, r, bad: b.delete_annotations(bad),

@@ -187,6 +187,7 @@ class ProjectPromises:
             lambda: backend.get_worklist(UNKNOWN),
             lambda: backend.list_splits(UNKNOWN),
             lambda: backend.assign_split(UNKNOWN, [resource.id], "train"),
+            lambda: backend.assign_splits(UNKNOWN, {resource.id: "train"}),
             lambda: backend.add_project_resources(project.id, [resource.id, UNKNOWN]),
             lambda: backend.get_resource(UNKNOWN),
             lambda: backend.get_resources([resource.id, UNKNOWN]),

@@ -48,6 +48,28 @@ class SplitPromises:
         assert held(backend, project.id, before) == {resource.id: "train"}
         assert held(backend, project.id, row.created_at) == {resource.id: "val"}
 
+    def test_several_splits_are_assigned_at_one_instant_that_is_told(self, backend: Backend) -> None:
+        first, second, third = upload(backend), upload(backend), upload(backend)
+        project = project_of(backend, first, second, third)
+        backend.assign_split(project.id, [first.id, second.id], "train")
+        before = backend.now()
+        instant = backend.assign_splits(project.id, {first.id: "val", second.id: None, third.id: "train"})
+        after = {first.id: "val", third.id: "train"}
+        assert held(backend, project.id) == held(backend, project.id, instant) == after
+        assert held(backend, project.id, before) == {first.id: "train", second.id: "train"}
+        assert len({row.created_at for row in backend.list_splits(project.id)}) == 1
+        again = backend.assign_splits(project.id, {first.id: "val", second.id: None})
+        assert held(backend, project.id, again) == after
+        assert {row.created_at for row in backend.list_splits(project.id)} == {instant}
+
+    def test_of_several_splits_all_or_none_are_assigned(self, backend: Backend) -> None:
+        inside, outside = upload(backend), upload(backend)
+        project = project_of(backend, inside)
+        for names in ({inside.id: "train", outside.id: "val"}, {inside.id: " "}):
+            with pytest.raises(ValidationError):
+                backend.assign_splits(project.id, names)
+        assert backend.list_splits(project.id) == []
+
     def test_instants_may_be_written_with_z_offset_or_neither(self, backend: Backend) -> None:
         resource = upload(backend)
         project = project_of(backend, resource)

@@ -75,18 +75,6 @@ def test_options_that_make_no_sense_are_refused_at_construction(options: dict[st
     assert isinstance(caught.value, (DatamintDatasetException, ValidationError))
 
 
-@pytest.mark.parametrize(
-    "option",
-    [
-        {"return_boxes": True},
-    ],
-    ids=lambda option: next(iter(option)),
-)
-def test_a_keyword_that_is_not_built_yet_says_so(option: dict[str, Any]) -> None:
-    with pytest.raises(NotImplementedError, match=f"{next(iter(option))}= is not available yet"):
-        ImageDataset(project="mixed", **option)
-
-
 def test_a_keyword_that_does_not_exist_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="retrun_boxes"):
         ImageDataset(project="mixed", retrun_boxes=True)

@@ -44,6 +44,7 @@ from datamint_like.entities import (
     User,
     WorkStatus,
 )
+from datamint_like.exceptions import ValidationError
 from datamint_like.imaging import required_facts
 
 
@@ -230,6 +231,19 @@ class LocalBackend:
             projects.need(write, project_id)
             projects.need_members(write, project_id, wanted)
             splits.assign(write, project_id, wanted, split_name)
+
+    def assign_splits(self, project_id: str, names: Mapping[str, str | None]) -> str:
+        """Put each of these resources into the split named, or (None) into none, all at one instant: this one."""
+        if not isinstance(names, Mapping):
+            raise ValidationError(f"names must be a dict of resource id to split, not {names!r:.80}.")
+        wanted = id_list(list(names), "resource_ids")
+        for each in names.values():
+            if each is not None:
+                name(each, "The name of a split")
+        with self._database.write() as write:
+            projects.need(write, project_id)
+            projects.need_members(write, project_id, wanted)
+            return splits.assign_each(write, project_id, names)
 
     def list_splits(
         self, project_id: str, *, split_name: str | None = None, as_of: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,16 +17,32 @@ _row = splits.c
 
 def assign(write: Write, project_id: str, resource_ids: Sequence[str], split_name: str) -> None:
     """Put members of a project into a split; those in it already stay as they are."""
-    same = (_row.project_id == project_id, _row.deleted_at.is_(None), _row.split_name == split_name)
-    present = write.found(_row.resource_id, resource_ids, *same)
-    moving = [resource_id for resource_id in resource_ids if resource_id not in present]
-    if not moving:
-        return
+    assign_each(write, project_id, dict.fromkeys(resource_ids, split_name))
+
+
+def assign_each(write: Write, project_id: str, names: Mapping[str, str | None]) -> str:
+    """Put each of these members of a project into the split named, or into none; the instant at which all hold.
+
+    Those that are there already stay as they are.
+    """
+    by_name: dict[str | None, list[str]] = {}
+    for resource_id, split_name in names.items():
+        by_name.setdefault(split_name, []).append(resource_id)
+    live = (_row.project_id == project_id, _row.deleted_at.is_(None))
+    leaving = write.found(_row.resource_id, by_name.pop(None, []), *live)
+    moving: dict[str, str | None] = {}
+    for split_name, ids in by_name.items():
+        present = write.found(_row.resource_id, ids, *live, _row.split_name == split_name)
+        moving |= {resource_id: split_name for resource_id in ids if resource_id not in present}
     now = write.stamp()
-    close(write, project_id, moving, now)
-    base = {"split_name": split_name, "project_id": project_id, "created_at": now, "created_by": write.user}
-    write.insert(splits, [{**base, "id": new_id(), "resource_id": resource_id} for resource_id in moving])
+    if not moving and not leaving:
+        return now
+    close(write, project_id, [*leaving, *moving], now)
+    base = {"project_id": project_id, "created_at": now, "created_by": write.user}
+    rows = [{**base, "id": new_id(), "resource_id": each, "split_name": name} for each, name in moving.items()]
+    write.insert(splits, rows)
     write.touch_projects([project_id])
+    return now
 
 
 def close(write: Write, project_id: str, resource_ids: Sequence[str], now: str) -> None:

@@ -1,0 +1,182 @@
+"""Boxes of an item: from stored corners to x and y of the item's own planes, whole or cut into slices.
+
+Coordinates are array indices: the centre of the first pixel is (0, 0), as for `metainfo["affine"]` and as boxes are
+stored. The pixels of a box are those whose centre lies in it, its edge included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from datamint_like.annotations import LabelSpace, StoredBox, is_box, stored_box
+from datamint_like.dataset.options import Output
+from datamint_like.entities import Annotation
+from datamint_like.exceptions import DatamintDatasetException
+from datamint_like.imaging import turn_of
+from datamint_like.imaging.types import HeaderFacts, Orientation, Place
+
+#: The keys of an item that are boxes; each is a mapping of author to an array with one row a box.
+BOX_KEYS = ("boxes", "box_labels", "box_planes")
+#: The plane of a box that belongs to every frame.
+EVERY_PLANE = -1
+_LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A box in the item's array.
+
+    Attributes:
+        author: Whose it is.
+        code: What it is.
+        low, high: Its least and greatest index along D, H and W.
+        axis: The axis that its plane is square to.
+        index: Which plane along it; -1 for every one.
+    """
+
+    author: str
+    code: int
+    low: Numbers
+    high: Numbers
+    axis: int
+    index: int
+
+    @property
+    def xyxy(self) -> list[float]:
+        """x1, y1, x2, y2 in its plane, whose rows lie along the first of the other two axes."""
+        y, x = (axis for axis in range(3) if axis != self.axis)
+        return [self.low[x], self.low[y], self.high[x], self.high[y]]
+
+
+def box_targets(
+    annotations: Iterable[Annotation],
+    space: LabelSpace,
+    output: Output,
+    place: Place,
+    orientation: Orientation,
+) -> dict[str, Any]:
+    """`boxes`, `box_labels` and, of a volume or video, `box_planes` of a whole item; nothing where not asked for.
+
+    Author -> float32 (n, 4) x1, y1, x2, y2; author -> int64 (n,); author -> int64 (n, 2), axis and index of the plane.
+    """
+    if not output.return_boxes:
+        return {}
+    placed = _placed(annotations, space, place, orientation)
+    return _by_author(placed, {box.author for box in placed}, planes=place.facts.kind != "image")
+
+
+def slice_box_targets(
+    annotations: Iterable[Annotation],
+    space: LabelSpace,
+    output: Output,
+    place: Place,
+    orientation: Orientation,
+    *,
+    axis: int,
+    index: int,
+) -> dict[str, Any]:
+    """`boxes` and `box_labels` of a slice: those that lie in it. It keeps its volume's authors."""
+    if not output.return_boxes:
+        return {}
+    placed = _placed(annotations, space, place, orientation)
+    inside = [box for box in placed if box.axis == axis and box.index in (index, EVERY_PLANE)]
+    return _by_author(inside, {box.author for box in placed}, planes=False)
+
+
+def _placed(
+    annotations: Iterable[Annotation], space: LabelSpace, place: Place, orientation: Orientation
+) -> list[Placed]:
+    return [
+        _in_item(stored_box(each), space.box_codes[each.identifier], place, orientation)
+        for each in annotations
+        if is_box(each)
+    ]
+
+
+def _by_author(placed: list[Placed], authors: Iterable[str], *, planes: bool) -> dict[str, Any]:
+    item: dict[str, Any] = {"boxes": {}, "box_labels": {}} | ({"box_planes": {}} if planes else {})
+    for author in sorted(authors):
+        own = [box for box in placed if box.author == author]
+        item["boxes"][author] = np.array([box.xyxy for box in own], dtype=np.float32).reshape(-1, 4)
+        item["box_labels"][author] = np.array([box.code for box in own], dtype=np.int64)
+        if planes:
+            rows = [(box.axis, box.index) for box in own]
+            item["box_planes"][author] = np.array(rows, dtype=np.int64).reshape(-1, 2)
+    return item
+
+
+def _in_item(box: StoredBox, code: int, place: Place, orientation: Orientation) -> Placed:
+    facts = place.facts
+    frame = box.frame
+    if frame is not None and not 0 <= frame < facts.shape[0]:
+        raise _outside(box, f"is on frame {frame}; the resource has frames 0 to {facts.shape[0] - 1}")
+    if box.system == "pixel":
+        corners = _of_pixels(box, facts, orientation)
+    elif place.affine is None:
+        raise _outside(box, "is in patient coordinates, and the resource has no geometry")
+    else:
+        corners = _of_patient(box.corners * _LPS_TO_RAS, place)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    axis, index = _plane_of(box, low, high, place)
+    length = turn_of(facts, orientation).shape(facts.shape)[axis]
+    if not EVERY_PLANE <= index < length or (index == EVERY_PLANE and box.system == "patient"):
+        raise _outside(box, "lies outside of the resource")
+    return Placed(box.author, code, low, high, axis, index)
+
+
+def _plane_of(box: StoredBox, low: Numbers, high: Numbers, place: Place) -> tuple[int, int]:
+    """Axis and index of the plane of a box: that of its frame, else the flattest, closest to its centre."""
+    axis, facts = place.frame_axis, place.facts
+    if box.frame is not None:
+        return axis, facts.shape[0] - 1 - box.frame if place.frame_flipped else box.frame
+    if box.system == "pixel":
+        return axis, 0 if facts.kind == "image" or facts.shape[0] == 1 else EVERY_PLANE
+    if facts.kind == "image":
+        return axis, _nearest(low[axis], high[axis])
+    thickness = (high - low) * np.array(place.spacing)
+    thickness[axis] -= 1e-6  # of equals the acquisition's plane
+    axis = int(thickness.argmin())
+    return axis, _nearest(low[axis], high[axis])
+
+
+def _nearest(low: float, high: float) -> int:
+    return int(np.floor((low + high) / 2 + 0.5))
+
+
+def _of_pixels(box: StoredBox, facts: HeaderFacts, orientation: Orientation) -> Numbers:
+    """(n, 3) indices of the item of x and y of a stored frame."""
+    frames = np.full(len(box.corners), float(box.frame or 0))
+    stored = np.column_stack([frames, box.corners[:, 1], box.corners[:, 0]])
+    turn = turn_of(facts, orientation)
+    item = stored[:, turn.axes]
+    last = np.array(turn.shape(facts.shape), dtype=np.float64) - 1
+    return np.where(turn.flips, last - item, item)
+
+
+def _of_patient(points: Numbers, place: Place) -> Numbers:
+    """(n, 3) indices of the item of RAS+ mm; in an uneven series the plane is the closest, by its own place."""
+    assert place.affine is not None
+    inverse = np.linalg.inv(place.affine.matrix[:3, :3])
+    if place.plane_origins is None:
+        found: Numbers = (points - place.affine.matrix[:3, 3]) @ inverse.T
+        return found
+    axis, last = place.frame_axis, len(place.plane_origins) - 1
+    steps: Numbers = (points[:, None] - place.plane_origins[None]) @ inverse.T
+    nearest = np.abs(steps[:, :, axis]).argmin(axis=1)
+    found = steps[np.arange(len(points)), nearest]
+    beyond = np.where(nearest == 0, np.minimum(found[:, axis], 0), 0)
+    beyond = np.where(nearest == last, np.maximum(found[:, axis], 0), beyond)
+    found[:, axis] = nearest + beyond
+    return found
+
+
+def _outside(box: StoredBox, why: str) -> DatamintDatasetException:
+    return DatamintDatasetException(
+        f"The box {box.name!r} (annotation {box.annotation_id}) {why}. Delete or correct that annotation."
+    )

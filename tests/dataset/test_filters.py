@@ -1,0 +1,177 @@
+"""Filters, subsets, sums and iteration: the same on every class, before and after preparation, and out of a pickle."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.data import ConcatDataset
+
+from datamint_like.backends import open_backend
+from datamint_like.backends.base import Backend, NewAnnotation, NewProject, NewResource
+from datamint_like.dataset import ImageDataset, SlicedVideoDataset, SlicedVolumeDataset, VideoDataset, VolumeDataset
+from datamint_like.exceptions import DatamintDatasetException
+from tests.dataset.conftest import Shelf
+
+CLASSES: dict[str, Callable[[Shelf], Any]] = {
+    "images": lambda shelf: ImageDataset(resources=[shelf.xray, shelf.plain_xray], server_url=shelf.url),
+    "volumes": lambda shelf: VolumeDataset(
+        resources=[shelf.philips, shelf.ge], server_url=shelf.url, irregular_spacing="keep"
+    ),
+    "videos": lambda shelf: VideoDataset(resources=[shelf.clip], server_url=shelf.url),
+    "slices": lambda shelf: SlicedVolumeDataset(
+        resources=[shelf.philips, shelf.ge], server_url=shelf.url, irregular_spacing="keep"
+    ),
+    "slices of a volume dataset": lambda shelf: CLASSES["volumes"](shelf).slice("axial"),
+    "frames": lambda shelf: SlicedVideoDataset(resources=[shelf.clip], server_url=shelf.url),
+}
+
+
+@pytest.fixture(params=CLASSES)
+def dataset(request: pytest.FixtureRequest, shelf: Shelf) -> Any:
+    return CLASSES[request.param](shelf)
+
+
+def ids(dataset: Any) -> list[str]:
+    return [resource.id for resource in dataset.resources]
+
+
+CRITERIA: dict[str, dict[str, Any]] = {
+    "CT": {"modality": "ct"},
+    "US or CR": {"modality": ["US", "CR"]},
+    "nobody": {"patient": "nobody"},
+    "an age ago": {"date": (None, "2001-01-01")},
+    "since then": {"date": ("2001-01-01", None)},
+    "large": {"size": ((257, 257), None)},
+    "a few planes": {"size": (None, (30, 1000, 1000))},
+    "many voxels": {"size": (512 * 512, None)},
+    "by function": {"custom_fn": lambda r, _: r.filename < "p"},
+}
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_a_filter_gives_the_same_before_and_after_preparation_and_out_of_a_pickle(dataset: Any, criterion: str) -> None:
+    criteria = CRITERIA[criterion]
+    before = dataset.filter(**criteria)
+    copies = [before, dataset.prepare().filter(**criteria), pickle.loads(pickle.dumps(dataset)).filter(**criteria)]
+    copies.append(pickle.loads(pickle.dumps(before)))
+    assert len({part.fingerprint for part in copies}) == 1
+    assert [ids(part) for part in copies] == [ids(before)] * 4
+    everything = {r.id: r for r in dataset.resources}
+    assert set(ids(before)) <= set(everything)
+    assert type(before) is type(dataset)
+
+
+def test_items_of_filters_and_subsets_are_those_of_the_whole(dataset: Any) -> None:
+    last = len(dataset) - 1
+    for part in (dataset.subset([last]), pickle.loads(pickle.dumps(dataset.subset([last])))):
+        assert len(part) == 1
+        assert torch.equal(part[0]["image"], dataset[last]["image"])
+        assert [item["resource"].id for item in part] == [dataset.get_resource(last).id]
+        assert torch.equal(part.filter(date=("2001-01-01", None))[0]["image"], dataset[last]["image"])
+
+
+def test_iteration_ends_and_a_sum_holds_both(dataset: Any) -> None:
+    some = dataset.subset([0, -1])
+    both = some + dataset.subset([0])
+    assert isinstance(both, ConcatDataset)
+    assert [item["resource"].id for item in both] == [*ids(some), ids(dataset)[0]]
+    assert sum(1 for _ in some) == 2
+    assert torch.equal(both[2]["image"], dataset[0]["image"])
+
+
+def test_modality_patient_and_size_are_those_of_the_records(shelf: Shelf) -> None:
+    volumes, images = CLASSES["volumes"](shelf), CLASSES["images"](shelf)
+    assert ids(volumes.filter(modality="CT")) == [shelf.philips.id, shelf.ge.id]
+    assert ids(volumes.filter(modality="MR")) == ids(images.filter(modality="CT")) == []
+    patient = shelf.ge.patient_id
+    assert patient
+    assert patient != shelf.philips.patient_id
+    assert ids(volumes.filter(patient=patient)) == [shelf.ge.id]
+    assert ids(volumes.filter(patient=[patient, str(shelf.philips.patient_id)])) == ids(volumes)
+    shapes = {item["resource"].id: item["image"].shape[1:] for item in [volumes[0]]}
+    assert shapes == {shelf.philips.id: (32, 128, 128)}
+    assert ids(volumes.filter(size=((32, 128, 128), (32, 128, 128)))) == [shelf.philips.id]
+    assert ids(volumes.filter(size=((33, 1, 1), None))) == []
+    assert ids(volumes.filter(size=(32 * 128 * 128, 32 * 128 * 128))) == [shelf.philips.id]
+    assert ids(images.filter(size=((512, 512), (512, 512)))) == ids(images)
+    assert ids(images.filter(size=((512, 513), None))) == []
+    assert len(CLASSES["slices"](shelf).filter(size=((32, 1, 1), None))) == 32
+
+
+def test_size_counts_the_axes_that_items_have(shelf: Shelf) -> None:
+    native = VolumeDataset(resources=[shelf.philips], server_url=shelf.url, orientation="native")
+    shape = tuple(native[0]["image"].shape[1:])
+    assert len(native.filter(size=(shape, shape))) == 1
+
+
+@pytest.fixture(scope="module")
+def dated(tmp_path_factory: pytest.TempPathFactory, demo_images: Path) -> tuple[Backend, list[str]]:
+    backend = open_backend((tmp_path_factory.mktemp("dated") / "store").as_uri())
+    path = demo_images / "xray" / "cr_16bit.png"
+    made = [backend.create_resource(NewResource(paths=(path,), filename=f"{n}.png")) for n in range(4)]
+    backend.create_annotations(made[0].id, [NewAnnotation(type="label", identifier="nodule")])
+    backend.create_project(NewProject(name="dated", resource_ids=tuple(r.id for r in made)))
+    return backend, [r.created_at for r in made]
+
+
+@given(
+    first=st.none() | st.integers(0, 3),
+    last=st.none() | st.integers(0, 3),
+    before=st.integers(-1, 1),
+    after=st.integers(-1, 1),
+)
+@settings(deadline=None, max_examples=40)
+def test_dates_are_compared_to_the_microsecond_both_ends_included(
+    dated: tuple[Backend, list[str]], first: int | None, last: int | None, before: int, after: int
+) -> None:
+    backend, created = dated
+    moments = [datetime.fromisoformat(text) for text in created]
+    start = None if first is None else moments[first] + timedelta(microseconds=before)
+    end = None if last is None else moments[last] + timedelta(microseconds=after)
+    expected = [n for n, at in enumerate(moments) if (start is None or at >= start) and (end is None or at <= end)]
+    dataset = ImageDataset(project="dated", server_url=backend.url)
+    for bounds in ((start, end), tuple(None if at is None else at.isoformat() for at in (start, end))):
+        kept = dataset.filter(date=bounds)  # type: ignore[arg-type]
+        assert [int(r.filename[0]) for r in kept.resources] == expected
+
+
+def test_a_bare_date_as_the_end_includes_its_day(dated: tuple[Backend, list[str]]) -> None:
+    backend, created = dated
+    dataset = ImageDataset(project="dated", server_url=backend.url)
+    first, last = (datetime.fromisoformat(created[n]).astimezone(UTC).date() for n in (0, -1))
+    assert len(dataset.filter(date=(first, last))) == 4
+    assert len(dataset.filter(date=(first.isoformat(), last.isoformat()))) == 4
+    assert len(dataset.filter(date=(None, first - timedelta(days=1)))) == 0
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [
+        {"date": "2026-01-01"},
+        {"date": ("2026-01-01",)},
+        {"date": ("yesterday", None)},
+        {"date": (5, None)},
+        {"size": 512},
+        {"size": ((1, 2, 3, 4), None)},
+        {"size": (None, "large")},
+        {"size": ((1.5, 2), None)},
+        {"size": (True, None)},
+        {"modality": 5},
+        {"patient": [1]},
+    ],
+    ids=str,
+)
+def test_a_criterion_of_another_form_is_refused_by_name(
+    dated: tuple[Backend, list[str]], criterion: dict[str, Any]
+) -> None:
+    dataset = ImageDataset(project="dated", server_url=dated[0].url)
+    with pytest.raises(DatamintDatasetException, match=next(iter(criterion))):
+        dataset.filter(**criterion)
