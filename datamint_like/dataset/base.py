@@ -190,7 +190,7 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
             image_labels_merge_strategy=image_labels_merge_strategy,
             image_categories_merge_strategy=image_categories_merge_strategy,
             return_objects=return_objects,
-            return_boxes=bool(return_boxes),
+            return_boxes=return_boxes,
         )
         read = ReadOptions(
             irregular_spacing=irregular_spacing,

@@ -64,7 +64,13 @@ class Source:
             raise DatamintDatasetException(f"project is a name, an id or a Project, not {self.project!r:.80}.")
 
 
-_ITEM_FLAGS = ("return_metainfo", "return_segmentations", "return_as_semantic_segmentation", "return_objects")
+_ITEM_FLAGS = (
+    "return_metainfo",
+    "return_segmentations",
+    "return_as_semantic_segmentation",
+    "return_objects",
+    "return_boxes",
+)
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ class Parts(Holdings):
             True
         """
         request = splits.SplitRequest(
-            shuffle=splits.Shuffle(seed, bool(by_patient), stratify),
+            shuffle=splits.Shuffle(seed, by_patient, stratify),
             use_server_splits=use_server_splits,
             use_project_splits=use_project_splits,
             as_of_timestamp=as_of_timestamp,
@@ -137,7 +137,7 @@ class Parts(Holdings):
             >>> sum(len(fold["val"]) for fold in folds) == len(dataset)  # doctest: +SKIP
             True
         """
-        shuffle = splits.Shuffle(seed, bool(by_patient), stratify)
+        shuffle = splits.Shuffle(seed, by_patient, stratify)
         held = [as_array(rows) for rows in splits.folds(n, shuffle, self._groups(), self._strata(stratify))]
         results = []
         for number, val in enumerate(held):

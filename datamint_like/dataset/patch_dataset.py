@@ -56,6 +56,8 @@ class PatchesDataset(PiecesDataset):
         extents, limit = triple("size", size, least=1), parent._reading.read.max_voxels
         if math.prod(extents) > limit:
             raise DatamintDatasetException(f"Patches of {extents} have more than the {limit} voxels that are allowed.")
+        if parent._output.return_boxes:
+            raise DatamintDatasetException("Patches hold no boxes: make the volume dataset with return_boxes=False.")
         own |= {"_size": extents, "_pad_value": pad_value}
         self._adopt(parent, Cut.along(0, parent._reading.read.orientation), **own)
 

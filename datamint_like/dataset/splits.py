@@ -57,6 +57,7 @@ class Shuffle:
     stratify: str | None = None
 
     def __post_init__(self) -> None:
+        settle_flags(self, "by_patient")
         if isinstance(self.seed, bool) or not isinstance(self.seed, (int, NoneType)):
             raise DatamintDatasetException(f"seed is a whole number or None, not {self.seed!r}.")
         if not isinstance(self.stratify, (str, NoneType)):
@@ -76,7 +77,6 @@ class SplitRequest:
     ratios: Mapping[str, float]
 
     def __post_init__(self) -> None:
-        settle_flags(self, "by_patient")
         for keyword in ("use_server_splits", "use_project_splits"):
             if getattr(self, keyword) is not None:
                 settle_flags(self, keyword)

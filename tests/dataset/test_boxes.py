@@ -405,6 +405,21 @@ def test_what_boxes_of_whole_volumes_cannot_follow_is_refused(api: Api, drawn: d
         of(api, VolumeDataset, resource, alb_transform=transform)[0]
 
 
+def test_patches_hold_no_boxes_and_say_so(api: Api, ids: dict[str, str]) -> None:
+    with pytest.raises(DatamintDatasetException, match="return_boxes=False"):
+        of(api, VolumeDataset, ids["philips"]).patches(16, 2)
+
+
+@pytest.mark.parametrize("flag", ["no", 2, None])
+def test_flags_of_boxes_and_folds_are_true_or_false(api: Api, ids: dict[str, str], flag: Any) -> None:
+    with pytest.raises(DatamintDatasetException, match="return_boxes"):
+        ImageDataset(resources=[ids["one"]], server_url=api.server_url, return_boxes=flag)
+    images = of(api, ImageDataset, [ids["one"], ids["two"]])
+    for split in (lambda: images.kfold(2, by_patient=flag), lambda: images.split(a=0.5, b=0.5, by_patient=flag)):
+        with pytest.raises(DatamintDatasetException, match="by_patient"):
+            split()
+
+
 class Halved:
     """A callable of one's own that takes every second pixel, and drops the boxes of less than 20 pixels."""
 

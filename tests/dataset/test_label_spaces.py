@@ -97,7 +97,7 @@ def test_an_annotation_of_an_unknown_type_is_kept_and_reported(
     with sqlite3.connect(tmp_path / "store" / "store.sqlite") as connection:  # as a newer store would hold it
         connection.execute("UPDATE annotations SET annotation_type = 'hologram' WHERE identifier = 'note'")
     connection.close()
-    with pytest.warns(DatamintWarning, match=r"hologram 'note' \(1\)") as caught:
+    with pytest.warns(DatamintWarning, match=r"'hologram' \(1\)") as caught:
         dataset.prepare()
     assert len(caught) == 1
     kept = dataset[0]["annotations"]
