@@ -19,6 +19,7 @@ from datamint_like.backends import store_url
 from datamint_like.config import load_settings
 from datamint_like.dataset import splits
 from datamint_like.dataset.collate import Collate
+from datamint_like.dataset.faces import Faces
 from datamint_like.dataset.item import Item
 from datamint_like.dataset.loader import loader_of
 from datamint_like.dataset.options import (
@@ -31,7 +32,7 @@ from datamint_like.dataset.options import (
     resource_ids_of,
     worklist_ids_of,
 )
-from datamint_like.dataset.parts import Parts
+from datamint_like.dataset.placing import lying_at
 from datamint_like.dataset.prepared import Prepared, prepare, root_rows
 from datamint_like.dataset.reader import Reader, ReaderOptions
 from datamint_like.dataset.rows import RowNumbers
@@ -46,7 +47,7 @@ from datamint_like.slices.lru import parse_size
 from datamint_like.slices.packs import Compression, Packs
 
 
-class DatamintBaseDataset(Parts, Dataset[Item], ABC):
+class DatamintBaseDataset(Faces, Dataset[Item], ABC):
     """A PyTorch dataset over the resources of a project (or a list of resources).
 
     Nothing is read before it is needed; `prepare()` does it now. After that the dataset is pinned to one revision
@@ -65,6 +66,7 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         alb_transform: An albumentations transform, or any callable that takes `image=` and `masks=` and returns a
             dict of both: called once with the image (H, W, C) and all masks (n, H, W) of an item, of a volume as
             albumentations' `volume` and `mask3d`. It may change their size. What is not uint8 enters as float32.
+            MONAI's and TorchIO's come by `datamint_like.integrations.from_monai` and `from_torchio`.
         include_unannotated: Keep resources without any kept annotation.
         include_annotators, exclude_annotators: Whose annotations are kept.
         include_segmentation_names, exclude_segmentation_names: Which masks are kept.
@@ -253,7 +255,8 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         raw = self._get_raw_item(position)
         image, masks = raw.pop("image"), raw.pop("segmentations")
         if self._transforms:
-            with self._drawing(int(self._rows[position]), getattr(index, "epoch", 0)):
+            row = int(self._rows[position])
+            with self._drawing(row, getattr(index, "epoch", 0)), lying_at(lambda: self._metainfo(row)["affine"]):
                 made = self.apply_alb_transform(image, masks)
             image, masks = made["image"], made["segmentations"]
         image, masks = self._shaped(image, masks)
@@ -337,9 +340,3 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         """Use this transform too, after those there are."""
         self._transforms = (*self._transforms, checked_transform(alb_transform))
         self.__dict__.pop("fingerprint", None)
-
-    def build_mlflow_dataset(self) -> Any:
-        """Not available yet."""
-        raise NotImplementedError(
-            "build_mlflow_dataset() is not available yet. dataset.fingerprint identifies the data."
-        )

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from datamint_like.dataset.base import DatamintBaseDataset
 from datamint_like.dataset.cut import Cut
 from datamint_like.dataset.item import Item, raw_slice_item, sliced_resource
+from datamint_like.dataset.metainfo import slice_metainfo_of
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.dataset.rows import RowNumbers, as_array, as_row_numbers, expand
 from datamint_like.dataset.slice_reader import Slice, SliceReader
@@ -86,6 +87,11 @@ class CutDataset(DatamintBaseDataset):
     def _resource(self, row: int) -> Resource:
         wanted = self._wanted(row)
         return sliced_resource(self._prepared.snapshot.resource(wanted.volume.row), wanted)
+
+    def _metainfo(self, row: int) -> dict[str, Any]:
+        wanted = self._wanted(row)
+        volume = wanted.volume
+        return slice_metainfo_of(volume.place, volume.axis, wanted.index, self._read.units(volume.facts))
 
     def _with_rows(self, rows: RowNumbers, split: SplitOrigin | None = None) -> Self:
         assert self._slices  # made now, so that every part shares it and what it holds

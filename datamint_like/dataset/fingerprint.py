@@ -27,7 +27,8 @@ def fingerprint(
     digest = hashlib.sha256(repr((prepared.space.fingerprint(), options)).encode())
     digests = prepared.snapshot.column("digest")
     starts = np.flatnonzero(np.diff(resource_rows, prepend=-1))
-    for start, stop in zip(starts, [*starts[1:], len(planes)], strict=True):
+    stops = np.append(starts[1:], len(planes))[: len(starts)]  # none of an empty dataset
+    for start, stop in zip(starts, stops, strict=True):
         resource = int(resource_rows[start])
         digest.update(f"{digests[resource]}:{stop - start}:".encode())
         digest.update(np.ascontiguousarray(planes[start:stop]).tobytes())
