@@ -75,7 +75,7 @@ class Faces(Parts):
             DatamintDatasetException: The dataset has transforms, after which no affine would be true.
 
         Example:
-            >>> dataset.to_monai(Spacingd(["image", "label"], (1, 1, 1), mode=("bilinear", "nearest")))  # doctest: +SKIP
+            >>> dataset.to_monai(Orientationd(["image", "label"], "RAS"))[0]["image"].affine  # doctest: +SKIP
         """
         from datamint_like.integrations.monai import to_monai
 

@@ -17,6 +17,7 @@ from datamint_like.drawing.sheet import Sheet
 
 _CELL = 3.2  # inches of the longest side of a picture
 _WIDEST, _NARROWEST = 14.0, 4.5
+_THINNEST = 1.2  # inches of a column, so that its heading has room
 _HEAD, _LINE, _GAP, _SIDE = 0.35, 0.2, 0.3, 0.35
 _SMALL, _TEXT = 8, 9
 #: Where the letters stand: left, right, top, bottom.
@@ -113,7 +114,7 @@ def _inches(cells: Sequence[_Cell], columns: int) -> tuple[list[float], float]:
     widths = [max(width for _, width in sizes[column::columns]) for column in range(columns)]
     tallest = max(height for height, _ in sizes)
     scale = min(_CELL / max(tallest, *widths), (_WIDEST - _SIDE) / sum(widths))
-    return [max(0.6, width * scale) + 0.08 for width in widths], max(0.3, tallest * scale)
+    return [max(_THINNEST, width * scale) + 0.08 for width in widths], max(0.3, tallest * scale)
 
 
 def _draw(axis: Any, cell: _Cell) -> None:

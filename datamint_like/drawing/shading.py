@@ -51,7 +51,12 @@ def _by_values(image: npt.NDArray[Any], units: str) -> Shade:
 
 
 def _header_window(header: Mapping[str, Any]) -> tuple[float, float] | None:
-    """The first window of a header, where it has a usable one."""
+    """The first window of a header, where it has a usable one.
+
+    That of MONOCHROME1 speaks of values before they are inverted (larger is brighter in our items), so it is not used.
+    """
+    if header.get("PhotometricInterpretation") == "MONOCHROME1":
+        return None
     center, width = (_first(header.get(key)) for key in ("WindowCenter", "WindowWidth"))
     if center is None or width is None or not np.isfinite((center, width)).all() or width < 1:
         return None

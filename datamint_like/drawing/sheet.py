@@ -67,10 +67,7 @@ def sheet_of(dataset: DatamintBaseDataset, index: int, *, one_plane: bool = Fals
     layers = layers_of(item, dataset.seglabel2code, colours)
     marked = marked_by(layers)
     spatial = image.shape[1:]
-    if one_plane:
-        planes = [middle_plane(spatial, metainfo, marked)]
-    else:
-        planes = planes_of(spatial, metainfo, marked)
+    planes = [middle_plane(spatial, metainfo, marked)] if one_plane else planes_of(spatial, metainfo, marked)
     resource = dataset.get_resource(index)
     place = [f"{resource.slice_axis} {resource.slice_index}"] if resource.slice_axis else []
     if not place and resource.frame_index is not None:

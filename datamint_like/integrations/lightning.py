@@ -58,9 +58,8 @@ class DatamintDataModule(_LightningDataModule):  # type: ignore[misc]  # Lightni
                 raise DatamintDatasetException("split= divides one dataset; these parts are divided already.")
             parts = dict(dataset)
         else:
-            parts = dataset.split(
-                by_patient=split is not None, seed=seed if split else None, **dict[str, Any](split or {})
-            )
+            ratios: dict[str, Any] = dict(split or {})
+            parts = dataset.split(by_patient=bool(ratios), seed=seed if ratios else None, **ratios)
         unknown = sorted(set(parts) - set(_STAGES))
         if unknown or not parts:
             raise DatamintDatasetException(f"Parts are named {', '.join(_STAGES)}; found {unknown or 'none'}.")

@@ -34,6 +34,11 @@ def slices(shelf: Shelf, **options: Any) -> Any:
     return VolumeDataset(project="mixed", server_url=shelf.url, irregular_spacing="keep", **options).slice("axial")
 
 
+def features_of(made: Any) -> list[dict[str, Any]]:
+    features: list[dict[str, Any]] = json.loads(made.schema.to_dict()["mlflow_tensorspec"]["features"])
+    return features
+
+
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, and resources of other kinds
 
 
@@ -58,15 +63,12 @@ def test_a_logged_part_is_read_back_with_source_schema_profile_and_lineage(shelf
 
 def test_the_schema_has_the_keys_of_an_item_with_types_and_shapes(shelf: Shelf) -> None:
     made = slices(shelf, return_as_semantic_segmentation=True).build_mlflow_dataset()
-    specs = {
-        spec["name"]: spec["tensor-spec"] for spec in json.loads(made.schema.to_dict()["mlflow_tensorspec"]["features"])
-    }
+    specs = {spec["name"]: spec["tensor-spec"] for spec in features_of(made)}
     assert isinstance(made.schema, TensorDatasetSchema)
     assert specs["image"] == {"dtype": "int16", "shape": [1, -1, -1]}  # 32 and 28 planes: stored shapes differ
     assert specs["segmentations"]["dtype"] == "float32"
     one = VolumeDataset(resources=[shelf.philips], server_url=shelf.url).build_mlflow_dataset()
-    features = json.loads(one.schema.to_dict()["mlflow_tensorspec"]["features"])
-    assert features[0]["tensor-spec"]["shape"] == [1, 32, 128, 128]
+    assert features_of(one)[0]["tensor-spec"]["shape"] == [1, 32, 128, 128]
 
 
 def test_a_replayed_split_keeps_its_instant(shelf: Shelf) -> None:
@@ -93,4 +95,4 @@ def test_an_empty_dataset_and_one_with_transforms_are_described(shelf: Shelf) ->
         return {"image": image[::2], "masks": masks[:, ::2]}
 
     made = slices(shelf, alb_transform=half).build_mlflow_dataset()
-    assert json.loads(made.schema.to_dict()["mlflow_tensorspec"]["features"])[0]["tensor-spec"]["shape"] == [-1, -1, -1]
+    assert features_of(made)[0]["tensor-spec"]["shape"] == [-1, -1, -1]

@@ -57,9 +57,8 @@ def test_an_item_of_to_monai_has_the_values_of_ours_at_the_same_patient_position
     for index in ((0, 0, 0), (5, 40, 90), (31, 127, 127)):
         d, h, w = index
         assert image[0, w, h, d] == ours["image"][0, d, h, w]
-        np.testing.assert_allclose(
-            np.asarray(image.affine) @ [w, h, d, 1], ours["metainfo"]["affine"] @ [*index, 1], atol=1e-9
-        )
+        expected = ours["metainfo"]["affine"] @ [*index, 1]
+        np.testing.assert_allclose(np.asarray(image.affine) @ [w, h, d, 1], expected, atol=1e-9)
 
 
 def test_what_monai_reads_of_the_same_volume_as_nifti_is_what_to_monai_gives(shelf: Shelf, tmp_path: Path) -> None:
