@@ -50,7 +50,7 @@ check: lint types test  ## everything that a change must pass
 bench: $(STAMP)  ## the benchmarks, each printing JSON
 	@for script in benchmarks/*.py; do echo "== $$script" >&2; $(BIN)/python $$script || exit 1; done
 
-notebook: $(STAMP)  ## the notebook, built from its source and executed again
+notebook: $(STAMP)  ## the notebooks, built from their sources and executed again
 	$(BIN)/python notebooks/build.py
 
 clean:  ## remove the environment, caches and the demo's folder

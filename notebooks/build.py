@@ -1,9 +1,10 @@
-"""Build the notebook from its source, execute it, and write it with its outputs.
+"""Build the notebooks from their sources, execute them, and write them with their outputs.
 
-    python notebooks/build.py [--output FILE]
+    python notebooks/build.py [NAME ...] [--into FOLDER]
 
-The source is a script with `# %%` (code) and `# %% [markdown]` (text) cells. Nothing of the machine or the time of
-the run goes into the file, so that building it again changes only what its cells print.
+The source of `01_first_dataset.ipynb` is `first_dataset.py`: a script with `# %%` (code) and `# %% [markdown]`
+(text) cells. Nothing of the machine or the time of the run goes into the file, so that building it again changes only
+what its cells print.
 """
 
 from __future__ import annotations
@@ -18,9 +19,13 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 HERE = Path(__file__).resolve().parent
-SOURCE = HERE / "first_dataset.py"
-NOTEBOOK = HERE / "01_first_dataset.ipynb"
+NOTEBOOKS = ("01_first_dataset", "02_annotators_and_merging")
 _MARK = re.compile(r"^# %%(?P<text> \[markdown\])?[^\S\n]*\n", re.MULTILINE)
+
+
+def source_of(name: str) -> Path:
+    """The script that a notebook is built from."""
+    return HERE / f"{name.partition('_')[2]}.py"
 
 
 def notebook_of(script: str) -> NotebookNode:
@@ -61,11 +66,14 @@ def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Build and execute the notebook.")
-    parser.add_argument("--output", type=Path, default=NOTEBOOK)
-    output = parser.parse_args().output
-    nbformat.write(executed(notebook_of(SOURCE.read_text(encoding="utf-8"))), output)
-    print(f"{output.name}: {output.stat().st_size // 1024} kB")
+    parser = argparse.ArgumentParser(description="Build and execute notebooks.")
+    parser.add_argument("names", nargs="*", help=f"which, of {', '.join(NOTEBOOKS)}; all where none is named")
+    parser.add_argument("--into", type=Path, default=HERE, help="folder to write them to")
+    given = parser.parse_args()
+    for name in given.names or NOTEBOOKS:
+        output = given.into / f"{name}.ipynb"
+        nbformat.write(executed(notebook_of(source_of(name).read_text(encoding="utf-8"))), output)
+        print(f"{output.name}: {output.stat().st_size // 1024} kB")
 
 
 if __name__ == "__main__":

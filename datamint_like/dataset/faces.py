@@ -31,7 +31,8 @@ class Faces(Parts):
         A volume shows an axial, a coronal and a sagittal plane in true proportions, the middle one or the one
         nearest to it that a mask touches; a video shows frames. Planes lie as radiologists read them (patient's
         right on the left of the picture, anterior and superior up; sagittal: anterior left), with letters at the
-        edges; images without axes of a patient as they are stored. The title says which values are black and white.
+        edges (none after transforms, which may have turned it); images without axes of a patient as they are stored. A
+        line below says which values are black and white.
 
         Raises:
             MissingExtraError: matplotlib is not installed (extra `notebooks`).

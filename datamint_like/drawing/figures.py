@@ -15,7 +15,8 @@ from datamint_like.drawing.pixels import Colour
 from datamint_like.drawing.planes import Plane
 from datamint_like.drawing.sheet import Sheet
 
-_CELL = 3.2  # inches of the longest side of a picture
+_CELL, _SMALL_CELL = 3.2, 2.2  # inches of the longest side of a picture, and of one of many
+_DPI = 90
 _WIDEST, _NARROWEST = 14.0, 4.5
 _THINNEST = 1.2  # inches of a column, so that its heading has room
 _HEAD, _LINE, _GAP, _SIDE = 0.35, 0.2, 0.3, 0.35
@@ -90,7 +91,7 @@ def _figure(
     width = max(_NARROWEST, sum(across) + _SIDE)
     foot = 0.1 + _LINE * len(notes) + (0.28 if classes else 0.0)
     height = rows * (down + _GAP) + _HEAD + foot
-    figure = ShownFigure(figsize=(width, height), dpi=90, facecolor="white")
+    figure = ShownFigure(figsize=(width, height), dpi=_DPI, facecolor="white")
     _say(figure, 0.5 * width, height - 0.08, title, ha="center", va="top", fontsize=_TEXT + 1)
     left = (width - sum(across) + _SIDE * 0.5) / 2
     for number, cell in enumerate(cells):
@@ -113,7 +114,8 @@ def _inches(cells: Sequence[_Cell], columns: int) -> tuple[list[float], float]:
         sizes = [(height / max(height, width), width / max(height, width)) for height, width in sizes]
     widths = [max(width for _, width in sizes[column::columns]) for column in range(columns)]
     tallest = max(height for height, _ in sizes)
-    scale = min(_CELL / max(tallest, *widths), (_WIDEST - _SIDE) / sum(widths))
+    cell = _CELL if columns < 4 else _SMALL_CELL
+    scale = min(cell / max(tallest, *widths), (_WIDEST - _SIDE) / sum(widths))
     return [max(_THINNEST, width * scale) + 0.08 for width in widths], max(0.3, tallest * scale)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,6 +68,8 @@ def sheet_of(dataset: DatamintBaseDataset, index: int, *, one_plane: bool = Fals
     marked = marked_by(layers)
     spatial = image.shape[1:]
     planes = [middle_plane(spatial, metainfo, marked)] if one_plane else planes_of(spatial, metainfo, marked)
+    if dataset._transforms:  # they may have turned it, and a wrong letter is worse than none
+        planes = [replace(plane, letters=()) for plane in planes]
     resource = dataset.get_resource(index)
     place = [f"{resource.slice_axis} {resource.slice_index}"] if resource.slice_axis else []
     if not place and resource.frame_index is not None:
@@ -125,7 +127,9 @@ def _is_colour(image: npt.NDArray[Any]) -> bool:
 
 
 def _rgb(plane: npt.NDArray[Any], shade: Shade | None) -> Pixels:
-    """(C, H, W) as RGB: colour as it is, else the first channel through the shade."""
+    """(C, H, W) as RGB: 8-bit colour as it is; else through the shade, three channels as colour or the first as gray."""
     if shade is None:
         return np.ascontiguousarray(np.moveaxis(plane[:3], 0, -1))
+    if len(plane) in (3, 4):
+        return np.stack([gray(channel, shade.window)[..., 0] for channel in plane[:3]], axis=-1)
     return gray(plane[0], shade.window)

@@ -13,6 +13,8 @@ from mlflow.data.dataset_source_registry import register_dataset_source
 from mlflow.data.schema import TensorDatasetSchema
 from mlflow.types.schema import Schema, TensorSpec
 
+from datamint_like.exceptions import DatamintDatasetException
+
 
 class DatamintSource(DatasetSource):  # type: ignore[misc]  # MLflow is not there to type checkers
     """Store, project, revision and split that a dataset comes from; plain values without keys."""
@@ -25,9 +27,17 @@ class DatamintSource(DatasetSource):  # type: ignore[misc]  # MLflow is not ther
         return "datamint_like"
 
     def load(self) -> Any:
-        """The dataset's class over the same project, as it is now; split it again as `to_dict()` says."""
+        """The dataset's class over the same project, as it is now; split it again as `to_dict()` says.
+
+        Raises:
+            DatamintDatasetException: It was made of a list of resources.
+        """
         import datamint_like
 
+        if self._facts["project_id"] is None:
+            raise DatamintDatasetException(
+                "This dataset was made of a list of resources, which its source does not keep. Make it again by hand."
+            )
         made = getattr(datamint_like, self._facts["dataset_class"])
         return made(project=self._facts["project_id"], server_url=self._facts["store_url"])
 

@@ -90,6 +90,23 @@ def test_every_form_of_item_can_be_shown(shelf: Shelf, options: dict[str, Any], 
     ct(shelf, **options).slice("coronal").montage(2)
 
 
+def test_letters_are_left_out_after_transforms_and_colour_of_other_types_stays_colour(shelf: Shelf) -> None:
+    def turned(image: Any, masks: Any) -> dict[str, Any]:
+        return {"image": image[:, ::-1].copy(), "masks": masks[:, :, ::-1].copy()}
+
+    assert not ct(shelf, alb_transform=turned).slice("axial").show(3).axes[0].texts
+    assert ct(shelf).slice("axial").show(3).axes[0].texts
+
+    def scaled(image: Any, masks: Any) -> dict[str, Any]:
+        return {"image": image.astype(np.float32) / 255, "masks": masks}
+
+    clips = VideoDataset(project="mixed", server_url=shelf.url)
+    plain = np.asarray(clips.show(0).axes[0].images[0].get_array()).astype(int)
+    clips.set_transform(scaled)
+    shown = np.asarray(clips.show(0).axes[0].images[0].get_array()).astype(int)
+    assert np.abs(shown - plain).max() <= 1
+
+
 def test_a_montage_shows_items_from_first_to_last(shelf: Shelf) -> None:
     figure = ct(shelf).slice("axial").montage(5)
     assert len(figure.axes) == 5

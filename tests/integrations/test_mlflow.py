@@ -11,6 +11,7 @@ import pytest
 
 from datamint_like import VolumeDataset
 from datamint_like.backends.base import NewProject
+from datamint_like.exceptions import DatamintDatasetException
 from datamint_like.integrations.mlflow import without_secrets
 from tests.dataset.conftest import ANA, Shelf
 
@@ -79,6 +80,12 @@ def test_a_replayed_split_keeps_its_instant(shelf: Shelf) -> None:
     profile = part.build_mlflow_dataset().profile
     assert profile["split_source"] == "project_api"
     assert profile["split_as_of_timestamp"] == part.split_as_of_timestamp
+
+
+def test_a_list_of_resources_cannot_be_made_again_from_its_source(shelf: Shelf) -> None:
+    made = VolumeDataset(resources=[shelf.philips], server_url=shelf.url).build_mlflow_dataset()
+    with pytest.raises(DatamintDatasetException, match="list of resources"):
+        made.source.load()
 
 
 def test_no_key_and_no_annotator_is_in_what_is_logged(shelf: Shelf) -> None:
