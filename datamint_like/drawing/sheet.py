@@ -127,7 +127,7 @@ def _is_colour(image: npt.NDArray[Any]) -> bool:
 
 
 def _rgb(plane: npt.NDArray[Any], shade: Shade | None) -> Pixels:
-    """(C, H, W) as RGB: 8-bit colour as it is; else through the shade, three channels as colour or the first as gray."""
+    """(C, H, W) as RGB: 8-bit colour as it is; else through the shade, three channels as colour, or one as gray."""
     if shade is None:
         return np.ascontiguousarray(np.moveaxis(plane[:3], 0, -1))
     if len(plane) in (3, 4):

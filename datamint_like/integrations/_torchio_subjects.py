@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torchio
 
-from datamint_like.integrations.labels import columns_of, label_channels
+from datamint_like.integrations.labels import columns_of, item_name, label_channels
 from datamint_like.integrations.torchio import world_affine, xyz
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class ItemSubjects:
             given["label"] = torchio.LabelMap(tensor=xyz(label.masks), affine=affine)
             given["label_codes"] = columns_of(label.codes)
             given["label_authors"] = list(label.authors)
-        return torchio.Subject(name=self.dataset.get_resource(index).filename, **given)
+        return torchio.Subject(name=item_name(self.dataset, index), **given)
 
 
 class ItemSubjectsDataset(torchio.SubjectsDataset):  # type: ignore[misc]  # TorchIO is not there to type checkers

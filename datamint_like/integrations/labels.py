@@ -77,6 +77,15 @@ def binary_masks(made: torch.Tensor, library: str, advice: str) -> torch.Tensor:
     return kept
 
 
+def item_name(dataset: DatamintBaseDataset, index: int) -> str:
+    """A name that no other item has, to save results under: id, slice or frame, and file name."""
+    resource = dataset.get_resource(index)
+    place = f"{resource.slice_axis}{resource.slice_index:04d}_" if resource.slice_axis else ""
+    if not place and resource.frame_index is not None:
+        place = f"frame{resource.frame_index:04d}_"
+    return f"{resource.id}_{place}{resource.filename}"
+
+
 def columns_of(sequence: Sequence[int]) -> torch.Tensor:
     """int64 (n,)."""
     return torch.tensor(list(sequence), dtype=torch.int64)

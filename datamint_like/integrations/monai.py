@@ -27,7 +27,7 @@ from datamint_like.integrations.axes import (
     reversed_affine,
     reversed_axes,
 )
-from datamint_like.integrations.labels import binary_masks, columns_of, label_channels, refuse_transforms
+from datamint_like.integrations.labels import binary_masks, columns_of, item_name, label_channels, refuse_transforms
 
 if TYPE_CHECKING:
     from datamint_like.dataset.base import DatamintBaseDataset
@@ -122,7 +122,8 @@ def to_monai(dataset: DatamintBaseDataset, transform: Callable[..., Any] | None 
     """A `monai.data.Dataset` over the items of a dataset, each read when asked for; it pickles to workers.
 
     A dict holds `image`, `label` (the masks as channels; `label_codes` int64 (n,) names their classes, and the
-    label's `meta["authors"]` who drew them) and every other tensor of the item. `label` is absent where the dataset
+    label's `meta["authors"]` who drew them) and every other tensor of the item; `meta["filename_or_obj"]` is a name
+    that no other item has, so that saved results never overwrite each other. `label` is absent where the dataset
     returns no masks; merged semantic masks are one-hot, background first. For batches of equal shape merge them.
 
     Raises:
@@ -147,7 +148,7 @@ class MonaiItems:
     def __getitem__(self, index: int) -> dict[str, Any]:
         item, metainfo = self.dataset[index], self.dataset.get_metainfo(index)
         affine = _told_affine(metainfo["affine"], item["image"].ndim == 3)
-        name = self.dataset.get_resource(index).filename
+        name = item_name(self.dataset, index)
         made = {key: value for key, value in item.items() if isinstance(value, torch.Tensor)}
         made.pop("segmentations", None)
         made["image"] = _meta_tensor(reversed_axes(item["image"]), affine, name)

@@ -82,8 +82,8 @@ def to_torchio(dataset: DatamintBaseDataset, transform: Callable[..., Any] | Non
     """A `torchio.SubjectsDataset` over the items of a dataset, each read when asked for; it pickles to workers.
 
     A subject holds `image` (`ScalarImage`), `label` (`LabelMap`, the masks as channels; `label_codes` int64 (n,)
-    names their classes, `label_authors` who drew them), `name`, and every other tensor of the item. `label` is absent
-    where the dataset returns no masks.
+    names their classes, `label_authors` who drew them), `name` (that no other item has), and every other tensor of
+    the item. `label` is absent where the dataset returns no masks.
 
     Raises:
         MissingExtraError: TorchIO is not installed (extra `torchio`).

@@ -21,7 +21,8 @@ FOREIGN = ("monai", "torchio", "mlflow", "lightning", "matplotlib")
 def test_importing_the_faces_of_a_dataset_imports_no_other_library() -> None:
     code = (
         "import sys; import datamint_like.dataset, datamint_like.integrations.monai,"
-        "datamint_like.integrations.torchio, datamint_like.integrations.mlflow, datamint_like.drawing.show, datamint_like.drawing.card;"
+        "datamint_like.integrations.torchio, datamint_like.integrations.mlflow, datamint_like.drawing.show,"
+        "datamint_like.drawing.card;"
         f"print([name for name in {FOREIGN} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -82,6 +82,15 @@ def test_a_subject_names_its_channels_and_collates(shelf: Shelf) -> None:
     assert batch["image"]["data"].shape == (2, 1, 128, 128, 1)
 
 
+def test_every_item_has_a_name_of_its_own(shelf: Shelf) -> None:
+    slices = volumes(shelf).slice("axial").subset([3, 4])
+    names = [subject["name"] for subject in slices.to_torchio()]
+    names += [item["image"].meta["filename_or_obj"] for item in slices.to_monai()]
+    assert names == [f"{shelf.philips.id}_axial{n:04d}_philips.dcm" for n in (3, 4)] * 2
+    frame = VideoDataset(resources=[shelf.clip], server_url=shelf.url).frame_by_frame().to_torchio()[7]
+    assert frame["name"] == f"{shelf.clip.id}_frame0007_clip.dcm"
+
+
 def test_images_and_videos_are_subjects_too(shelf: Shelf) -> None:
     image = ImageDataset(resources=[shelf.plain_xray], server_url=shelf.url).to_torchio()[0]
     assert image["image"].shape == image["label"].shape == (1, 512, 512, 1)
