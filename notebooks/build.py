@@ -21,10 +21,16 @@ HERE = Path(__file__).resolve().parent
 #: Each notebook, without its suffix, and the script it is built from.
 NOTEBOOKS = {
     "01_first_dataset": "first_dataset.py",
+    "02_annotators_and_merging": "annotators_and_merging.py",
     "03_splits_without_leakage": "splits_without_leakage.py",
     "04_volumes_slices_patches": "volumes_slices_patches.py",
 }
 _MARK = re.compile(r"^# %%(?P<text> \[markdown\])?[^\S\n]*\n", re.MULTILINE)
+
+
+def source_of(name: str) -> Path:
+    """The script that a notebook is built from."""
+    return HERE / f"{name.partition('_')[2]}.py"
 
 
 def notebook_of(script: str) -> NotebookNode:

@@ -136,8 +136,12 @@ class Snapshot:
 
     def count_names(self, condition: str, values: dict[str, Any]) -> list[tuple[str, str, int]]:
         """(type, identifier, how many) of the annotations that meet an SQL condition, sorted."""
-        sql = f"SELECT type, identifier, COUNT(*) FROM annotation WHERE {condition} GROUP BY 1, 2 ORDER BY 1, 2"
-        return [(kind, name, count) for kind, name, count in self._all(sql, **values)]
+        return [(kind, name, count) for kind, name, count in self.count_by("type, identifier", condition, values)]
+
+    def count_by(self, columns: str, condition: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """(the columns' values, how many) of the annotations that meet an SQL condition, sorted."""
+        sql = f"SELECT {columns}, COUNT(*) FROM annotation WHERE {condition} GROUP BY {columns} ORDER BY {columns}"
+        return self._all(sql, **values)
 
     def column(self, name: str) -> list[Any]:
         """One column of `resource`, in row order."""

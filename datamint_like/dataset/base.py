@@ -21,6 +21,7 @@ from datamint_like.dataset import splits
 from datamint_like.dataset.box_transforms import Boxes, left_boxes
 from datamint_like.dataset.boxes import BOX_KEYS
 from datamint_like.dataset.collate import Collate
+from datamint_like.dataset.faces import Faces
 from datamint_like.dataset.item import Item
 from datamint_like.dataset.loader import loader_of
 from datamint_like.dataset.options import (
@@ -33,7 +34,7 @@ from datamint_like.dataset.options import (
     resource_ids_of,
     worklist_ids_of,
 )
-from datamint_like.dataset.parts import Parts
+from datamint_like.dataset.placing import lying_at
 from datamint_like.dataset.prefetch import PrefetchReport, prefetch
 from datamint_like.dataset.prepared import Prepared, prepare, root_rows
 from datamint_like.dataset.reader import Reader, ReaderOptions
@@ -52,7 +53,7 @@ from datamint_like.slices.packs import Compression, Packs
 __all__ = ["DatamintBaseDataset", "DatamintDatasetException"]
 
 
-class DatamintBaseDataset(Parts, Dataset[Item], ABC):
+class DatamintBaseDataset(Faces, Dataset[Item], ABC):
     """A PyTorch dataset over the resources of a project (or a list of resources).
 
     Nothing is read before it is needed; `prepare()` does it now. After that the dataset is pinned to one revision
@@ -71,8 +72,9 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         alb_transform: An albumentations transform, or any callable that takes `image=` and `masks=` and returns a
             dict of both: called once with the image (H, W, C) and all masks (n, H, W) of an item, of a volume as
             albumentations' `volume` and `mask3d`. It may change their size. What is not uint8 enters as float32.
-            With `return_boxes` an albumentations `Compose` needs `bbox_params`; any other callable gets `bboxes=`
-            (n, 4), from the corner of the first pixel, and `bbox_ids=` (n,), and returns both.
+            MONAI's and TorchIO's come by `datamint_like.integrations.from_monai` and `from_torchio`. With
+            `return_boxes` an albumentations `Compose` needs `bbox_params`; any other callable gets `bboxes=` (n, 4),
+            from the corner of the first pixel, and `bbox_ids=` (n,), and returns both.
         include_unannotated: Keep resources without any kept annotation.
         include_annotators, exclude_annotators: Whose annotations are kept.
         include_segmentation_names, exclude_segmentation_names: Which masks are kept.
@@ -266,8 +268,11 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
         image, masks = raw.pop("image"), raw.pop("segmentations")
         boxes = {key: raw.pop(key) for key in BOX_KEYS if key in raw}
         if self._transforms:
-            given = (image, masks, Boxes.of(boxes)) if boxes else (image, masks)
-            with self._drawing(int(self._rows[position]), position.epoch):
+            row, given = (
+                EpochIndex(int(self._rows[position]), position.epoch),
+                (image, masks, Boxes.of(boxes)) if boxes else (image, masks),
+            )
+            with self._drawing(row, position.epoch), lying_at(lambda: self._metainfo(row)["affine"]):
                 made = self.apply_alb_transform(*given)
             image, masks = made["image"], made["segmentations"]
             boxes = left_boxes(boxes, made["boxes"]) if boxes else {}
@@ -379,9 +384,3 @@ class DatamintBaseDataset(Parts, Dataset[Item], ABC):
     def _checked(self, transform: Transform) -> Transform:
         """The transform, where it can be called, and with boxes if there are any."""
         return checked_transform(transform, boxes=self._output.return_boxes)
-
-    def build_mlflow_dataset(self) -> Any:
-        """Not available yet."""
-        raise NotImplementedError(
-            "build_mlflow_dataset() is not available yet. dataset.fingerprint identifies the data."
-        )

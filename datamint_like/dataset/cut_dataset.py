@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from datamint_like.dataset.item import Item, raw_slice_item, sliced_resource
+from datamint_like.dataset.metainfo import slice_metainfo_of
 from datamint_like.dataset.pieces_dataset import PiecesDataset
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.dataset.reader import Reader
@@ -41,6 +44,11 @@ class CutDataset(PiecesDataset):
     def _resource(self, row: int) -> Resource:
         wanted = self._wanted(row)
         return sliced_resource(self._prepared.snapshot.resource(wanted.volume.row), wanted)
+
+    def _metainfo(self, row: int) -> dict[str, Any]:
+        wanted = self._wanted(row)
+        volume = wanted.volume
+        return slice_metainfo_of(volume.place, volume.axis, wanted.index, self._read.units(volume.facts))
 
     def _fingerprint_options(self) -> tuple[object, ...]:
         return (*super()._fingerprint_options(), self._choice.neighbors)

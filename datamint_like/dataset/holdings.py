@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from datamint_like.annotations import Selection
 from datamint_like.dataset.annotation_processor import AnnotationProcessor
 from datamint_like.dataset.fingerprint import fingerprint
+from datamint_like.dataset.metainfo import metainfo_of
 from datamint_like.dataset.options import Output, Source
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.dataset.reader import Reader, ReaderOptions
@@ -20,6 +22,7 @@ from datamint_like.dataset.rows import LazySequence, RowNumbers, as_array
 from datamint_like.dataset.splits import SplitOrigin
 from datamint_like.dataset.transforms import Transform, stable_name
 from datamint_like.entities import Annotation, Project, Resource
+from datamint_like.imaging import place_of, required_facts
 from datamint_like.imaging.types import ReadOptions
 
 
@@ -87,6 +90,15 @@ class Holdings:
     def get_resource(self, index: int) -> Resource:
         """The resource of the item at `index`."""
         return self._resource(int(self._rows[self._position(index)]))
+
+    def get_metainfo(self, index: int) -> dict[str, Any]:
+        """The `metainfo` of the item at `index` before transforms, by header facts alone: nothing is decoded."""
+        return self._metainfo(int(self._rows[self._position(index)]))
+
+    def _metainfo(self, row: int) -> dict[str, Any]:
+        """The metainfo of one row number of this dataset."""
+        facts = required_facts(self._resource(row))
+        return metainfo_of(place_of(facts, self._reading.read.orientation), self._read.units(facts))
 
     @property
     def segmentation_labels_set(self) -> list[str]:

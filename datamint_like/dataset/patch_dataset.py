@@ -17,6 +17,7 @@ from datamint_like.dataset.cut import Cut
 from datamint_like.dataset.grid_aggregator import GridAggregator, Weights
 from datamint_like.dataset.item import Item
 from datamint_like.dataset.locations import Location, Triple, centred, grid_extent, on_grid, triple, uniform
+from datamint_like.dataset.metainfo import patch_metainfo_of
 from datamint_like.dataset.options import whole_number
 from datamint_like.dataset.patch_reader import raw_patch_item, voxel_of_class
 from datamint_like.dataset.pieces_dataset import PiecesDataset
@@ -77,11 +78,18 @@ class PatchesDataset(PiecesDataset):
         return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(np.where(volumes, counts, 0))])
 
     def _get_raw_item(self, index: int) -> Item:
-        number = int(self._rows[self._position(index)])
+        number = EpochIndex(int(self._rows[self._position(index)]), getattr(index, "epoch", 0))
+        return raw_patch_item(self._slices, *self._place(number), self._output, self._pad_value)
+
+    def _metainfo(self, row: int) -> dict[str, Any]:
+        volume, location = self._place(EpochIndex(row, getattr(row, "epoch", 0)))
+        return patch_metainfo_of(volume.place, location, self._read.units(volume.facts))
+
+    def _place(self, number: EpochIndex) -> tuple[Volume, Location]:
+        """Of which volume the patch of a number is, and where it lies in it."""
         row, patch = self._locate(number)
         volume = self._slices.volume(row)
-        location = self._location(volume, patch, EpochIndex(number, getattr(index, "epoch", 0)))
-        return raw_patch_item(self._slices, volume, location, self._output, self._pad_value)
+        return volume, self._location(volume, patch, number)
 
     @abstractmethod
     def _patches_each(self, shapes: Rows) -> Rows:

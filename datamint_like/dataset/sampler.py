@@ -63,8 +63,12 @@ class EpochSampler(Sampler[int]):
         return (EpochIndex(index, epoch) for index in own[start:])
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next pass that of `epoch`, from its start."""
-        self.epoch, self.start = epoch, 0
+        """Make the next pass that of `epoch`: from its start, or from where a state that was loaded left this epoch.
+
+        Training loops call this before every epoch, also before the one that a checkpoint goes on with.
+        """
+        if epoch != self.epoch:
+            self.epoch, self.start = epoch, 0
 
     def state_dict(self, *, position: int = 0) -> dict[str, Any]:
         """Where the next pass goes on, `position` indices into its epoch: plain values, for a checkpoint."""

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from datamint_like.demo.masks import COLOURS
+from datamint_like.drawing.pixels import Pixels, gray, tinted
+from datamint_like.imaging.windows import Window
 
-Pixels = npt.NDArray[np.uint8]
-#: The CT window shown: centre and width in HU.
-WINDOW = (100.0, 1200.0)
+#: The CT window shown, in HU.
+WINDOW = Window(100.0, 1200.0)
 _SCALE, _GAP, _HEAD, _FOOT = 2, 8, 34, 34
 _INK, _PAPER = (235, 235, 235), (18, 18, 22)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -35,38 +36,9 @@ def draw(rows: Sequence[Row], headings: Sequence[str], caption: str) -> Pixels:
     return np.vstack([_text_bar(("image (CT)", *headings), width), *lines, _legend(width, caption)])
 
 
-def write_png(pixels: Pixels) -> bytes:
-    """The picture as a PNG file's bytes."""
-    done, data = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 9])
-    if not done:
-        raise RuntimeError("OpenCV could not encode the demo's picture as PNG.")
-    return bytes(data)
-
-
-def grey(hu: npt.NDArray[np.generic]) -> Pixels:
-    """The CT slice (H, W) in HU as grey RGB (H, W, 3) through the window."""
-    centre, width = WINDOW
-    level = np.clip((hu.astype(np.float32) - (centre - width / 2)) / width, 0, 1) * 255
-    return np.repeat(level.astype(np.uint8)[..., None], 3, axis=2)
-
-
-def overlay(base: Pixels, masks: dict[str, npt.NDArray[np.bool_]]) -> Pixels:
-    """The grey image with each class tinted in its colour; a pixel of two classes shows the mean of both."""
-    tint = np.zeros(base.shape, dtype=np.float32)
-    count = np.zeros(base.shape[:2], dtype=np.float32)
-    for name, mask in masks.items():
-        tint[mask] += COLOURS[name]
-        count[mask] += 1
-    marked = count > 0
-    result = base.copy()
-    mixed = 0.35 * base[marked] + 0.65 * tint[marked] / count[marked][:, None]
-    result[marked] = mixed.astype(np.uint8)
-    return result
-
-
 def _line_of(row: Row) -> Pixels:
-    base = grey(row.hu)
-    panels = [base, *(overlay(base, masks) for masks in row.panels)]
+    base = gray(row.hu, WINDOW)
+    panels = [base, *(tinted(base, ((COLOURS[name], mask) for name, mask in masks.items())) for masks in row.panels)]
     large = [cv2.resize(panel, None, fx=_SCALE, fy=_SCALE, interpolation=cv2.INTER_NEAREST) for panel in panels]
     cv2.putText(large[0], row.title, (6, 16), _FONT, 0.42, _INK, 1, cv2.LINE_AA)
     framed = [np.pad(panel, ((0, _GAP), (_GAP // 2, _GAP // 2), (0, 0))) for panel in large]

@@ -20,6 +20,7 @@ from datamint_like.demo.project import PROJECT, ensure_project
 from datamint_like.demo.report import DemoResult, Side, Training
 from datamint_like.demo.training import score, train
 from datamint_like.demo.unet import SmallUNet
+from datamint_like.drawing.pixels import png_of
 from datamint_like.entities import AnnotationWorklist
 from datamint_like.exceptions import DatamintWarning, StorageError
 
@@ -58,7 +59,7 @@ def run_demo(options: DemoOptions, say: Callable[[str], None]) -> DemoResult:
     trained = _train_and_score(model, parts, options, say)
     by_author = _split(_slices(store_url, demo.tissue, None), options)["val"]
     pixels = picture.draw(panels.rows(model, parts["val"], by_author), panels.HEADINGS, panels.CAPTION)
-    _save(home / PICTURE, picture.write_png(pixels))
+    _save(home / PICTURE, png_of(pixels))
     return DemoResult(
         home=home,
         project=PROJECT,

@@ -93,3 +93,12 @@ def test_without_a_seed_torch_decides_the_order(shelf: Shelf):
         torch.manual_seed(seed)
         orders.append([_indices(batch) for batch in slices.get_dataloader(batch_size=8, shuffle=True)])
     assert orders[0] == orders[1] != orders[2]
+
+
+def test_set_epoch_before_the_epoch_that_a_state_left_keeps_its_place() -> None:
+    source = EpochSampler(range(10), shuffle=True, seed=3)
+    source.load_state_dict({"epoch": 2, "position": 6, "seed": 3, "length": 10})
+    source.set_epoch(2)
+    assert len(list(source)) == 4
+    source.set_epoch(2)
+    assert len(list(source)) == 10

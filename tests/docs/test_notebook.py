@@ -13,11 +13,17 @@ import msgspec
 import pytest
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-FIRST, SPLITS, SLICES = "01_first_dataset", "03_splits_without_leakage", "04_volumes_slices_patches"
+FIRST, PEOPLE = "01_first_dataset", "02_annotators_and_merging"
+SPLITS, SLICES = "03_splits_without_leakage", "04_volumes_slices_patches"
 #: How many figures each has, and what its first cell says of what is not real.
-FIGURES = {FIRST: 4, SPLITS: 0, SLICES: 4}
+FIGURES = {FIRST: 4, PEOPLE: 3, SPLITS: 0, SLICES: 4}
 _SYNTHETIC = "**All masks are synthetic**"
-MADE_UP = {FIRST: _SYNTHETIC, SPLITS: "**Patients, labels and views are made up**", SLICES: _SYNTHETIC}
+MADE_UP = {
+    FIRST: _SYNTHETIC,
+    PEOPLE: _SYNTHETIC,
+    SPLITS: "**Patients, labels and views are made up**",
+    SLICES: _SYNTHETIC,
+}
 
 
 def committed(name: str) -> Path:

@@ -1,0 +1,79 @@
+"""A dataset in numbers and names, read from its snapshot without decoding anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from datamint_like.annotations import LabelSpace
+from datamint_like.dataset.prepared import Prepared
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many of what.
+
+    Attributes:
+        items: Items of the dataset.
+        resources: Resources behind them; slices share their volume.
+        annotated: Resources with a kept annotation.
+        patients: Different patient ids that are known.
+        without_patient: Resources without one.
+        annotations: (type, identifier) to the number of kept annotations.
+        annotators: Author to the number of kept annotations.
+    """
+
+    items: int
+    resources: int
+    annotated: int
+    patients: int
+    without_patient: int
+    annotations: Mapping[tuple[str, str], int]
+    annotators: Mapping[str, int]
+
+
+def counts_of(prepared: Prepared, resource_rows: npt.NDArray[np.int64]) -> Counts:
+    """The counts over the items whose resources stand in these rows of the snapshot (one row an item)."""
+    rows = np.unique(resource_rows)
+    patients = prepared.snapshot.column("patient")
+    known = [patients[row] for row in rows.tolist() if patients[row]]
+    condition = f"({prepared.condition}) AND row IN (SELECT value FROM json_each(:counted_rows))"
+    values: dict[str, Any] = {**prepared.values, "counted_rows": json.dumps(rows.tolist())}
+    tally = prepared.snapshot.count_by("type, identifier", condition, values)
+    authors = prepared.snapshot.count_by("COALESCE(author, 'unknown')", condition, values)
+    return Counts(
+        items=len(resource_rows),
+        resources=len(rows),
+        annotated=len(prepared.snapshot.annotated_rows(condition, values)),
+        patients=len(set(known)),
+        without_patient=len(rows) - len(known),
+        annotations={(kind, name): count for kind, name, count in tally},
+        annotators=dict(authors),
+    )
+
+
+def class_colours(prepared: Prepared) -> dict[str, tuple[int, int, int]]:
+    """Segmentation class to its colour (R, G, B), 0 to 255, where a worklist of the project names one."""
+    colours: dict[str, tuple[int, int, int]] = {}
+    for worklist in prepared.snapshot.meta.worklists:
+        specs = ((s.identifier, s.color) for s in worklist.annotations if s.type == "segmentation")
+        groups = ((name, c.color) for name, c in worklist.segmentation_group.items())
+        for name, colour in (*groups, *specs):
+            if colour is not None and len(colour) >= 3 and all(0 <= part <= 255 for part in colour[:3]):
+                colours.setdefault(name, (colour[0], colour[1], colour[2]))
+    return {name: colours[name] for name in prepared.space.segmentation_codes if name in colours}
+
+
+def label_space_in_words(space: LabelSpace) -> dict[str, list[str]]:
+    """The names of each part of a label space, in the order of their codes."""
+    return {
+        "segmentation classes": list(space.segmentation_codes),
+        "image labels": list(space.image_labels),
+        "frame labels": list(space.frame_labels),
+        "image categories": [f"{name}: {value}" for name, value in space.image_categories],
+    }

@@ -1,0 +1,135 @@
+"""One item as rows of pictures: the image alone, then with each annotator's masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from datamint_like.dataset.summary import class_colours
+from datamint_like.drawing.layers import Layer, authors_of, colours_of, layers_of, marked_by
+from datamint_like.drawing.pixels import Colour, Pixels, Shade, gray, tinted
+from datamint_like.drawing.planes import Plane, middle_plane, planes_of
+from datamint_like.drawing.shading import shade_of
+from datamint_like.entities import Annotation
+
+if TYPE_CHECKING:
+    from datamint_like.dataset.base import DatamintBaseDataset
+
+_STRENGTH = 0.3
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What is drawn of an item.
+
+    Attributes:
+        title: Its file and place.
+        shade: Which values are black and white; None for colour.
+        planes: The planes, one a column.
+        image: The item's image (C, ...).
+        layers: Its masks.
+        notes: What must be known to read it, then labels and categories, a line an annotator.
+    """
+
+    title: str
+    shade: Shade | None
+    planes: tuple[Plane, ...]
+    image: npt.NDArray[Any]
+    layers: tuple[Layer, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def authors(self) -> list[str]:
+        """Who marked something of this item's classes, in order."""
+        return authors_of(self.layers)
+
+    def picture(self, plane: Plane, layers: Sequence[Layer] = ()) -> Pixels:
+        """A plane (rows, columns, 3) with some layers."""
+        base = _rgb(plane.of(self.image), self.shade)
+        return tinted(base, ((x.colour, plane.of(x.mask)) for x in layers), strength=_STRENGTH, outlined=True)
+
+
+def sheet_of(dataset: DatamintBaseDataset, index: int, *, one_plane: bool = False) -> Sheet:
+    """The item at `index`, ready to be drawn.
+
+    Args:
+        dataset: A prepared dataset.
+        index: Which item.
+        one_plane: Only the plane that stands for the item.
+    """
+    item, metainfo = dataset[index], dataset.get_metainfo(index)
+    image = np.asarray(item["image"])
+    colours = class_colour_table(dataset)
+    layers = layers_of(item, dataset.seglabel2code, colours)
+    marked = marked_by(layers)
+    spatial = image.shape[1:]
+    planes = [middle_plane(spatial, metainfo, marked)] if one_plane else planes_of(spatial, metainfo, marked)
+    if dataset._transforms:  # they may have turned it, and a wrong letter is worse than none
+        planes = [replace(plane, letters=()) for plane in planes]
+    resource = dataset.get_resource(index)
+    place = [f"{resource.slice_axis} {resource.slice_index}"] if resource.slice_axis else []
+    if not place and resource.frame_index is not None:
+        place = [f"frame {resource.frame_index}"]
+    changed = ["after transforms"] if dataset._transforms else []
+    return Sheet(
+        title=", ".join([resource.filename, *place, *changed]),
+        shade=None if _is_colour(image) else shade_of(image, metainfo, native=_is_native(dataset)),
+        planes=tuple(planes),
+        image=image,
+        layers=tuple(layers),
+        notes=(*_warnings(planes, metainfo), *label_lines(dataset.resource_annotations[index], resource.frame_index)),
+    )
+
+
+def class_colour_table(dataset: DatamintBaseDataset) -> dict[str, Colour]:
+    """Each segmentation class of a dataset with its colour."""
+    return colours_of(dataset.seglabel2code, class_colours(dataset._prepared))
+
+
+def label_lines(annotations: Sequence[Annotation], frame: int | None) -> list[str]:
+    """Labels and categories by annotator, in words; frame labels with their frames, of one frame only its own."""
+    found: dict[str, dict[str, list[int]]] = {}
+    for each in annotations:
+        if not (each.is_category() or each.is_label()):
+            continue
+        frames = [] if each.frame_index is None else [each.frame_index]
+        if frame is not None and frames not in ([], [frame]):
+            continue
+        words = f"{each.identifier}: {each.text_value}" if each.is_category() else each.identifier
+        found.setdefault(each.author, {}).setdefault(words, []).extend(frames)
+    return [f"{author}: {', '.join(_at_frames(names))}" for author, names in sorted(found.items())]
+
+
+def _at_frames(names: Mapping[str, Sequence[int]]) -> list[str]:
+    told = {0: "", 1: " (frame {0[0]})"}
+    return [words + told.get(len(frames), f" ({len(frames)} frames)").format(frames) for words, frames in names.items()]
+
+
+def _warnings(planes: Sequence[Plane], metainfo: Mapping[str, Any]) -> list[str]:
+    """What makes a picture untrue to scale."""
+    uneven = metainfo["irregularity"] and any(plane.axis not in (None, metainfo["frame_axis"]) for plane in planes)
+    return ["unevenly spaced planes, drawn as if they were even"] if uneven else []
+
+
+def _is_native(dataset: DatamintBaseDataset) -> bool:
+    """Whether the values of an item are those that the header speaks of."""
+    intensity = dataset._reading.read.intensity
+    kept = intensity == "native" or (isinstance(intensity, tuple) and intensity[0] == "clip")
+    return kept and not dataset._transforms
+
+
+def _is_colour(image: npt.NDArray[Any]) -> bool:
+    return len(image) in (3, 4) and image.dtype == np.uint8
+
+
+def _rgb(plane: npt.NDArray[Any], shade: Shade | None) -> Pixels:
+    """(C, H, W) as RGB: 8-bit colour as it is; else through the shade, three channels as colour, or one as gray."""
+    if shade is None:
+        return np.ascontiguousarray(np.moveaxis(plane[:3], 0, -1))
+    if len(plane) in (3, 4):
+        return np.stack([gray(channel, shade.window)[..., 0] for channel in plane[:3]], axis=-1)
+    return gray(plane[0], shade.window)

@@ -1,0 +1,75 @@
+"""Lightning: a dataset, or the parts of one, as a `DataModule` that goes on in the middle of an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from datamint_like._optional import need
+from datamint_like.dataset.base import DatamintBaseDataset
+from datamint_like.dataset.loader import loader_of
+from datamint_like.exceptions import DatamintDatasetException
+
+if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
+
+_STAGES = ("train", "val", "test", "predict")
+_LightningDataModule: Any = need("lightning.pytorch", extra="lightning").LightningDataModule
+
+
+class DatamintDataModule(_LightningDataModule):  # type: ignore[misc]  # Lightning is not there to type checkers
+    """Loaders of the parts `train`, `val`, `test` and `predict`; a stage without a part has no loader.
+
+    The loaders keep their place: a checkpoint written in the middle of an epoch goes on with the batches that were
+    left. Over several devices each rank takes its share; give the `Trainer` `use_distributed_sampler=False`.
+
+    Example:
+        >>> module = DatamintDataModule(slices, split={"train": 0.8, "val": 0.2}, batch_size=16)  # doctest: +SKIP
+        >>> Trainer(max_epochs=5).fit(model, datamodule=module)  # doctest: +SKIP
+
+    Args:
+        dataset: One dataset, or its parts by stage.
+        split: Ratios by stage, as `{"train": 0.8, "val": 0.2}`, or None for the project's own split. Only with one
+            dataset, which is then split by patient.
+        seed: Seed of the split, and of the order of training batches where the dataset has no seed of its own.
+        batch_size: Items in a batch.
+        num_workers: Processes of each loader.
+        **loader: Further arguments of every `DataLoader`, such as `pin_memory=True`.
+
+    Raises:
+        MissingExtraError: Lightning is not installed (extra `lightning`); on import of this module.
+        DatamintDatasetException: Parts with other names, parts and `split=` together, or batches without a size.
+    """
+
+    def __init__(
+        self,
+        dataset: DatamintBaseDataset | Mapping[str, DatamintBaseDataset],
+        *,
+        split: Mapping[str, float] | None = None,
+        seed: int = 0,
+        batch_size: int = 1,
+        num_workers: int = 0,
+        **loader: Any,
+    ) -> None:
+        super().__init__()
+        if isinstance(dataset, Mapping):
+            if split is not None:
+                raise DatamintDatasetException("split= divides one dataset; these parts are divided already.")
+            parts = dict(dataset)
+        else:
+            ratios: dict[str, Any] = dict(split or {})
+            parts = dataset.split(by_patient=bool(ratios), seed=seed if ratios else None, **ratios)
+        unknown = sorted(set(parts) - set(_STAGES))
+        if unknown or not parts:
+            raise DatamintDatasetException(f"Parts are named {', '.join(_STAGES)}; found {unknown or 'none'}.")
+        self.parts = parts
+        self._seed = seed
+        self._options = {"batch_size": batch_size, "num_workers": num_workers, **loader}
+        for stage in sorted(parts):  # Lightning asks whether a hook is there, so there are only those with a part
+            setattr(self, f"{stage}_dataloader", partial(self._loader, stage))
+
+    def _loader(self, stage: str) -> DataLoader[Any]:
+        part = self.parts[stage]
+        seed = self._seed if part._seed is None else part._seed
+        return loader_of(part, seed, part.get_collate_fn(), shuffle=stage == "train", **self._options)
