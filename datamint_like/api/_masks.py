@@ -13,7 +13,7 @@ import numpy.typing as npt
 from datamint_like._warn import warn_user
 from datamint_like.api._annotation_rows import Origin
 from datamint_like.api._mask_frames import bytes_of, frames_of, name_of
-from datamint_like.api._mask_names import ClassNames, Colour, NamesGiven, class_names
+from datamint_like.api._mask_names import MOST_COLOURS, MOST_LABELS, ClassNames, Colour, NamesGiven, class_names
 from datamint_like.api._mask_payloads import SEGMENTED, opened
 from datamint_like.api._segments import annotations_of, own_origin, segment_names
 from datamint_like.backends.base import Backend, NewAnnotation, NewVolumeMask
@@ -94,6 +94,8 @@ def plan_frame_masks(source: MaskSource, names: NamesGiven, grid: Grid, options:
     mask, classes = name_of(source), class_names(names)
     frames = frames_of(source, grid.facts, grid.name, options.transpose, by_index=classes.by_number)
     indices = _frame_indices(len(frames), options.frame_index, grid, mask)
+    if classes.automatic:
+        classes.refuse_image(_values_of_all(frames), f"{mask} (for {grid.name})", most=MOST_COLOURS)
     template = options.template()
     made = [
         _frame_annotation(template, name, index, encode_frame_mask(where))
@@ -145,7 +147,9 @@ def plan_volume_mask(
         )
     payload = None if isinstance(source, np.ndarray) or options.axes == "dhw" else bytes_of(source)
     labels = _labels_of(source, grid, options.axes, mask)
-    present = [int(value) for value in np.unique(labels) if value != 0]
+    found = np.unique(labels)
+    classes.refuse_image(found[found != 0], f"{mask} (for {grid.name})", most=MOST_LABELS)
+    present = [int(value) for value in found if value != 0]
     named = {value[0]: name for value, name in classes.of([(v, v, v) for v in present], mask).items()}
     if not present:
         raise ValidationError(f"{mask} holds background only: there is no mask to store for {grid.name}.")
@@ -222,6 +226,14 @@ def _values(frame: npt.NDArray[Any]) -> list[Colour]:
         return [(int(v), int(v), int(v)) for v in np.unique(frame) if v != 0]
     colours = np.unique(frame.reshape(-1, 3), axis=0)
     return [(int(r), int(g), int(b)) for r, g, b in colours if r or g or b]
+
+
+def _values_of_all(frames: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """What frames hold besides background, each once: gray values (n,), or colours (n, 3) where one frame has some."""
+    if all(frame.ndim == 2 for frame in frames):
+        found = np.unique(np.concatenate([np.unique(frame) for frame in frames]))
+        return found[found != 0]
+    return np.array(sorted({value for frame in frames for value in _values(frame)}))
 
 
 def _frame_indices(count: int, given: int | Sequence[int] | None, grid: Grid, mask: str) -> list[int]:

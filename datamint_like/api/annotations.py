@@ -169,7 +169,7 @@ class AnnotationsApi(GeometryMakers):
 
         Values that are not 0 (in colour: not black) are classes. `name` is one text for all of them, or a dict
         by grey value (`{1: "liver"}`) or colour (`{(255, 0, 0): "liver"}`), whose key `"default"` names the rest;
-        without it classes are called `seg_<value>`. In a PNG or TIFF with a palette numbers are indices of it.
+        without it classes are called `seg_<value>`, of which there may be 64: more is an image. In a PNG or TIFF with a palette numbers are indices of it.
 
         A DICOM SEG or RTSTRUCT lies where it says; its classes keep their names (`name` may rename them, by segment
         or ROI number) and may overlap: one mask a class of a volume. Its creator is the author, unless one is given.
@@ -193,7 +193,7 @@ class AnnotationsApi(GeometryMakers):
             source: How it came to be: `"imported"`, `"manual"`, `"model_pipeline"` or `"model_deploy"`.
 
         Raises:
-            ValidationError: A value has no name, or the frames do not match.
+            ValidationError: A value has no name, the frames do not match, or the file looks like an image.
             GeometryError: The mask has another size than the resource.
             DecodeError: The file is no image.
 
@@ -244,7 +244,8 @@ class AnnotationsApi(GeometryMakers):
             file_path: A .nii or .nii.gz file, its bytes, a .hdr file with its .img beside it, a nibabel image, or an
                 integer array, tensor, .npy or .npz of the volume's shape. DICOM SEG or RTSTRUCT, as for
                 `upload_segmentations`.
-            name: By label, `{1: "liver"}`, or one text for all; without it labels are called `seg_<label>`.
+            name: By label, `{1: "liver"}`, or one text for all; without it labels are called `seg_<label>`, and more than
+                255 of them are an image, not a mask.
             imported_from: Name of the tool or data set that the mask comes from.
             author_email: Who drew it; without it the current user.
             worklist_id: The worklist that it belongs to.
@@ -256,7 +257,7 @@ class AnnotationsApi(GeometryMakers):
 
         Raises:
             GeometryError: The mask lies on another grid; the message names both.
-            ValidationError: A label has no name, or there is no label.
+            ValidationError: A label has no name, there is no label, or the file looks like an image.
             DecodeError: The file is no NIfTI.
         """
         if axes not in ("xyz", "dhw"):

@@ -75,8 +75,8 @@ def decode_mask(
         if resample:
             return resampled(labels, affine, facts)
         raise GeometryError(
-            f"it lies on another grid: the {grids}. Resample the mask to the image first, or pass resample_masks=True to "
-            "upload_volume_segmentation, or to a dataset whose masks lie on other grids."
+            f"it lies on another grid: the {grids}. Resample the mask to the image first, or pass "
+            "resample_masks=True to upload_volume_segmentation, or to a dataset whose masks lie on other grids."
         )
 
 
