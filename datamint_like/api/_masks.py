@@ -253,8 +253,9 @@ def _values(frame: npt.NDArray[Any]) -> list[Colour]:
 def _values_of_all(frames: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     """What frames hold besides background, each once: gray values (n,), or colours (n, 3) where one frame has some."""
     if all(frame.ndim == 2 for frame in frames):
-        found = np.unique(np.concatenate([np.unique(frame) for frame in frames]))
-        return found[found != 0]
+        found: npt.NDArray[Any] = np.unique(np.concatenate([np.unique(frame) for frame in frames]))
+        shown: npt.NDArray[Any] = found[found != 0]
+        return shown
     return np.array(sorted({value for frame in frames for value in _values(frame)}))
 
 
