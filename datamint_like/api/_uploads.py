@@ -24,6 +24,7 @@ class UploadOptions:
 
     Attributes:
         project_id: The project that each resource joins as it is made, and so is published.
+        once: A resource whose bytes that project holds is not made again.
         metadata: For each argument what is added to the header facts; empty where there is none.
     """
 
@@ -33,6 +34,7 @@ class UploadOptions:
     channel: str | None = None
     publish: bool = False
     project_id: str | None = None
+    once: bool = False
     link: bool = False
     assemble_dicoms: bool = True
     on_error: OnError = "raise"
@@ -59,8 +61,32 @@ class UploadPlan:
 
 #: Gives a planned resource what else it is to have from the start, such as its masks.
 Complete: TypeAlias = Callable[[Planned, NewResource], NewResource]
-#: Is told the id of each planned resource that was stored.
-Stored: TypeAlias = Callable[[Planned, str], None]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A planned resource that is in the store now; not `new` where the project held its bytes."""
+
+    item: Planned
+    resource_id: str
+    new: bool = True
+
+
+@dataclass(frozen=True)
+class StoredPlan:
+    """What became of a plan: the resources that are there now, and the files left out."""
+
+    stored: tuple[Stored, ...]
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the new resources, in order."""
+        return [each.resource_id for each in self.stored if each.new]
+
+
+#: Is told of each planned resource that is there.
+Watch: TypeAlias = Callable[[Stored], None]
 
 
 class UploadedIds(list[str]):
@@ -103,28 +129,28 @@ def store(
     plan: UploadPlan,
     options: UploadOptions,
     complete: Complete | None = None,
-    stored: Stored | None = None,
-) -> UploadedIds:
-    """Store the planned resources, each as `complete` makes it, and tell `stored`, where these are given.
+    watch: Watch | None = None,
+) -> StoredPlan:
+    """Store the planned resources, each as `complete` makes it, and tell `watch`, where these are given.
 
     Raises:
         DatamintException: A resource could not be stored and `on_error` is `"raise"`; those before it stay,
             and the message counts them.
     """
-    ids: list[str] = []
+    done: list[Stored] = []
     skipped = list(plan.skipped)
     with _bar(len(plan.items), "storing", "resource", options.progress_bar) as step:
         for item in plan.items:
             try:
-                ids.append(_store_one(backend, item, options, complete))
-                if stored is not None:
-                    stored(item, ids[-1])
+                done.append(_store_one(backend, item, options, complete))
+                if watch is not None:
+                    watch(done[-1])
             except DatamintException as error:
                 if options.on_error == "raise" or isinstance(error, StorageError):
-                    raise _told(error, item, len(ids), len(plan.items)) from error
+                    raise _told(error, item, len(done), len(plan.items)) from error
                 skipped += [Skipped(path, str(error)) for path in item.group.paths]
             step(1)
-    return UploadedIds(ids, skipped)
+    return StoredPlan(tuple(done), tuple(skipped))
 
 
 def warn_of(skipped: Sequence[Skipped]) -> None:
@@ -133,7 +159,7 @@ def warn_of(skipped: Sequence[Skipped]) -> None:
         warn_user(_left_out(skipped, None, nothing=False), DatamintWarning)
 
 
-def _store_one(backend: Backend, item: Planned, options: UploadOptions, complete: Complete | None) -> str:
+def _store_one(backend: Backend, item: Planned, options: UploadOptions, complete: Complete | None) -> Stored:
     new = NewResource(
         paths=item.group.paths,
         filename=item.group.filename,
@@ -147,7 +173,11 @@ def _store_one(backend: Backend, item: Planned, options: UploadOptions, complete
         project_id=options.project_id,
         metadata=_metadata_of(item, options),
     )
-    return backend.create_resource(new if complete is None else complete(item, new)).id
+    whole = new if complete is None else complete(item, new)
+    if not options.once:
+        return Stored(item, backend.create_resource(whole).id)
+    resource, made = backend.create_resource_once(whole)
+    return Stored(item, resource.id, made)
 
 
 def _metadata_of(item: Planned, options: UploadOptions) -> Mapping[str, Any]:

@@ -170,11 +170,11 @@ class ResourcesApi(Endpoint):
                 )
             masks.prepare(planned.items)
             made, done = store_annotated(self._backend, planned, options, masks.add)
-        if done.skipped and not (made or done.attached or done.already_there):
+        if done.skipped and not (made.ids or done.attached or done.already_there):
             raise DecodeError(f"Nothing was stored: {done.skipped[0].reason}")
         warn_of(made.skipped + done.skipped)
         attached = dict.fromkeys(each.path for each in done.attached)
-        return UploadedIds(made, made.skipped + done.skipped, attached)
+        return UploadedIds(made.ids, made.skipped + done.skipped, attached)
 
     def upload_resource(
         self,
