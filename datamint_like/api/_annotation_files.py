@@ -154,8 +154,8 @@ class AnnotationFiles:
             return
         if made:
             self._attached.append(Attached(path, resource_id, len(made), read.notes))
-        else:
-            self._there[path] = None
+        elif not any((each.path, each.resource_id) == (path, resource_id) for each in self._attached):
+            self._there[path] = None  # not by this call, which knows a resource twice if it was stored meanwhile
 
     def _bind(self, targets: Sequence[Target]) -> None:
         bound = [(file, target) for file in self._files for target in bind(file, targets, self._backend)]
