@@ -12,6 +12,7 @@ from datamint_like.imaging.dicom.classes import annotation_kind
 from datamint_like.imaging.dicom.header import read_header
 from datamint_like.imaging.dicom.plan import plan_parts
 from datamint_like.imaging.dicom.series import Series, SliceFile, group_series, slice_file
+from datamint_like.imaging.dicom.series_uid import series_uid_of
 from datamint_like.imaging.masks.references import references_of
 from datamint_like.imaging.nifti_pairs import Pairs, name_of_pair, pair_up
 from datamint_like.imaging.registry import decoder_of
@@ -69,7 +70,7 @@ class _Sorter:
         try:
             found = _look_at(path, self._pairs, series=self._series)
         except (DecodeError, GeometryError) as error:
-            self._skipped += [Skipped(part, str(error)) for part in self._pairs.parts(path)]
+            self._skipped += [Skipped(part, str(error), series_uid_of(part)) for part in self._pairs.parts(path)]
             return
         uid = _uid_of(found)
         earlier = self._first_of.setdefault(uid, path) if uid else path
