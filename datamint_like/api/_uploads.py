@@ -41,6 +41,11 @@ class UploadOptions:
     progress_bar: bool = False
     metadata: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
 
+    def __post_init__(self) -> None:
+        """Check what would else be noticed after a file was read."""
+        if self.on_error not in ("raise", "skip"):
+            raise ValidationError(f'on_error is "raise" or "skip", not {self.on_error!r:.80}.')
+
 
 @dataclass(frozen=True)
 class Planned:

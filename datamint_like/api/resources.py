@@ -125,8 +125,6 @@ class ResourcesApi(Endpoint):
         files = as_list(files_path)
         if link and not all(is_on_disk(given) for given in files):
             raise ValidationError("Only files on disk can be linked. Pass paths, or link=False.")
-        if on_error not in ("raise", "skip"):
-            raise ValidationError(f'on_error is "raise" or "skip", not {on_error!r}.')
         options = UploadOptions(
             mimetype=mimetype,
             modality=modality,
