@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
-from datamint_like.api._annotation_files import AnnotationFiles, Attached, store_annotated
+from datamint_like.api._annotation_files import AnnotationFiles, AttachedFiles, store_annotated
 from datamint_like.api._binding import reason_unbound
 from datamint_like.api._endpoint import open_project
 from datamint_like.api._files_given import on_disk
+from datamint_like.api._import_report import ImportReport as ImportReport
+from datamint_like.api._import_report import incomplete, overlaps, tag
 from datamint_like.api._known_files import KnownFiles
-from datamint_like.api._uploads import OnError, Planned, UploadOptions, UploadPlan, plan
+from datamint_like.api._upload_arguments import tag_list
+from datamint_like.api._uploads import OnError, Planned, StoredPlan, UploadOptions, UploadPlan, plan
 from datamint_like.api.client import Api
-from datamint_like.entities import Project, Resource
+from datamint_like.backends.base import Backend
+from datamint_like.entities import Project
 from datamint_like.exceptions import DecodeError, EntityAlreadyExistsError
-from datamint_like.imaging.types import Group, Skipped
+from datamint_like.imaging.types import Skipped
+
+#: A planned resource, and those of the project that have its bytes.
+Held: TypeAlias = tuple[Planned, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -28,46 +36,24 @@ class ImportOptions:
     progress_bar: bool = False
 
 
-@dataclass(frozen=True)
-class ImportReport:
-    """What an import did.
-
-    Attributes:
-        project: Where the resources are now.
-        project_created: Whether it is new.
-        imported: The new resources, with the number of files of each.
-        already_there: Groups of files that the project holds, byte for byte.
-        skipped: Files that became no resource and no annotation, with the reason; one with the same bytes as another
-            of the files, too.
-        annotated: Segmentations and structure sets that became annotations of resources of the project.
-        annotations_there: Those whose annotations the project has.
-    """
-
-    project: Project
-    project_created: bool
-    imported: tuple[tuple[Resource, int], ...]
-    already_there: tuple[Group, ...]
-    skipped: tuple[Skipped, ...]
-    annotated: tuple[Attached, ...] = ()
-    annotations_there: tuple[Path, ...] = ()
-
-
 def import_files(api: Api, paths: Sequence[str | Path], project: str, options: ImportOptions) -> ImportReport:
     """Bring files, folders and glob patterns into the project, made when it is missing.
 
     Segmentations and structure sets become annotations of the series that they reference, in these files or in the
     project; one whose series is in neither is left out, and taken by a later import when the series is there.
 
-    Every header is read before anything is stored, also before the project is made.
+    Arguments are checked first, then every header is read, before anything is stored or the project is made.
+    Resources that are there already get the tags, too. A series of which the project holds some of the files comes in
+    as a resource of its own, and the report warns of it (with `on_error="raise"`, too: no file is at fault).
 
     Raises:
-        ValidationError: A path is missing, a folder is empty, or the project is archived.
+        ValidationError: A path is missing, a folder is empty, a tag is none, or the project is archived.
         DecodeError: No file is an image; or one is not and `options.on_error` is `"raise"`.
         StorageError: The disk is full; what was stored before stays, and a new run goes on from there.
     """
     backend = api.backend
     upload = UploadOptions(
-        tags=options.tags,
+        tags=tag_list(options.tags),
         link=options.link,
         on_error=options.on_error,
         progress_bar=options.progress_bar,
@@ -79,19 +65,42 @@ def import_files(api: Api, paths: Sequence[str | Path], project: str, options: I
         target, created = _target(api, project)
         looked = _look_up(planned, KnownFiles(backend, target.id))
         made, done = store_annotated(backend, looked.fresh, replace(upload, project_id=target.id))
-    there = looked.there + tuple((each.item, (each.resource_id,)) for each in made.stored if not each.new)
+    return _report(backend, (target, created), looked.there, made, done, upload.tags)
+
+
+def _report(
+    backend: Backend,
+    project: tuple[Project, bool],
+    held: Sequence[Held],
+    made: StoredPlan,
+    done: AttachedFiles,
+    tags: Sequence[str],
+) -> ImportReport:
+    """What became of all files; resources that were there get their tags.
+
+    Raises:
+        DecodeError: Nothing became of any.
+    """
+    there = [*held, *((each.item, (each.resource_id,)) for each in made.stored if not each.new)]
     skipped = made.skipped + done.skipped
     if skipped and not (made.ids or there or done.attached or done.already_there):
         raise DecodeError(f"Nothing was imported: {skipped[0].reason}")
-    parts = backend.list_parts(made.ids)
+    old = [(item, resource_id) for item, ids in there for resource_id in ids]
+    placed = [*old, *((each.item, each.resource_id) for each in made.stored if each.new)]
+    parts, new = backend.list_parts(made.ids), backend.get_resources(made.ids)
+    target, created = project
+    tagged = tag(backend, [resource_id for _, resource_id in old], tags)
     return ImportReport(
         project=backend.get_project(target.id),
         project_created=created,
-        imported=tuple((resource, len(parts[resource.id])) for resource in backend.get_resources(made.ids)),
+        imported=tuple((resource, len(parts[resource.id])) for resource in new),
         already_there=tuple(item.group for item, _ in there),
         skipped=skipped,
         annotated=done.attached,
         annotations_there=done.already_there,
+        tagged=tagged,
+        overlapping=overlaps(backend, target.id, new),
+        incomplete=incomplete(backend, placed, skipped),
     )
 
 
@@ -100,13 +109,13 @@ class _LookedUp:
     """A plan held against the project: what is new, and the resources that have the bytes of the rest."""
 
     fresh: UploadPlan
-    there: tuple[tuple[Planned, tuple[str, ...]], ...]
+    there: tuple[Held, ...]
 
 
 def _look_up(planned: UploadPlan, known: KnownFiles) -> _LookedUp:
     """The plan without what the project holds and without copies of what it has already, which are left out."""
     fresh: list[Planned] = []
-    there: list[tuple[Planned, tuple[str, ...]]] = []
+    there: list[Held] = []
     copies: list[Skipped] = []
     for item in planned.items:
         found = known.look_up(item.group.paths)
