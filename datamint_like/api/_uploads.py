@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,22 +95,6 @@ class StoredPlan:
 Watch: TypeAlias = Callable[[Stored], None]
 
 
-class UploadedIds(list[str]):
-    """The ids of the resources that an upload made, one a resource, with what was left out.
-
-    Attributes:
-        skipped: Files that became no resource and no annotation, with the reason in words.
-        annotation_files: Segmentations and structure sets that became annotations of these or of other resources.
-    """
-
-    def __init__(
-        self, ids: Iterable[str] = (), skipped: Iterable[Skipped] = (), annotation_files: Iterable[Path] = ()
-    ) -> None:
-        super().__init__(ids)
-        self.skipped = tuple(skipped)
-        self.annotation_files = tuple(annotation_files)
-
-
 def plan(files: Sequence[GivenFile], options: UploadOptions) -> UploadPlan:
     """The resources that the files make, by their headers; nothing is stored.
 
@@ -118,14 +103,16 @@ def plan(files: Sequence[GivenFile], options: UploadOptions) -> UploadPlan:
     """
     from datamint_like.imaging import assemble
 
-    sources = {given.path: given.source for given in files}
-    with _bar(len(files), "reading headers", "file", options.progress_bar) as step:
+    sources: dict[Path, list[int]] = defaultdict(list)
+    for given in files:
+        sources[given.path].append(given.source)
+    with _bar(len(sources), "reading headers", "file", options.progress_bar) as step:
         assembly = assemble(list(sources), series=options.assemble_dicoms, progress=step)
     groups, skipped = assembly.groups, assembly.skipped
     annotations = assembly.annotations
     if skipped and (options.on_error == "raise" or not (groups or annotations)):
-        raise DecodeError(_left_out(skipped, len(files), nothing=not groups))
-    items = [Planned(group, tuple(dict.fromkeys(sources[path] for path in group.paths))) for group in groups]
+        raise DecodeError(_left_out(skipped, len(sources), nothing=not groups))
+    items = [Planned(group, tuple(dict.fromkeys(n for path in group.paths for n in sources[path]))) for group in groups]
     return UploadPlan(tuple(sorted(items, key=lambda item: min(item.sources))), skipped, annotations)
 
 

@@ -159,7 +159,9 @@ def test_nothing_is_stored_where_one_does_not_fit_and_errors_are_to_be_raised(ap
 
 def test_uploads_attach_annotation_files_and_say_so(api: Api, study: Path):
     made = api.resources.upload_resources(study)
-    assert len(made) == 1
+    assert len(made.resource_ids) == 1
+    assert made[:32] == [*made.resource_ids] * 32
+    assert made[32:] == [None, None]
     assert [path.name for path in made.annotation_files] == ["rt.dcm", "seg.dcm"]
     assert len(api.resources.get_annotations(made[0])) == 4
     project = api.projects.create("other")
@@ -265,7 +267,7 @@ def test_all_payloads_of_one_mask_lie_in_one_place(
     masks = boxes(group)
     masks[..., 0] &= ~masks[..., 1] & 1  # a label map holds one class a voxel
     project = api.projects.create("liver")
-    (ct,) = api.resources.upload_resources(list(group.paths), publish_to=project)
+    (ct,) = api.resources.upload_resources(list(group.paths), publish_to=project).resource_ids
     labels = masks[..., 0] + 2 * masks[..., 1]
     names = {1: "Liver", 2: "Lesion"}
     nifti = encode_volume_mask(labels, group.facts)
@@ -451,6 +453,8 @@ def test_series_of_one_name_in_two_folders_get_their_own(api: Api, study: Path, 
         dataset.save_as(path)
     write_seg(study / "ge.dcm", tilted.paths, boxes(tilted)[..., :1], ["Skull"])
     made = api.resources.upload_resources(study)
-    found = {len(api.backend.list_parts([each])[each]): api.resources.get_annotations(each) for each in made}
+    found = {
+        len(api.backend.list_parts([each])[each]): api.resources.get_annotations(each) for each in made.resource_ids
+    }
     assert sorted(each.identifier for each in found[32]) == ["Lesion", "Lesion", "Liver", "Liver"]
     assert [each.identifier for each in found[28]] == ["Skull"]
