@@ -14,6 +14,7 @@ import pytest
 import torch
 from pycocotools import mask as coco
 
+import datamint_like
 from datamint_like import Api, ImageDataset, VolumeDataset
 from datamint_like.api._segments import annotator_of
 from datamint_like.api.importing import ImportOptions, ImportReport, import_files
@@ -351,6 +352,18 @@ def test_names_given_count_before_those_of_the_file(api: Api, study: Path, ct: G
         upload(resource, study / "seg.dcm", frame_index=3)
     made = api.annotations.upload_volume_segmentation(resource, study / "rt.dcm", ai_model_name="net")
     assert {api.annotations.get_by_id(each).created_by_model for each in made} == {"net"}
+
+
+@pytest.mark.parametrize("name", ["seg.dcm", "rt.dcm"])
+def test_files_that_say_where_they_lie_are_not_resampled(api: Api, study: Path, name: str):
+    resource = api.resources.upload_resource(study / "ct")
+    for upload in (api.annotations.upload_segmentations, api.annotations.upload_volume_segmentation):
+        with pytest.raises(ValidationError, match=rf"for NIfTI masks.*{name} says itself where its segments lie"):
+            upload(resource, study / name, resample_masks=True)
+    other = api.resources.upload_resource(Path(datamint_like.__file__).parent / "demo" / "images" / "ct_ge")
+    with pytest.raises(GeometryError) as told:
+        api.annotations.upload_segmentations(other, study / name)
+    assert "resample_masks" not in str(told.value)
 
 
 def test_points_and_empty_files_are_told_by_a_warning(api: Api, study: Path, ct: Group):
