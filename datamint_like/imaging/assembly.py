@@ -70,7 +70,8 @@ class _Sorter:
         try:
             found = _look_at(path, self._pairs, series=self._series)
         except (DecodeError, GeometryError) as error:
-            self._skipped += [Skipped(part, str(error), series_uid_of(part)) for part in self._pairs.parts(path)]
+            uid = series_uid_of(SourceFile(path, path.name))
+            self._skipped += [Skipped(part, str(error), uid) for part in self._pairs.parts(path)]
             return
         uid = _uid_of(found)
         earlier = self._first_of.setdefault(uid, path) if uid else path

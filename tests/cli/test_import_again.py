@@ -148,7 +148,7 @@ def test_a_tag_that_is_none_is_the_reason_and_leaves_no_project(run: Run, demo_i
 # -- slices that were lost
 
 
-@pytest.mark.parametrize("kept", [0.6, 0.98])
+@pytest.mark.parametrize("kept", [0.1, 0.6, 0.98])
 def test_a_series_that_lost_a_slice_is_named_with_the_file(
     run: Run, series: list[Path], folder: Path, kept: float
 ) -> None:
