@@ -33,7 +33,8 @@ class Overlap:
         return (
             f"{self.resource.filename} ({self.resource.id}): {self.held.filename} ({self.held.id}) of the project "
             f"already holds {self.shared} of the {self.files} files of this series, so the same slices are in two "
-            f'resources. Delete the old one, api.resources.delete("{self.held.id}"), or import into a new project.'
+            f'resources. Delete the old one, api.resources.delete("{self.held.id}"), or the new one, or import into a '
+            "new project."
         )
 
 
