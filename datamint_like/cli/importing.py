@@ -73,6 +73,15 @@ def _as_json(report: ImportReport, store: str) -> dict[str, Any]:
             for each in report.annotated
         ],
         "tagged": [{"id": each.id, "filename": each.filename} for each in report.tagged],
+        **_warnings_as_json(report),
+        "annotations_already_there": [path.name for path in report.annotations_there],
+        "skipped": [{"file": item.path.name, "reason": _reason(item)} for item in report.skipped],
+    }
+
+
+def _warnings_as_json(report: ImportReport) -> dict[str, Any]:
+    """What should be looked at, by kind, and the same as sentences."""
+    return {
         "overlapping": [
             {
                 "id": each.resource.id,
@@ -92,8 +101,6 @@ def _as_json(report: ImportReport, store: str) -> dict[str, Any]:
             for each in report.incomplete
         ],
         "warnings": list(report.warnings),
-        "annotations_already_there": [path.name for path in report.annotations_there],
-        "skipped": [{"file": item.path.name, "reason": _reason(item)} for item in report.skipped],
     }
 
 
