@@ -14,7 +14,16 @@ from pathlib import Path
 from datamint_like.api._annotation_rows import Origin
 from datamint_like.api._binding import Key, Target, bind, reason_unbound, targets_of
 from datamint_like.api._segments import annotations_of, imported_from
-from datamint_like.api._uploads import Complete, OnError, Planned, UploadedIds, UploadOptions, UploadPlan, store
+from datamint_like.api._uploads import (
+    Complete,
+    OnError,
+    Planned,
+    Stored,
+    StoredPlan,
+    UploadOptions,
+    UploadPlan,
+    store,
+)
 from datamint_like.backends.base import AnnotationQuery, Backend, NewAnnotation, NewResource, ResourceQuery
 from datamint_like.entities import Resource
 from datamint_like.exceptions import DatamintException, DecodeError, StorageError
@@ -89,7 +98,7 @@ class AnnotationFiles:
         self._of_items: dict[tuple[Path, ...], list[tuple[AnnotationFile, Target]]] = defaultdict(list)
         self._of_resources: list[tuple[AnnotationFile, Target]] = []
         self._read: dict[tuple[Path, Key], _Read | None] = {}
-        self._pending: dict[tuple[Path, ...], list[Attached]] = {}
+        self._pending: dict[tuple[Path, ...], list[tuple[Path, _Read]]] = {}
         self._attached: list[Attached] = []
         self._there: dict[Path, None] = {}
         self._errors: dict[Path, DatamintException] = {}
@@ -103,19 +112,22 @@ class AnnotationFiles:
         has = {each.imported_from for each in new.annotations} | {m.template.imported_from for m in new.volume_masks}
         pending = self._pending[item.group.paths] = []
         for file, target in self._of_items.pop(item.group.paths, []):
-            if _origin_of(file) in has:
+            if (origin := _origin_of(file)) is not None and origin in has:
                 self._there[file.path] = None
                 continue
             read = self._opened(file, target)
             if read is not None:
                 new = replace(new, annotations=(*new.annotations, *read.annotations))
-                pending.append(Attached(file.path, "", len(read.annotations), read.notes))
+                pending.append((file.path, read))
         return new
 
-    def stored(self, item: Planned, resource_id: str) -> None:
-        """Note that a resource is there, with what `add` gave it."""
-        for each in self._pending.pop(item.group.paths, []):
-            self._attached.append(replace(each, resource_id=resource_id))
+    def stored(self, done: Stored) -> None:
+        """Note that a resource is there with what `add` gave it; annotate it where it was there before."""
+        for path, read in self._pending.pop(done.item.group.paths, []):
+            if done.new:
+                self._attached.append(Attached(path, done.resource_id, len(read.annotations), read.notes))
+            else:
+                self._attach(path, done.resource_id, read)
 
     def finish(self) -> AttachedFiles:
         """Annotate the resources that were stored before, each file in one step, and say what became of all files.
@@ -126,17 +138,24 @@ class AnnotationFiles:
         for file, target in self._of_resources:
             if target.resource is None or (read := self._opened(file, target)) is None:
                 continue
-            try:
-                self._backend.create_annotations(target.resource.id, read.annotations)
-            except StorageError:
-                raise
-            except DatamintException as error:
-                self._errors.setdefault(file.path, error)
-                continue
-            self._attached.append(Attached(file.path, target.resource.id, len(read.annotations), read.notes))
+            self._attach(file.path, target.resource.id, read)
         done = {each.path for each in self._attached} | self._there.keys()
         left_out = [Skipped(file.path, self._reason(file)) for file in self._files if file.path not in done]
         return AttachedFiles(tuple(self._attached), tuple(self._there), tuple(left_out))
+
+    def _attach(self, path: Path, resource_id: str, read: _Read) -> None:
+        """Annotate a stored resource in one step, unless it has the file already, by now."""
+        try:
+            made = self._backend.create_annotations_once(resource_id, read.annotations)
+        except StorageError:
+            raise
+        except DatamintException as error:
+            self._errors.setdefault(path, error)
+            return
+        if made:
+            self._attached.append(Attached(path, resource_id, len(made), read.notes))
+        elif not any((each.path, each.resource_id) == (path, resource_id) for each in self._attached):
+            self._there[path] = None  # not by this call, which knows a resource twice if it was stored meanwhile
 
     def _bind(self, targets: Sequence[Target]) -> None:
         bound = [(file, target) for file in self._files for target in bind(file, targets, self._backend)]
@@ -146,7 +165,7 @@ class AnnotationFiles:
             if target.item is not None:
                 self._of_items[target.item.group.paths].append((file, target))
             elif target.resource is not None and _origin_of(file) in origins[target.resource.id]:
-                self._there[file.path] = None
+                self._there[file.path] = None  # told without being read
             else:
                 self._of_resources.append((file, target))
         named = {file.path for file, _ in bound}
@@ -155,11 +174,12 @@ class AnnotationFiles:
                 self._errors[file.path] = DecodeError(reason_unbound(file))
 
     def _origins(self, resource_ids: Sequence[str]) -> dict[str, set[str | None]]:
-        """For each resource where its annotations come from."""
+        """For each resource where its annotations come from, as far as they say."""
         origins: dict[str, set[str | None]] = defaultdict(set)
         if resource_ids:
             for each in self._backend.list_annotations(AnnotationQuery(resource_ids=tuple(resource_ids))):
-                origins[each.resource_id].add(each.imported_from)
+                if each.imported_from is not None:
+                    origins[each.resource_id].add(each.imported_from)
         return origins
 
     def _read_all(self) -> None:
@@ -188,7 +208,7 @@ class AnnotationFiles:
 
 def store_annotated(
     backend: Backend, plan: UploadPlan, options: UploadOptions, complete: Complete | None = None
-) -> tuple[UploadedIds, AttachedFiles]:
+) -> tuple[StoredPlan, AttachedFiles]:
     """Store the planned resources, each as `complete` makes it, with the annotations that the plan's files give.
 
     These may also be of resources that are stored: those of the project, or where none is named, of the store.

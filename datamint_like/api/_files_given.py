@@ -25,10 +25,15 @@ _UID = r"[0-9.]{1,64}"
 
 @dataclass(frozen=True)
 class GivenFile:
-    """One file on disk and the position of the argument that it came from."""
+    """One file on disk and the position of the argument that it came from.
+
+    Attributes:
+        temporary: Whether it lies there only until the call is done.
+    """
 
     path: Path
     source: int
+    temporary: bool = False
 
 
 def as_list(files: Any) -> list[Any]:
@@ -49,19 +54,23 @@ def as_list(files: Any) -> list[Any]:
 
 @contextmanager
 def on_disk(files: list[Any]) -> Iterator[list[GivenFile]]:
-    """The files that the arguments come to, each once; what is not on disk lies there while the block runs.
+    """The files that the arguments come to, in order; what is not on disk lies there while the block runs.
+
+    A file that several arguments come to is listed for each, always under the path it was found by first.
 
     Raises:
         ValidationError: A path, folder or pattern holds no file; the message says which.
     """
     with TemporaryDirectory(prefix="datamint-like-") as folder:
-        found: dict[str, GivenFile] = {}
+        first: dict[str, Path] = {}
+        found: list[GivenFile] = []
         names = Counter(_stream_name(given) for given in files)
         for source, given in enumerate(files):
             alone = names[_stream_name(given)] > 1  # files that belong together by their names lie in one folder
-            for path in _paths_of(given, Path(folder) / (str(source) if alone else "together")):
-                found.setdefault(_place_of(path), GivenFile(path, source))
-        yield list(found.values())
+            paths = _paths_of(given, Path(folder) / (str(source) if alone else "together"))
+            places = dict.fromkeys(first.setdefault(_place_of(path), path) for path in paths)
+            found += [GivenFile(path, source, not is_on_disk(given)) for path in places]
+        yield found
 
 
 def is_on_disk(given: Any) -> bool:

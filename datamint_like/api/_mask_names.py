@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+import numpy.typing as npt
 
 from datamint_like.exceptions import ValidationError
 
 NamesGiven: TypeAlias = str | Mapping[int, str] | Mapping[tuple[int, ...], str] | Mapping[str, str] | None
 Colour: TypeAlias = tuple[int, int, int]
 _OTHERS = "default"
+#: More values without names than this are a picture, not a mask: of a volume (atlases have up to some 200 labels), and
+#: of frames.
+MOST_LABELS, MOST_COLOURS = 255, 64
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,27 @@ class ClassNames:
                 'Name them too, or give the rest a name with the key "default".'
             )
         return {value: self._name(value) or "" for value in values}
+
+    def refuse_image(self, values: npt.NDArray[Any], mask: str, *, most: int) -> None:
+        """Stop at an image that was given as a mask: many values, and no name for any; named ones are never too many.
+
+        Args:
+            values: What the mask holds besides background, each once: numbers (n,) or colours (n, 3).
+            mask: What to call it.
+            most: How many values without names a mask may hold.
+
+        Raises:
+            ValidationError: There are more.
+        """
+        if not self.automatic or len(values) <= most:
+            return
+        what = "values" if values.ndim == 1 else "colours"
+        span = f" from {values.min():,} to {values.max():,}" if values.ndim == 1 else ""
+        raise ValidationError(
+            f"{mask} looks like an image, not like a mask: it holds {len(values):,} different {what}{span}, and a mask "
+            f"without names holds at most {most}. Give the mask, not its image; if it is right, name its classes: "
+            'name="cell" for all of them, or a dict such as {1: "liver", "default": "other"}.'
+        )
 
     def _name(self, value: Colour) -> str | None:
         if self.single is not None:

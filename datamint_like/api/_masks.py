@@ -13,7 +13,7 @@ import numpy.typing as npt
 from datamint_like._warn import warn_user
 from datamint_like.api._annotation_rows import Origin
 from datamint_like.api._mask_frames import bytes_of, frames_of, name_of
-from datamint_like.api._mask_names import ClassNames, Colour, NamesGiven, class_names
+from datamint_like.api._mask_names import MOST_COLOURS, MOST_LABELS, ClassNames, Colour, NamesGiven, class_names
 from datamint_like.api._mask_payloads import SEGMENTED, opened
 from datamint_like.api._segments import annotations_of, own_origin, segment_names
 from datamint_like.backends.base import Backend, NewAnnotation, NewVolumeMask
@@ -51,13 +51,23 @@ class Grid:
 
 @dataclass(frozen=True)
 class MaskOptions:
-    """How masks are read and what their annotations carry besides the name."""
+    """How masks are read and what their annotations carry besides the name.
+
+    Attributes:
+        resample: Bring NIfTI masks of another grid to that of the resource.
+    """
 
     frame_index: int | Sequence[int] | None = None
     transpose: bool = False
     discard_empty: bool = True
     axes: Literal["xyz", "dhw"] = "xyz"
+    resample: bool = False
     origin: Origin = field(default_factory=Origin)
+
+    def __post_init__(self) -> None:
+        """Refuse a text such as "no", which would count as True."""
+        if not isinstance(self.resample, bool | np.bool_):
+            raise ValidationError(f"resample_masks is True or False, not {self.resample!r:.80}.")
 
     def template(self) -> NewAnnotation:
         """An annotation with all but name, place and payload."""
@@ -92,8 +102,11 @@ def plan_frame_masks(source: MaskSource, names: NamesGiven, grid: Grid, options:
     from datamint_like.imaging import encode_frame_mask
 
     mask, classes = name_of(source), class_names(names)
+    _refuse_resampling(options, mask, "has no grid of its own: it is taken pixel by pixel")
     frames = frames_of(source, grid.facts, grid.name, options.transpose, by_index=classes.by_number)
     indices = _frame_indices(len(frames), options.frame_index, grid, mask)
+    if classes.automatic:
+        classes.refuse_image(_values_of_all(frames), f"{mask} (for {grid.name})", most=MOST_COLOURS)
     template = options.template()
     made = [
         _frame_annotation(template, name, index, encode_frame_mask(where))
@@ -116,6 +129,7 @@ def plan_segments(source: MaskSource, names: NamesGiven, grid: Grid, options: Ma
         raise ValidationError(
             f"{mask} says itself where its segments lie, so transpose_segmentation and frame_index are not for it."
         )
+    _refuse_resampling(options, mask, "says itself where its segments lie, which must be the image's own voxels")
     try:
         found = decode_segments(bytes_of(source), grid.facts, name=mask)
     except (GeometryError, DecodeError) as error:
@@ -143,12 +157,18 @@ def plan_volume_mask(
         raise NotImplementedError(
             'transpose_segmentation is for masks of frames. Say with axes="xyz" or axes="dhw" how a volume array lies.'
         )
-    payload = None if isinstance(source, np.ndarray) or options.axes == "dhw" else bytes_of(source)
-    labels = _labels_of(source, grid, options.axes, mask)
-    present = [int(value) for value in np.unique(labels) if value != 0]
+    if isinstance(source, np.ndarray):
+        _refuse_resampling(options, mask, "has no grid of its own: it is taken voxel by voxel")
+    as_it_is = not (isinstance(source, np.ndarray) or options.axes == "dhw" or options.resample)
+    payload = bytes_of(source) if as_it_is else None
+    labels = _labels_of(source, grid, options, mask)
+    found = np.unique(labels)
+    classes.refuse_image(found[found != 0], f"{mask} (for {grid.name})", most=MOST_LABELS)
+    present = [int(value) for value in found if value != 0]
     named = {value[0]: name for value, name in classes.of([(v, v, v) for v in present], mask).items()}
     if not present:
-        raise ValidationError(f"{mask} holds background only: there is no mask to store for {grid.name}.")
+        outside = ", or what it marks lies outside the volume" if options.resample else ""
+        raise ValidationError(f"{mask} holds background only{outside}: there is no mask to store for {grid.name}.")
     if len(set(named.values())) < len(named):  # several labels with one name are one class
         labels, named = _joined(labels, named)
         payload = None
@@ -157,7 +177,13 @@ def plan_volume_mask(
     return NewVolumeMask(payload, named, options.template())
 
 
-def _labels_of(source: Any, grid: Grid, axes: Literal["xyz", "dhw"], mask: str) -> npt.NDArray[Any]:
+def _refuse_resampling(options: MaskOptions, mask: str, why: str) -> None:
+    """Stop where resampling is asked for, and the mask is none that can be brought to another grid."""
+    if options.resample:
+        raise ValidationError(f"resample_masks=True is for NIfTI masks, which have a grid of their own; {mask} {why}.")
+
+
+def _labels_of(source: Any, grid: Grid, options: MaskOptions, mask: str) -> npt.NDArray[Any]:
     """The label map in the volume's stored orientation.
 
     Raises:
@@ -167,11 +193,11 @@ def _labels_of(source: Any, grid: Grid, axes: Literal["xyz", "dhw"], mask: str) 
 
     try:
         if isinstance(source, np.ndarray):
-            return array_to_stored(source, grid.facts, axes=axes)
-        return decode_mask(bytes_of(source), grid.facts, name=mask, axes=axes)
+            return array_to_stored(source, grid.facts, axes=options.axes)
+        return decode_mask(bytes_of(source), grid.facts, name=mask, axes=options.axes, resample=bool(options.resample))
     except (GeometryError, DecodeError) as error:
         told = str(error) if mask in str(error) else f"{mask}: {error}"
-        raise type(error)(f"{told} It is for {grid.name}.{_other_axes(source, grid.facts, axes)}") from error
+        raise type(error)(f"{told} It is for {grid.name}.{_other_axes(source, grid.facts, options.axes)}") from error
 
 
 def _other_axes(source: Any, facts: HeaderFacts, axes: Literal["xyz", "dhw"]) -> str:
@@ -222,6 +248,15 @@ def _values(frame: npt.NDArray[Any]) -> list[Colour]:
         return [(int(v), int(v), int(v)) for v in np.unique(frame) if v != 0]
     colours = np.unique(frame.reshape(-1, 3), axis=0)
     return [(int(r), int(g), int(b)) for r, g, b in colours if r or g or b]
+
+
+def _values_of_all(frames: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """What frames hold besides background, each once: gray values (n,), or colours (n, 3) where one frame has some."""
+    if all(frame.ndim == 2 for frame in frames):
+        found: npt.NDArray[Any] = np.unique(np.concatenate([np.unique(frame) for frame in frames]))
+        shown: npt.NDArray[Any] = found[found != 0]
+        return shown
+    return np.array(sorted({value for frame in frames for value in _values(frame)}))
 
 
 def _frame_indices(count: int, given: int | Sequence[int] | None, grid: Grid, mask: str) -> list[int]:

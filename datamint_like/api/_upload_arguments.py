@@ -34,9 +34,20 @@ def tag_list(tags: Any) -> tuple[str, ...]:
     """
     such_as = '["ct", "train"]'
     given = several(tags, "tags", such_as)
-    if not all(isinstance(tag, str) and tag.strip() for tag in given):
-        raise ValidationError(f"tags is a list of texts that are not empty, such as {such_as}, not {tags!r:.80}.")
+    if not all(isinstance(tag, str) and tag.strip() and is_unicode(tag) for tag in given):
+        raise ValidationError(
+            f"tags is a list of Unicode texts that are not empty, such as {such_as}, not {tags!r:.80}."
+        )
     return tuple(dict.fromkeys(tag.strip() for tag in given))
+
+
+def is_unicode(text: str) -> bool:
+    """Whether the text can be stored: bytes of a command line that are no UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def metadata_list(given: Any, count: int) -> tuple[Mapping[str, Any], ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ class UploadOptions:
 
     Attributes:
         project_id: The project that each resource joins as it is made, and so is published.
+        once: A resource whose bytes that project holds is not made again.
         metadata: For each argument what is added to the header facts; empty where there is none.
     """
 
@@ -33,11 +35,17 @@ class UploadOptions:
     channel: str | None = None
     publish: bool = False
     project_id: str | None = None
+    once: bool = False
     link: bool = False
     assemble_dicoms: bool = True
     on_error: OnError = "raise"
     progress_bar: bool = False
     metadata: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+
+    def __post_init__(self) -> None:
+        """Check what would else be noticed after a file was read."""
+        if self.on_error not in ("raise", "skip"):
+            raise ValidationError(f'on_error is "raise" or "skip", not {self.on_error!r:.80}.')
 
 
 @dataclass(frozen=True)
@@ -59,24 +67,32 @@ class UploadPlan:
 
 #: Gives a planned resource what else it is to have from the start, such as its masks.
 Complete: TypeAlias = Callable[[Planned, NewResource], NewResource]
-#: Is told the id of each planned resource that was stored.
-Stored: TypeAlias = Callable[[Planned, str], None]
 
 
-class UploadedIds(list[str]):
-    """The ids of the resources that an upload made, one a resource, with what was left out.
+@dataclass(frozen=True)
+class Stored:
+    """A planned resource that is in the store now; not `new` where the project held its bytes."""
 
-    Attributes:
-        skipped: Files that became no resource and no annotation, with the reason in words.
-        annotation_files: Segmentations and structure sets that became annotations of these or of other resources.
-    """
+    item: Planned
+    resource_id: str
+    new: bool = True
 
-    def __init__(
-        self, ids: Iterable[str] = (), skipped: Iterable[Skipped] = (), annotation_files: Iterable[Path] = ()
-    ) -> None:
-        super().__init__(ids)
-        self.skipped = tuple(skipped)
-        self.annotation_files = tuple(annotation_files)
+
+@dataclass(frozen=True)
+class StoredPlan:
+    """What became of a plan: the resources that are there now, and the files left out."""
+
+    stored: tuple[Stored, ...]
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the new resources, in order."""
+        return [each.resource_id for each in self.stored if each.new]
+
+
+#: Is told of each planned resource that is there.
+Watch: TypeAlias = Callable[[Stored], None]
 
 
 def plan(files: Sequence[GivenFile], options: UploadOptions) -> UploadPlan:
@@ -87,14 +103,16 @@ def plan(files: Sequence[GivenFile], options: UploadOptions) -> UploadPlan:
     """
     from datamint_like.imaging import assemble
 
-    sources = {given.path: given.source for given in files}
-    with _bar(len(files), "reading headers", "file", options.progress_bar) as step:
+    sources: dict[Path, list[int]] = defaultdict(list)
+    for given in files:
+        sources[given.path].append(given.source)
+    with _bar(len(sources), "reading headers", "file", options.progress_bar) as step:
         assembly = assemble(list(sources), series=options.assemble_dicoms, progress=step)
     groups, skipped = assembly.groups, assembly.skipped
     annotations = assembly.annotations
     if skipped and (options.on_error == "raise" or not (groups or annotations)):
-        raise DecodeError(_left_out(skipped, len(files), nothing=not groups))
-    items = [Planned(group, tuple(dict.fromkeys(sources[path] for path in group.paths))) for group in groups]
+        raise DecodeError(_left_out(skipped, len(sources), nothing=not groups))
+    items = [Planned(group, tuple(dict.fromkeys(n for path in group.paths for n in sources[path]))) for group in groups]
     return UploadPlan(tuple(sorted(items, key=lambda item: min(item.sources))), skipped, annotations)
 
 
@@ -103,28 +121,28 @@ def store(
     plan: UploadPlan,
     options: UploadOptions,
     complete: Complete | None = None,
-    stored: Stored | None = None,
-) -> UploadedIds:
-    """Store the planned resources, each as `complete` makes it, and tell `stored`, where these are given.
+    watch: Watch | None = None,
+) -> StoredPlan:
+    """Store the planned resources, each as `complete` makes it, and tell `watch`, where these are given.
 
     Raises:
         DatamintException: A resource could not be stored and `on_error` is `"raise"`; those before it stay,
             and the message counts them.
     """
-    ids: list[str] = []
+    done: list[Stored] = []
     skipped = list(plan.skipped)
     with _bar(len(plan.items), "storing", "resource", options.progress_bar) as step:
         for item in plan.items:
             try:
-                ids.append(_store_one(backend, item, options, complete))
-                if stored is not None:
-                    stored(item, ids[-1])
+                done.append(_store_one(backend, item, options, complete))
+                if watch is not None:
+                    watch(done[-1])
             except DatamintException as error:
                 if options.on_error == "raise" or isinstance(error, StorageError):
-                    raise _told(error, item, len(ids), len(plan.items)) from error
+                    raise _told(error, item, len(done), len(plan.items)) from error
                 skipped += [Skipped(path, str(error)) for path in item.group.paths]
             step(1)
-    return UploadedIds(ids, skipped)
+    return StoredPlan(tuple(done), tuple(skipped))
 
 
 def warn_of(skipped: Sequence[Skipped]) -> None:
@@ -133,7 +151,7 @@ def warn_of(skipped: Sequence[Skipped]) -> None:
         warn_user(_left_out(skipped, None, nothing=False), DatamintWarning)
 
 
-def _store_one(backend: Backend, item: Planned, options: UploadOptions, complete: Complete | None) -> str:
+def _store_one(backend: Backend, item: Planned, options: UploadOptions, complete: Complete | None) -> Stored:
     new = NewResource(
         paths=item.group.paths,
         filename=item.group.filename,
@@ -147,7 +165,11 @@ def _store_one(backend: Backend, item: Planned, options: UploadOptions, complete
         project_id=options.project_id,
         metadata=_metadata_of(item, options),
     )
-    return backend.create_resource(new if complete is None else complete(item, new)).id
+    whole = new if complete is None else complete(item, new)
+    if not options.once:
+        return Stored(item, backend.create_resource(whole).id)
+    resource, made = backend.create_resource_once(whole)
+    return Stored(item, resource.id, made)
 
 
 def _metadata_of(item: Planned, options: UploadOptions) -> Mapping[str, Any]:

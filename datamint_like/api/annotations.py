@@ -164,12 +164,14 @@ class AnnotationsApi(GeometryMakers):
         *,
         model_name: str | None = None,
         source: str | None = "imported",
+        resample_masks: bool = False,
     ) -> list[str]:
         """The ids of the new masks: one for each class on each frame.
 
         Values that are not 0 (in colour: not black) are classes. `name` is one text for all of them, or a dict
         by grey value (`{1: "liver"}`) or colour (`{(255, 0, 0): "liver"}`), whose key `"default"` names the rest;
-        without it classes are called `seg_<value>`. In a PNG or TIFF with a palette numbers are indices of it.
+        without it classes are called `seg_<value>`, of which there may be 64: more is an image. In a PNG or TIFF with a
+        palette numbers are indices of it.
 
         A DICOM SEG or RTSTRUCT lies where it says; its classes keep their names (`name` may rename them, by segment
         or ROI number) and may overlap: one mask a class of a volume. Its creator is the author, unless one is given.
@@ -191,9 +193,10 @@ class AnnotationsApi(GeometryMakers):
             ai_model_name: Author when a model made the mask.
             model_name: Later published name of `ai_model_name`.
             source: How it came to be: `"imported"`, `"manual"`, `"model_pipeline"` or `"model_deploy"`.
+            resample_masks: For NIfTI masks, as in `upload_volume_segmentation`.
 
         Raises:
-            ValidationError: A value has no name, or the frames do not match.
+            ValidationError: A value has no name, the frames do not match, or the file looks like an image.
             GeometryError: The mask has another size than the resource.
             DecodeError: The file is no image.
 
@@ -213,6 +216,7 @@ class AnnotationsApi(GeometryMakers):
             frame_index=frame_index,
             transpose=transpose_segmentation,
             discard_empty=discard_empty_segmentations,
+            resample=resample_masks,
             origin=Origin(worklist_id, imported_from, author_email, model_id, source),
         )
         found = self._backend.get_resource(id_of(resource, Resource))
@@ -233,18 +237,20 @@ class AnnotationsApi(GeometryMakers):
         model_name: str | None = None,
         source: str | None = "imported",
         axes: Literal["xyz", "dhw"] = "xyz",
+        resample_masks: bool = False,
     ) -> list[str]:
         """The ids of the new masks of a volume: one for each label of a label map.
 
         A NIfTI file is laid on the volume by its affine: the same grid in another orientation is turned, another
-        grid is an error. An array, or a NIfTI without geometry, lies as `axes` says.
+        grid is an error, unless `resample_masks=True`. An array, or a NIfTI without geometry, lies as `axes` says.
 
         Args:
             resource: The volume, or its id.
             file_path: A .nii or .nii.gz file, its bytes, a .hdr file with its .img beside it, a nibabel image, or an
                 integer array, tensor, .npy or .npz of the volume's shape. DICOM SEG or RTSTRUCT, as for
                 `upload_segmentations`.
-            name: By label, `{1: "liver"}`, or one text for all; without it labels are called `seg_<label>`.
+            name: By label, `{1: "liver"}`, or one text for all; without it labels are called `seg_<label>`, and more
+                than 255 of them are an image, not a mask.
             imported_from: Name of the tool or data set that the mask comes from.
             author_email: Who drew it; without it the current user.
             worklist_id: The worklist that it belongs to.
@@ -253,10 +259,12 @@ class AnnotationsApi(GeometryMakers):
             model_name: Later published name of `ai_model_name`.
             source: How it came to be, as for `upload_segmentations`.
             axes: `"xyz"`: as nibabel shows the stored volume; `"dhw"`: as a dataset's item has it, (D, H, W).
+            resample_masks: Bring a NIfTI of another grid to that of the volume, by nearest neighbour, and store it
+                there. Other masks must lie on the volume's own grid.
 
         Raises:
             GeometryError: The mask lies on another grid; the message names both.
-            ValidationError: A label has no name, or there is no label.
+            ValidationError: A label has no name, there is no label, or the file looks like an image.
             DecodeError: The file is no NIfTI.
         """
         if axes not in ("xyz", "dhw"):
@@ -265,6 +273,7 @@ class AnnotationsApi(GeometryMakers):
         options = MaskOptions(
             transpose=transpose_segmentation,
             axes=axes,
+            resample=resample_masks,
             origin=Origin(worklist_id, imported_from, author_email, model_id, source),
         )
         found = self._backend.get_resource(id_of(resource, Resource))

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
-from datamint_like._files import sha256_of
-from datamint_like.api._annotation_files import AnnotationFiles, Attached, store_annotated
+from datamint_like.api._annotation_files import AnnotationFiles, AttachedFiles, store_annotated
 from datamint_like.api._binding import reason_unbound
 from datamint_like.api._endpoint import open_project
 from datamint_like.api._files_given import on_disk
-from datamint_like.api._uploads import OnError, UploadOptions, UploadPlan, plan
+from datamint_like.api._import_report import ImportReport as ImportReport
+from datamint_like.api._import_report import incomplete, overlaps, tag
+from datamint_like.api._known_files import KnownFiles
+from datamint_like.api._upload_arguments import tag_list
+from datamint_like.api._uploads import OnError, Planned, StoredPlan, UploadOptions, UploadPlan, plan
 from datamint_like.api.client import Api
 from datamint_like.backends.base import Backend
-from datamint_like.entities import Project, Resource
+from datamint_like.entities import Project
 from datamint_like.exceptions import DecodeError, EntityAlreadyExistsError
-from datamint_like.imaging.types import Group, Skipped
+from datamint_like.imaging.types import Skipped
 
-Digests = tuple[str, ...]
+#: A planned resource, and those of the project that have its bytes.
+Held: TypeAlias = tuple[Planned, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -33,72 +36,97 @@ class ImportOptions:
     progress_bar: bool = False
 
 
-@dataclass(frozen=True)
-class ImportReport:
-    """What an import did.
-
-    Attributes:
-        project: Where the resources are now.
-        project_created: Whether it is new.
-        imported: The new resources, with the number of files of each.
-        already_there: Groups of files that the project holds, byte for byte.
-        skipped: Files that became no resource and no annotation, with the reason.
-        annotated: Segmentations and structure sets that became annotations of resources of the project.
-        annotations_there: Those whose annotations the project has.
-    """
-
-    project: Project
-    project_created: bool
-    imported: tuple[tuple[Resource, int], ...]
-    already_there: tuple[Group, ...]
-    skipped: tuple[Skipped, ...]
-    annotated: tuple[Attached, ...] = ()
-    annotations_there: tuple[Path, ...] = ()
-
-
 def import_files(api: Api, paths: Sequence[str | Path], project: str, options: ImportOptions) -> ImportReport:
     """Bring files, folders and glob patterns into the project, made when it is missing.
 
     Segmentations and structure sets become annotations of the series that they reference, in these files or in the
     project; one whose series is in neither is left out, and taken by a later import when the series is there.
 
-    Every header is read before anything is stored, also before the project is made.
+    Arguments are checked first, then every header is read, before anything is stored or the project is made.
+    Resources that are there already get the tags, too. A series of which the project holds some of the files comes in
+    as a resource of its own, and the report warns of it (with `on_error="raise"`, too: no file is at fault).
 
     Raises:
-        ValidationError: A path is missing, a folder is empty, or the project is archived.
+        ValidationError: A path is missing, a folder is empty, a tag is none, or the project is archived.
         DecodeError: No file is an image; or one is not and `options.on_error` is `"raise"`.
         StorageError: The disk is full; what was stored before stays, and a new run goes on from there.
     """
     backend = api.backend
     upload = UploadOptions(
-        tags=options.tags,
+        tags=tag_list(options.tags),
         link=options.link,
         on_error=options.on_error,
         progress_bar=options.progress_bar,
+        once=True,
     )
     with on_disk(list(paths)) as given:
         planned = plan(given, upload)
         _refuse_in_vain(api, planned, project, options)
         target, created = _target(api, project)
-        known = _Known(backend, target)
-        there = [known.holds(item.group.paths) for item in planned.items]
-        new = tuple(item for item, held in zip(planned.items, there, strict=True) if not held)
-        old = tuple(item.group for item, held in zip(planned.items, there, strict=True) if held)
-        fresh = replace(planned, items=new)
-        made, done = store_annotated(backend, fresh, replace(upload, project_id=target.id))
+        looked = _look_up(planned, KnownFiles(backend, target.id))
+        made, done = store_annotated(backend, looked.fresh, replace(upload, project_id=target.id))
+    return _report(backend, (target, created), looked.there, made, done, upload.tags)
+
+
+def _report(
+    backend: Backend,
+    project: tuple[Project, bool],
+    held: Sequence[Held],
+    made: StoredPlan,
+    done: AttachedFiles,
+    tags: Sequence[str],
+) -> ImportReport:
+    """What became of all files; resources that were there get their tags.
+
+    Raises:
+        DecodeError: Nothing became of any.
+    """
+    there = [*held, *((each.item, (each.resource_id,)) for each in made.stored if not each.new)]
     skipped = made.skipped + done.skipped
-    if skipped and not (made or old or done.attached or done.already_there):
+    if skipped and not (made.ids or there or done.attached or done.already_there):
         raise DecodeError(f"Nothing was imported: {skipped[0].reason}")
-    parts = backend.list_parts(made)
+    old = [(item, resource_id) for item, ids in there for resource_id in ids]
+    placed = [*old, *((each.item, each.resource_id) for each in made.stored if each.new)]
+    parts, new = backend.list_parts(made.ids), backend.get_resources(made.ids)
+    target, created = project
+    tagged = tag(backend, [resource_id for _, resource_id in old], tags)
     return ImportReport(
         project=backend.get_project(target.id),
         project_created=created,
-        imported=tuple((resource, len(parts[resource.id])) for resource in backend.get_resources(made)),
-        already_there=old,
+        imported=tuple((resource, len(parts[resource.id])) for resource in new),
+        already_there=tuple(item.group for item, _ in there),
         skipped=skipped,
         annotated=done.attached,
         annotations_there=done.already_there,
+        tagged=tagged,
+        overlapping=overlaps(backend, target.id, new),
+        incomplete=incomplete(backend, placed, skipped),
     )
+
+
+@dataclass(frozen=True)
+class _LookedUp:
+    """A plan held against the project: what is new, and the resources that have the bytes of the rest."""
+
+    fresh: UploadPlan
+    there: tuple[Held, ...]
+
+
+def _look_up(planned: UploadPlan, known: KnownFiles) -> _LookedUp:
+    """The plan without what the project holds and without copies of what it has already, which are left out."""
+    fresh: list[Planned] = []
+    there: list[Held] = []
+    copies: list[Skipped] = []
+    for item in planned.items:
+        found = known.look_up(item.group.paths)
+        if found.earlier:
+            pairs = zip(item.group.paths, found.earlier, strict=True)
+            copies += [Skipped(path, f"{path.name}: it has the same bytes as {first.name}.") for path, first in pairs]
+        elif found.resource_ids:
+            there.append((item, found.resource_ids))
+        else:
+            fresh.append(item)
+    return _LookedUp(replace(planned, items=tuple(fresh), skipped=(*planned.skipped, *copies)), tuple(there))
 
 
 def _refuse_in_vain(api: Api, planned: UploadPlan, project: str, options: ImportOptions) -> None:
@@ -124,43 +152,3 @@ def _target(api: Api, name: str) -> tuple[Project, bool]:
         except EntityAlreadyExistsError:  # another process was first
             return api.projects.create(name, exists_ok=True), False
     return open_project(api.backend, found), False
-
-
-@dataclass
-class _OfOneSize:
-    """What is known of groups whose files have the same lengths."""
-
-    digests: set[Digests] = field(default_factory=set)
-    not_hashed: list[tuple[Path, ...]] = field(default_factory=list)
-
-
-class _Known:
-    """What a project holds already, by the digests of its files; files are hashed only where lengths agree."""
-
-    def __init__(self, backend: Backend, project: Project) -> None:
-        self._by_size: dict[tuple[int, ...], _OfOneSize] = defaultdict(_OfOneSize)
-        ids = [resource.id for resource in backend.list_project_resources(project.id)]
-        for parts in backend.list_parts(ids).values():
-            sizes = tuple(sorted(part.size for part in parts))
-            self._by_size[sizes].digests.add(tuple(sorted(part.sha256 for part in parts)))
-
-    def holds(self, paths: tuple[Path, ...]) -> bool:
-        """Whether these bytes are known; from now on they are. A file that is gone is for the upload to tell."""
-        try:
-            same = self._by_size[tuple(sorted(path.stat().st_size for path in paths))]
-            if not same.digests and not same.not_hashed:
-                same.not_hashed.append(paths)
-                return False
-            digests = _digests(paths)
-        except OSError:
-            return False
-        while same.not_hashed:
-            with suppress(OSError):
-                same.digests.add(_digests(same.not_hashed.pop()))
-        held = digests in same.digests
-        same.digests.add(digests)
-        return held
-
-
-def _digests(paths: tuple[Path, ...]) -> Digests:
-    return tuple(sorted(sha256_of(path) for path in paths))

@@ -28,7 +28,8 @@ from datamint_like.api._files_given import FileInputs, as_list, is_on_disk, on_d
 from datamint_like.api._masks import MaskOptions
 from datamint_like.api._segmentation_files import MaskUploads, SegmentationFiles, masks_given
 from datamint_like.api._upload_arguments import MetadataGiven, metadata_list, refuse_what_is_missing, tag_list
-from datamint_like.api._uploads import OnError, UploadedIds, UploadOptions, plan, warn_of
+from datamint_like.api._uploaded_ids import UploadedIds
+from datamint_like.api._uploads import OnError, UploadOptions, plan, warn_of
 from datamint_like.api.annotations import AnnotationsApi
 from datamint_like.backends.base import DeletedRows, ResourceQuery
 from datamint_like.entities import Annotation, Resource
@@ -67,10 +68,12 @@ class ResourcesApi(Endpoint):
         model_name: str | None = None,
         link: bool = False,
     ) -> UploadedIds:
-        """The ids of the new resources, one for each image, volume, DICOM series or video.
+        """The ids of the new resources, one entry for each file: `zip(files, ids)` pairs them.
 
-        A DICOM series is one resource (with `assemble_dicoms=False` every file is one), so there may be fewer
-        ids than files. Folders are read with the folders in them, without hidden files.
+        A DICOM series is one resource (with `assemble_dicoms=False` every file is one), whose id stands there once for
+        each of its files; `.resource_ids` of the result has every id once. A file that is no part of a resource has
+        None. Folders and patterns stand for the files they hold (`.files` of the result); folders are read with the
+        folders in them, without hidden files.
 
         DICOM segmentations and structure sets (SEG, RTSTRUCT) among the files are no resources: they become annotations
         of the series that they reference, which is among the files or stored (in `publish_to`, where that is given).
@@ -125,8 +128,6 @@ class ResourcesApi(Endpoint):
         files = as_list(files_path)
         if link and not all(is_on_disk(given) for given in files):
             raise ValidationError("Only files on disk can be linked. Pass paths, or link=False.")
-        if on_error not in ("raise", "skip"):
-            raise ValidationError(f'on_error is "raise" or "skip", not {on_error!r}.')
         options = UploadOptions(
             mimetype=mimetype,
             modality=modality,
@@ -170,11 +171,11 @@ class ResourcesApi(Endpoint):
                 )
             masks.prepare(planned.items)
             made, done = store_annotated(self._backend, planned, options, masks.add)
-        if done.skipped and not (made or done.attached or done.already_there):
+        if done.skipped and not (made.ids or done.attached or done.already_there):
             raise DecodeError(f"Nothing was stored: {done.skipped[0].reason}")
         warn_of(made.skipped + done.skipped)
         attached = dict.fromkeys(each.path for each in done.attached)
-        return UploadedIds(made, made.skipped + done.skipped, attached)
+        return UploadedIds(given, made, made.skipped + done.skipped, attached)
 
     def upload_resource(
         self,
@@ -219,7 +220,7 @@ class ResourcesApi(Endpoint):
             masks_given([segmentation_files, *[None] * (len(files) - 1)], len(files)),
             MaskOptions(transpose=transpose_segmentation),
         )
-        return self._upload(files, options, masks, publish_to, single=True)[0]
+        return self._upload(files, options, masks, publish_to, single=True).resource_ids[0]
 
     # -- finding
 

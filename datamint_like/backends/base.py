@@ -294,6 +294,17 @@ class Backend(Protocol):
             StorageError: The disk is full.
         """
 
+    def create_resource_once(self, new: NewResource) -> tuple[Resource, bool]:
+        """The resource of the project `new.project_id` with the bytes of these files, and whether this call made it.
+
+        One that the project holds already (not deleted; as many parts, of equal digests, in any order) comes back as
+        it is, and nothing of `new` is stored: no tag, no annotation. Asked for by many at once, one makes it and all
+        get it.
+
+        Raises:
+            ValidationError: `new` names no project; else as `create_resource`.
+        """
+
     def list_resources(self, query: ResourceQuery) -> list[Resource]: ...
     def get_resource(self, resource_id: str) -> Resource: ...
     def get_resources(self, resource_ids: Sequence[str]) -> list[Resource]: ...
@@ -308,6 +319,13 @@ class Backend(Protocol):
 
     # annotations
     def create_annotations(self, resource_id: str, new: Sequence[NewAnnotation]) -> list[Annotation]: ...
+    def create_annotations_once(self, resource_id: str, new: Sequence[NewAnnotation]) -> list[Annotation]:
+        """Those of `new`, stored, whose origin (`imported_from`) no annotation of the resource had before.
+
+        Deleted annotations do not count, and one without origin is always stored. Asked for by many at once with one
+        origin, one stores them and the others get none.
+        """
+
     def upload_volume_mask(
         self, resource_id: str, payload: bytes, names: Mapping[int, str], template: NewAnnotation
     ) -> list[Annotation]:

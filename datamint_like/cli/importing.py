@@ -72,8 +72,35 @@ def _as_json(report: ImportReport, store: str) -> dict[str, Any]:
             {"file": each.path.name, "resource": each.resource_id, "annotations": each.count, "notes": list(each.notes)}
             for each in report.annotated
         ],
+        "tagged": [{"id": each.id, "filename": each.filename} for each in report.tagged],
+        **_warnings_as_json(report),
         "annotations_already_there": [path.name for path in report.annotations_there],
         "skipped": [{"file": item.path.name, "reason": _reason(item)} for item in report.skipped],
+    }
+
+
+def _warnings_as_json(report: ImportReport) -> dict[str, Any]:
+    """What should be looked at, by kind, and the same as sentences."""
+    return {
+        "overlapping": [
+            {
+                "id": each.resource.id,
+                "filename": each.resource.filename,
+                "files": each.files,
+                "shared": each.shared,
+                "held_by": {"id": each.held.id, "filename": each.held.filename},
+            }
+            for each in report.overlapping
+        ],
+        "incomplete": [
+            {
+                "id": each.resource.id,
+                "filename": each.resource.filename,
+                "left_out": [item.path.name for item in each.left_out],
+            }
+            for each in report.incomplete
+        ],
+        "warnings": list(report.warnings),
     }
 
 
@@ -90,6 +117,8 @@ def _as_text(report: ImportReport, store: str) -> list[str]:
         lines.append(table(("NAME", "KIND", "SHAPE", "FILES", "ID"), rows))
     if report.already_there:
         lines.append(f"Already there, not added again: {counted(len(report.already_there), 'resource')}.")
+    if report.tagged:
+        lines.append(f"Tagged {counted(len(report.tagged), 'resource')} of those.")
     lines += _annotations_as_text(report)
     if report.skipped:
         lines.append(f"Left out: {counted(len(report.skipped), 'file')}.")
@@ -100,6 +129,7 @@ def _as_text(report: ImportReport, store: str) -> list[str]:
         others = sum(reasons.values()) - sum(count for _, count in told)
         if others:
             lines.append(f"  {others:>5}  for other reasons, which --json lists")
+    lines += [f"Warning: {shown(each)}" for each in report.warnings]
     lines.append(f"{name!r} now holds {counted(report.project.resource_count, 'resource')}.")
     return lines
 

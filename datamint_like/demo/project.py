@@ -97,7 +97,8 @@ def _import_ct(api: Api) -> list[str]:
     """Both CT series, each one resource made of its original files."""
     ids: list[str] = []
     for folder in _CT_FOLDERS:
-        ids += api.resources.upload_resources(str(IMAGES / folder), tags=["ct"], publish=True, progress_bar=False)
+        made = api.resources.upload_resources(str(IMAGES / folder), tags=["ct"], publish=True, progress_bar=False)
+        ids += made.resource_ids
     return ids
 
 

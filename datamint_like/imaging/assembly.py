@@ -12,6 +12,7 @@ from datamint_like.imaging.dicom.classes import annotation_kind
 from datamint_like.imaging.dicom.header import read_header
 from datamint_like.imaging.dicom.plan import plan_parts
 from datamint_like.imaging.dicom.series import Series, SliceFile, group_series, slice_file
+from datamint_like.imaging.dicom.series_uid import series_uid_of
 from datamint_like.imaging.masks.references import references_of
 from datamint_like.imaging.nifti_pairs import Pairs, name_of_pair, pair_up
 from datamint_like.imaging.registry import decoder_of
@@ -38,41 +39,65 @@ def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[
         >>> [(group.filename, group.facts.shape) for group in assembly.groups]  # doctest: +SKIP
         [('series_2_28files.dcm', (28, 128, 128))]
     """
-    groups: list[Group] = []
-    annotations: list[AnnotationFile] = []
-    skipped: list[Skipped] = []
-    slices: list[SliceFile] = []
-    seen: dict[str, Path] = {}
-    paths = sorted(set(paths))
-    pairs = pair_up(paths)
-    images = set(pairs.images.values())
-    for path in paths:
+    sorter = _Sorter(paths, series=series)
+    for path in sorter.paths:
         try:
-            if path in images:
-                continue
-            found = _look_at(path, pairs, series=series)
-            uid = _uid_of(found)
-            earlier = seen.setdefault(uid, path) if uid else path
-            if series and earlier != path:
-                same = f"{path.name}: it is the same image (SOP Instance UID) as another file, {earlier.name}."
-                skipped.append(Skipped(path, same))
-            elif isinstance(found, Group):
-                groups.append(found)
-            elif isinstance(found, AnnotationFile):
-                annotations.append(found)
-            else:
-                slices.append(found)
-        except (DecodeError, GeometryError) as error:
-            skipped.extend(Skipped(part, str(error)) for part in pairs.parts(path))
+            sorter.take(path)
         finally:
             if progress is not None:
                 progress(1)
-    _add_series(slices, groups, skipped)
-    return Assembly(
-        groups=tuple(sorted(groups, key=lambda group: min(group.paths))),
-        skipped=tuple(sorted(skipped, key=lambda skip: skip.path)),
-        annotations=tuple(_with_images(each, seen) for each in annotations),
-    )
+    return sorter.assembly()
+
+
+class _Sorter:
+    """Sorts files by what they are: resources, slices that may join a series, annotations, and files left out."""
+
+    def __init__(self, paths: Iterable[Path], *, series: bool) -> None:
+        self.paths = sorted(set(paths))
+        self._series = series
+        self._pairs = pair_up(self.paths)
+        self._images = set(self._pairs.images.values())  # taken with their headers
+        self._first_of: dict[str, Path] = {}  # by SOP Instance UID
+        self._groups: list[Group] = []
+        self._slices: list[SliceFile] = []
+        self._annotations: list[AnnotationFile] = []
+        self._skipped: list[Skipped] = []
+
+    def take(self, path: Path) -> None:
+        """Look at one file, and note what it is."""
+        if path in self._images:
+            return
+        try:
+            found = _look_at(path, self._pairs, series=self._series)
+        except (DecodeError, GeometryError) as error:
+            uid = series_uid_of(SourceFile(path, path.name))
+            self._skipped += [Skipped(part, str(error), uid) for part in self._pairs.parts(path)]
+            return
+        uid = _uid_of(found)
+        earlier = self._first_of.setdefault(uid, path) if uid else path
+        if self._series and earlier != path:
+            same = f"{path.name}: it is the same image (SOP Instance UID) as another file, {earlier.name}."
+            self._skipped.append(Skipped(path, same))
+        elif isinstance(found, Group):
+            self._groups.append(found)
+        elif isinstance(found, AnnotationFile):
+            self._annotations.append(found)
+        else:
+            self._slices.append(found)
+
+    def assembly(self) -> Assembly:
+        """What the files make that were taken."""
+        groups, skipped = list(self._groups), list(self._skipped)
+        for series in group_series(self._slices):
+            try:
+                groups.append(_group(series))
+            except (DecodeError, GeometryError) as error:
+                skipped += _skipped_series(series, str(error))
+        return Assembly(
+            groups=tuple(sorted(groups, key=lambda group: min(group.paths))),
+            skipped=tuple(sorted(skipped, key=lambda skip: skip.path)),
+            annotations=tuple(_with_images(each, self._first_of) for each in self._annotations),
+        )
 
 
 def _uid_of(found: Group | SliceFile | AnnotationFile) -> str | None:
@@ -109,15 +134,6 @@ def _look_at(path: Path, pairs: Pairs, *, series: bool) -> Group | SliceFile | A
     if series and found.joins:
         return found
     return Group(paths=(path,), filename=path.name, facts=plan_parts(file, [found.header]).facts)
-
-
-def _add_series(slices: list[SliceFile], groups: list[Group], skipped: list[Skipped]) -> None:
-    """Add the series that the slices make, and the slices of those that make no resource."""
-    for series in group_series(slices):
-        try:
-            groups.append(_group(series))
-        except (DecodeError, GeometryError) as error:
-            skipped.extend(_skipped_series(series, str(error)))
 
 
 def _skipped_series(series: Series, reason: str) -> Iterator[Skipped]:

@@ -120,10 +120,15 @@ class Group:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that became no resource, and the reason in words."""
+    """A file that became no resource, and the reason in words.
+
+    Attributes:
+        series_uid: Its Series Instance UID where it is a DICOM image that cannot be read and still tells it.
+    """
 
     path: Path
     reason: str
+    series_uid: str | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pytest
 from datamint_like.backends.base import Backend
 from datamint_like.testing._annotation_promises import AnnotationPromises
 from datamint_like.testing._argument_promises import ArgumentPromises
+from datamint_like.testing._once_promises import OncePromises
 from datamint_like.testing._project_promises import ProjectPromises
 from datamint_like.testing._resource_promises import ResourcePromises
 from datamint_like.testing._revision_promises import RevisionPromises
@@ -18,7 +19,13 @@ from datamint_like.testing._split_promises import SplitPromises
 
 
 class BackendKit(
-    ProjectPromises, ResourcePromises, AnnotationPromises, SplitPromises, RevisionPromises, ArgumentPromises
+    ProjectPromises,
+    ResourcePromises,
+    AnnotationPromises,
+    OncePromises,
+    SplitPromises,
+    RevisionPromises,
+    ArgumentPromises,
 ):
     """All the promises; inherit and give the fixture `backend`."""
 

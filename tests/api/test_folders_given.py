@@ -36,7 +36,8 @@ def test_a_folder_is_read_once_however_often_links_lead_to_it(tmp_path: Path, pi
     assert expand(tmp_path / "scans") == [inner / "a.png"]
     for given in ([tmp_path / "scans" / "**"], [tmp_path / "scans", inner, tmp_path / "scans" / "a link"]):
         with on_disk(list(given)) as found:
-            assert len(found) == 1
+            assert [each.source for each in found] == list(range(len(given)))
+            assert len({each.path for each in found}) == 1
 
 
 def test_hidden_files_and_folders_are_left_out_also_behind_links(tmp_path: Path, picture: Path) -> None:

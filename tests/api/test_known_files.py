@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from datamint_like import Api
-from datamint_like.api import importing
+from datamint_like.api import _known_files, importing
 from datamint_like.api.importing import ImportOptions, import_files
 from datamint_like.entities import Project, Resource
 from datamint_like.exceptions import ValidationError
@@ -20,22 +20,24 @@ def test_of_many_files_of_one_size_each_is_hashed_once(
     api: Api, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hashed: list[tuple[Path, ...]] = []
-    digests = importing._digests
-    monkeypatch.setattr(importing, "_digests", lambda paths: hashed.append(paths) or digests(paths))
-    known = importing._Known(api.backend, project)
+    digests = _known_files.digests_of
+    monkeypatch.setattr(_known_files, "digests_of", lambda paths: hashed.append(paths) or digests(paths))
+    known = _known_files.KnownFiles(api.backend, project.id)
     paths = [tmp_path / f"{n:03}" for n in range(200)]
     for n, path in enumerate(paths):
         path.write_bytes(b"%03d" % (n // 2))
-    assert [known.holds((path,)) for path in paths] == [False, True] * 100
+    assert [known.look_up((path,)).earlier for path in paths] == [
+        () if n % 2 == 0 else (paths[n - 1],) for n in range(200)
+    ]
     assert sorted(hashed) == [(path,) for path in paths]
 
 
 def test_one_file_of_its_size_is_not_hashed_at_all(
     api: Api, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(importing, "_digests")
+    monkeypatch.delattr(_known_files, "digests_of")
     (tmp_path / "a").write_bytes(b"a")
-    assert not importing._Known(api.backend, project).holds((tmp_path / "a",))
+    assert _known_files.KnownFiles(api.backend, project.id).look_up((tmp_path / "a",)) == _known_files.Known()
 
 
 def vanishing(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
@@ -88,13 +90,14 @@ WAYS: dict[str, Callable[[Api, Path], object]] = {
 def test_a_resource_is_in_its_project_from_the_moment_it_exists(
     api: Api, project: Project, demo_images: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    create, seen = api.backend.create_resource, []
+    store, seen = api.backend._storing, []  # type: ignore[attr-defined]
+    create = store.resource
 
-    def watched(new: Any) -> Resource:
-        made = create(new)
+    def watched(new: Any, **how: Any) -> tuple[Resource, bool]:
+        made, is_new = create(new, **how)
         seen.append((made.status, [each.id for each in api.projects.get_project_resources(project)] == [made.id]))
-        return made
+        return made, is_new
 
-    monkeypatch.setattr(api.backend, "create_resource", watched)
+    monkeypatch.setattr(store, "resource", watched)
     WAYS[way](api, demo_images / "xray" / "cr_16bit.png")
     assert seen == [("published", True)]

@@ -14,6 +14,7 @@ import pytest
 import torch
 from pycocotools import mask as coco
 
+import datamint_like
 from datamint_like import Api, ImageDataset, VolumeDataset
 from datamint_like.api._segments import annotator_of
 from datamint_like.api.importing import ImportOptions, ImportReport, import_files
@@ -159,7 +160,9 @@ def test_nothing_is_stored_where_one_does_not_fit_and_errors_are_to_be_raised(ap
 
 def test_uploads_attach_annotation_files_and_say_so(api: Api, study: Path):
     made = api.resources.upload_resources(study)
-    assert len(made) == 1
+    assert len(made.resource_ids) == 1
+    assert made[:32] == [*made.resource_ids] * 32
+    assert made[32:] == [None, None]
     assert [path.name for path in made.annotation_files] == ["rt.dcm", "seg.dcm"]
     assert len(api.resources.get_annotations(made[0])) == 4
     project = api.projects.create("other")
@@ -265,7 +268,7 @@ def test_all_payloads_of_one_mask_lie_in_one_place(
     masks = boxes(group)
     masks[..., 0] &= ~masks[..., 1] & 1  # a label map holds one class a voxel
     project = api.projects.create("liver")
-    (ct,) = api.resources.upload_resources(list(group.paths), publish_to=project)
+    (ct,) = api.resources.upload_resources(list(group.paths), publish_to=project).resource_ids
     labels = masks[..., 0] + 2 * masks[..., 1]
     names = {1: "Liver", 2: "Lesion"}
     nifti = encode_volume_mask(labels, group.facts)
@@ -349,6 +352,18 @@ def test_names_given_count_before_those_of_the_file(api: Api, study: Path, ct: G
         upload(resource, study / "seg.dcm", frame_index=3)
     made = api.annotations.upload_volume_segmentation(resource, study / "rt.dcm", ai_model_name="net")
     assert {api.annotations.get_by_id(each).created_by_model for each in made} == {"net"}
+
+
+@pytest.mark.parametrize("name", ["seg.dcm", "rt.dcm"])
+def test_files_that_say_where_they_lie_are_not_resampled(api: Api, study: Path, name: str):
+    resource = api.resources.upload_resource(study / "ct")
+    for upload in (api.annotations.upload_segmentations, api.annotations.upload_volume_segmentation):
+        with pytest.raises(ValidationError, match=rf"for NIfTI masks.*{name} says itself where its segments lie"):
+            upload(resource, study / name, resample_masks=True)
+    other = api.resources.upload_resource(Path(datamint_like.__file__).parent / "demo" / "images" / "ct_ge")
+    with pytest.raises(GeometryError) as told:
+        api.annotations.upload_segmentations(other, study / name)
+    assert "resample_masks" not in str(told.value)
 
 
 def test_points_and_empty_files_are_told_by_a_warning(api: Api, study: Path, ct: Group):
@@ -451,6 +466,8 @@ def test_series_of_one_name_in_two_folders_get_their_own(api: Api, study: Path, 
         dataset.save_as(path)
     write_seg(study / "ge.dcm", tilted.paths, boxes(tilted)[..., :1], ["Skull"])
     made = api.resources.upload_resources(study)
-    found = {len(api.backend.list_parts([each])[each]): api.resources.get_annotations(each) for each in made}
+    found = {
+        len(api.backend.list_parts([each])[each]): api.resources.get_annotations(each) for each in made.resource_ids
+    }
     assert sorted(each.identifier for each in found[32]) == ["Lesion", "Lesion", "Liver", "Liver"]
     assert [each.identifier for each in found[28]] == ["Skull"]

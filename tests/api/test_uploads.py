@@ -24,9 +24,8 @@ def digests(paths: list[Path]) -> set[str]:
 
 def test_a_series_is_one_resource_whose_parts_come_out_byte_for_byte(api: Api, demo_images: Path) -> None:
     files = sorted((demo_images / "ct_ge").glob("*.dcm"))
-    ids = api.resources.upload_resources(files)
+    ids = api.resources.upload_resources(files).resource_ids
     assert len(ids) == 1
-    assert ids.skipped == ()
     parts = api.backend.list_parts(ids)[ids[0]]
     blobs = api.backend.blobs()
     stored = [blobs.part_path(part, "series").read_bytes() for part in parts]
@@ -46,10 +45,10 @@ def test_folders_and_patterns_and_files_may_be_mixed_and_each_file_counts_once(
 ) -> None:
     xray = demo_images / "xray"
     given = [demo_images / "ct_philips", str(xray / "nih_0000*.png"), xray / "nih_00000001_000.png"]
-    ids = api.resources.upload_resources(given, publish_to="chest")
+    ids = api.resources.upload_resources(given, publish_to="chest").resource_ids
     names = [each.filename for each in api.projects.get_project_resources(project)]
     assert names == ["series_203_32files.dcm", "nih_00000001_000.png", "nih_00000001_000_mask.png"]
-    assert [each.id for each in api.projects.get_project_resources(project)] == ids
+    assert [each.id for each in api.projects.get_project_resources(project)] == [*ids]
 
 
 def test_a_folder_is_read_with_its_folders_but_without_hidden_files(
@@ -208,7 +207,8 @@ def test_a_file_that_is_no_image_is_skipped_with_a_warning_and_a_report(
         ids = api.resources.upload_resources(
             [tmp_path / "notes.txt", demo_images / "xray" / "cr_16bit.png"], on_error="skip"
         )
-    assert len(ids) == 1
+    assert [each is None for each in ids] == [True, False]
+    assert ids.resource_ids == (ids[1],)
     assert [item.path.name for item in ids.skipped] == ["notes.txt"]
 
 

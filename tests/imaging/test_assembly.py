@@ -178,3 +178,17 @@ def test_names_and_dates_of_the_patient_stay_out_of_metadata(tmp_path: Path):
 def test_metadata_of_another_origin_is_no_facts():
     assert facts_from_metadata({"frame_count": 3}) is None
     assert facts_from_metadata({"shape": [1, 2], "format": "dicom"}) is None
+
+
+def test_a_damaged_slice_that_is_left_out_tells_its_series(tmp_path: Path, demo_images: Path):
+    whole = (demo_images / "ct_ge" / "IM0003.dcm").read_bytes()
+    uid = str(pydicom.dcmread(demo_images / "ct_ge" / "IM0003.dcm").SeriesInstanceUID)
+    at = whole.index(uid.encode())
+    lengths = {"before": at - 8, "after": at + len(uid) + 40, "pixels": len(whole) - 10}
+    for name, length in lengths.items():
+        (tmp_path / f"{name}.dcm").write_bytes(whole[:length])
+    (tmp_path / "empty.dcm").write_bytes(b"")
+    (tmp_path / "text.dcm").write_text("no image at all")
+    (tmp_path / "noise.dcm").write_bytes(whole[:132] + bytes(range(256)) * 20)
+    told = {each.path.stem: each.series_uid for each in assemble(tmp_path.iterdir()).skipped}
+    assert told == {"before": None, "after": uid, "pixels": uid, "empty": None, "text": None, "noise": None}

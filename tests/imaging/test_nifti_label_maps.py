@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import struct
+import tempfile
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -12,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datamint_like.exceptions import DecodeError, GeometryError
-from datamint_like.imaging import Affine, HeaderFacts, decode_mask
+from datamint_like.imaging import Affine, HeaderFacts, decode_mask, probe
 
 from .nifti_pair_files import AFFINE
 
@@ -132,3 +134,43 @@ def test_a_header_of_a_pair_alone_is_no_mask():
     data[344:348] = b"ni1\0"
     with pytest.raises(DecodeError, match="m: it is the header of a NIfTI pair, without the image"):
         decode_mask(bytes(data), FACTS, name="m")
+
+
+def in_unit(unit: str | None, factor: float) -> bytes:
+    """The labels with numbers that are millimetres times a factor, and this unit in the header."""
+    image = nib.Nifti1Image(labels(3).astype(np.uint8), np.diag([factor] * 3 + [1.0]) @ AFFINE)
+    if unit is not None:
+        image.header.set_xyzt_units(unit)
+    return image.to_bytes()
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("mm", 1.0), ("micron", 1e3), ("meter", 1e-3), (None, 1.0)])
+def test_a_mask_in_any_unit_that_its_header_names_lies_where_it_was_drawn(unit: str | None, factor: float):
+    assert np.array_equal(decode_mask(in_unit(unit, factor), FACTS, name="m"), labels(3).T)
+
+
+@pytest.mark.parametrize("resample", [False, True])
+@pytest.mark.parametrize(
+    ("unit", "factor", "told"),
+    [
+        (None, 1e3, "factor of 0.001.*header of the mask says no unit .taken for mm., that of the image mm"),
+        (None, 1e-3, "factor of 1000.*header of the mask says no unit"),
+        ("micron", 1.0, "factor of 1000.*header of the mask says micron, that of the image mm"),
+        ("meter", 1e3, "factor of 1e-06.*header of the mask says meter"),
+    ],
+)
+def test_a_wrong_unit_of_a_mask_is_named_and_never_resampled(
+    unit: str | None, factor: float, told: str, resample: bool
+):
+    with pytest.raises(GeometryError, match=f"(?s)m: it lies on another grid, .* but for a {told}.*set_xyzt_units"):
+        decode_mask(in_unit(unit, factor), FACTS, name="m", resample=resample)
+
+
+def test_the_unknown_unit_may_be_that_of_the_image():
+    image = nib.Nifti1Image(np.zeros(SHAPE[::-1], np.int16), np.diag([1e3, 1e3, 1e3, 1]) @ AFFINE)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "image.nii"
+        nib.save(image, path)
+        facts = probe([path])
+    with pytest.raises(GeometryError, match="header of the mask says micron, that of the image no unit"):
+        decode_mask(in_unit("micron", 1e3), facts, name="m")

@@ -49,7 +49,8 @@ for n in itertools.count():
             print("mask", mask.id, mask.sha256, flush=True)
     for paths, masks in (([XRAY], frame), (list(CT_FILES[:4]), volume)):
         each = [masks] + [None] * (len(paths) - 1)
-        (ident,) = api.resources.upload_resources(paths, publish_to="k", segmentation_files=each, tags=["a", "b", "k"])
+        made = api.resources.upload_resources(paths, publish_to="k", segmentation_files=each, tags=["a", "b", "k"])
+        (ident,) = made.resource_ids
         print("resource", ident, store.get_resource(ident).sha256, flush=True)
         for mask in store.list_annotations(AnnotationQuery(resource_ids=(ident,))):
             print("mask", mask.id, mask.sha256, flush=True)

@@ -76,6 +76,12 @@ def create(write: Write, resource_id: str, rows: Sequence[dict[str, Any]]) -> li
     return get_many(write, [row["id"] for row in full])
 
 
+def origins(read: Read, resource_id: str) -> set[str]:
+    """Where the annotations of a resource that are not deleted come from, as far as they say."""
+    chosen = sa.select(_row.imported_from).where(_row.resource_id == resource_id, _row.deleted.is_(False)).distinct()
+    return {row["imported_from"] for row in read.rows(chosen) if row["imported_from"] is not None}
+
+
 def row_of(new: NewAnnotation, columns: Mapping[str, Any], sha256: str | None) -> dict[str, Any]:
     """The row of a checked annotation, except who stores it and when."""
     file = None if sha256 is None else checks.payload_name(new)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
 from datamint_like.backends._urls import DATABASE, store_folder
@@ -19,20 +18,19 @@ from datamint_like.backends.base import (
 )
 from datamint_like.backends.local import (
     annotation_rows,
-    annotation_uploads,
     contents,
     projects,
     resources,
     splits,
-    uploads,
     users,
     verify,
     worklists,
 )
 from datamint_like.backends.local.changes import name
-from datamint_like.backends.local.database import Database, Write, batches, id_list
-from datamint_like.backends.local.files import FileStore, Intake
+from datamint_like.backends.local.database import Database, batches, id_list
+from datamint_like.backends.local.files import FileStore
 from datamint_like.backends.local.folder import made_ready
+from datamint_like.backends.local.storing import Storing
 from datamint_like.backends.local.whole_file import opened
 from datamint_like.entities import (
     Annotation,
@@ -45,7 +43,6 @@ from datamint_like.entities import (
     WorkStatus,
 )
 from datamint_like.exceptions import ValidationError
-from datamint_like.imaging import required_facts
 
 
 class LocalBackend:
@@ -67,6 +64,7 @@ class LocalBackend:
         folder = made_ready(store_folder(url))
         self._files = FileStore(folder)
         self._database = Database(folder / DATABASE, url)
+        self._storing = Storing(self._database, self._files)
         self._files.sweep()
 
     def __reduce__(self) -> tuple[type[LocalBackend], tuple[str]]:
@@ -257,21 +255,11 @@ class LocalBackend:
 
     def create_resource(self, new: NewResource) -> Resource:
         """Store (or link) the files of one resource, and all it has; when this returns, they survive a power cut."""
-        if new.project_id is not None:
-            with self._database.read() as read:
-                projects.need(read, new.project_id)  # before a byte is copied
-        upload = uploads.prepare(new)
-        with Intake(self._files, upload.size) as intake:
-            parts = uploads.take_in(upload, intake)
-            said = annotation_uploads.take_in(upload.annotations, intake)
-            with self._storing(intake) as write:
-                row = uploads.row(write, upload, parts)
-                resources.insert(write, row, new.tags, parts)
-                if new.project_id is not None:
-                    projects.add_resources(write, new.project_id, [row["id"]])
-                if said:
-                    annotation_rows.create(write, row["id"], said)
-                return resources.get(write, row["id"])
+        return self._storing.resource(new)[0]
+
+    def create_resource_once(self, new: NewResource) -> tuple[Resource, bool]:
+        """The resource of the project with these bytes, and whether this call made it."""
+        return self._storing.resource(new, once=True)
 
     def list_resources(self, query: ResourceQuery) -> list[Resource]:
         """The resources that `query` asks for."""
@@ -329,13 +317,17 @@ class LocalBackend:
 
     def create_annotations(self, resource_id: str, new: Sequence[NewAnnotation]) -> list[Annotation]:
         """Store annotations of one resource: all of them, or none."""
-        return self._annotate(resource_id, new, ())
+        return self._storing.annotations(resource_id, new)
+
+    def create_annotations_once(self, resource_id: str, new: Sequence[NewAnnotation]) -> list[Annotation]:
+        """Store those annotations whose origin (`imported_from`) the resource lacks: all of them, or none."""
+        return self._storing.annotations(resource_id, new, once=True)
 
     def upload_volume_mask(
         self, resource_id: str, payload: bytes, names: Mapping[int, str], template: NewAnnotation
     ) -> list[Annotation]:
         """Store one binary image-scope segmentation for each label that a NIfTI label map holds."""
-        return self._annotate(resource_id, (), (NewVolumeMask(payload, names, template),))
+        return self._storing.annotations(resource_id, (), (NewVolumeMask(payload, names, template),))
 
     def list_annotations(self, query: AnnotationQuery) -> list[Annotation]:
         """The annotations that `query` asks for, by (created_at, id)."""
@@ -384,25 +376,3 @@ class LocalBackend:
         """Replace fields of a worklist."""
         with self._database.write() as write:
             return worklists.update(write, worklist_id, changes)
-
-    def _annotate(
-        self, resource_id: str, new: Sequence[NewAnnotation], masks: Sequence[NewVolumeMask]
-    ) -> list[Annotation]:
-        resource = self.get_resource(resource_id)
-        checked = annotation_uploads.prepare(new, masks, required_facts(resource), resource.filename)
-        with Intake(self._files, annotation_uploads.size_of(checked)) as intake:
-            rows = annotation_uploads.take_in(checked, intake)
-            with self._storing(intake) as write:
-                return annotation_rows.create(write, resource_id, rows)
-
-    @contextmanager
-    def _storing(self, intake: Intake) -> Iterator[Write]:
-        """A write whose rows name the files of `intake`, which are in place and durable before it commits."""
-        try:
-            with self._database.write() as write:
-                yield write
-                intake.publish()
-        except BaseException:  # also on KeyboardInterrupt: no file must stay that no row names
-            with suppress(OSError), self._database.write() as write:  # what failed first says more; `sweep` helps
-                verify.drop_unnamed(write, self._files, intake.published)
-            raise

@@ -77,6 +77,24 @@ def parts_of(read: Read, resource_ids: Sequence[str]) -> dict[str, list[Part]]:
     return result
 
 
+def of_bytes(read: Read, project_id: str, part_rows: Sequence[Part]) -> Resource | None:
+    """The resource of a project, not deleted, that has parts of these bytes in any order; the first where several."""
+    wanted = sorted(part.sha256 for part in part_rows)
+    member = project_resources.c
+    holders = (
+        sa.select(member.resource_id)
+        .join(parts, parts.c.resource_id == member.resource_id)
+        .join(resources, _row.id == member.resource_id)
+        .where(parts.c.sha256 == wanted[0], member.project_id == project_id, _row.deleted.is_(False))
+        .order_by(member.added_at, member.resource_id)
+    )
+    for resource_id in dict.fromkeys(row["resource_id"] for row in read.rows(holders)):
+        held = parts_of(read, [resource_id])[resource_id]
+        if sorted(part.sha256 for part in held) == wanted:
+            return get(read, resource_id)
+    return None
+
+
 def set_tags(write: Write, resource_ids: Sequence[str], tags: Sequence[str]) -> None:
     """Replace the tags of each resource."""
     wanted, new = id_list(resource_ids, "resource_ids"), checked_tags(tags)

@@ -141,6 +141,7 @@ parts = Table(
     _text("sha256", null=False),
     _text("linked_path"),
     Column("mtime_ns", BigInteger),
+    Index("parts_by_sha256", "sha256"),
 )
 
 project_resources = Table(

@@ -29,6 +29,8 @@ Axes = Literal["xyz", "dhw"]
 
 #: Corners of equal grids agree within this many voxels.
 SAME_GRID = 0.05
+#: How far apart millimetres, metres and microns are.
+_UNIT_FACTORS = (1e-6, 1e-3, 1e3, 1e6)
 
 
 def decode_mask(
@@ -64,15 +66,18 @@ def decode_mask(
         if affine is None or facts.affine is None or bare:
             return array_to_stored(labels.transpose(2, 1, 0), facts, axes=axes)
         turn = _turn_between(affine, labels.shape, facts.affine, facts.shape)
-        if turn is None and resample:
+        if turn is not None:
+            return np.ascontiguousarray(turn.array(labels))
+        grids = (
+            f"the mask has shape (k, j, i) {labels.shape} and {affine!r}, the image {facts.shape} and {facts.affine!r}"
+        )
+        _refuse_other_unit(stored.facts, facts, grids)
+        if resample:
             return resampled(labels, affine, facts)
-        if turn is None:
-            raise GeometryError(
-                f"it lies on another grid: the mask has shape (k, j, i) {labels.shape} and {affine!r}, "
-                f"the image {facts.shape} and {facts.affine!r}. Resample the mask to the image first, "
-                "or pass resample_masks=True."
-            )
-        return np.ascontiguousarray(turn.array(labels))
+        raise GeometryError(
+            f"it lies on another grid: the {grids}. Resample the mask to the image first, or pass "
+            "resample_masks=True to upload_volume_segmentation, or to a dataset whose masks lie on other grids."
+        )
 
 
 def decode_frame_mask(
@@ -170,6 +175,30 @@ def _integers(array: Array) -> Array:
 
 def _is_identity(affine: Affine) -> bool:
     return bool(np.allclose(affine.matrix @ SWAP_XYZ, np.eye(4), atol=1e-6))
+
+
+def _refuse_other_unit(mask: HeaderFacts, image: HeaderFacts, grids: str) -> None:
+    """Stop at a mask that would lie on the image if its unit of length, or the image's, were another.
+
+    Raises:
+        GeometryError: It would; the message names both units.
+    """
+    assert mask.affine is not None
+    assert image.affine is not None
+    for factor in _UNIT_FACTORS:
+        scaled = Affine(np.diag([factor] * 3 + [1.0]) @ mask.affine.matrix)
+        if _turn_between(scaled, mask.shape, image.affine, image.shape) is not None:
+            raise GeometryError(
+                f"it lies on another grid, equal to the image's but for a factor of {factor:g}, so a unit of length is "
+                f"wrong: the header of the mask says {_unit_of(mask)}, that of the image {_unit_of(image)}. In mm the "
+                f"{grids}. Write the right unit (nibabel: image.header.set_xyzt_units('mm'), or 'micron', or 'meter')."
+            )
+
+
+def _unit_of(facts: HeaderFacts) -> str:
+    """The unit of length of a header, in words."""
+    unit = str(facts.details.get("space_units", "mm"))
+    return "no unit (taken for mm)" if unit == "unknown" else unit
 
 
 def _corners(shape: tuple[int, ...]) -> npt.NDArray[np.float64]:

@@ -1,0 +1,134 @@
+"""What an import did, and what of it the user should know: series that are in the project twice, or lack a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from datamint_like.api._annotation_files import Attached
+from datamint_like.api._uploads import Planned, reason_of
+from datamint_like.backends.base import Backend
+from datamint_like.entities import Project, Resource
+from datamint_like.imaging.types import Group, Skipped
+
+_NAMED = 3  # files spelled out in one sentence
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """A new resource that shares files with one that the project held: a series that grew or shrank.
+
+    Attributes:
+        resource: The new one, of `files` files.
+        held: The other one, which has `shared` of them.
+    """
+
+    resource: Resource
+    files: int
+    held: Resource
+    shared: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.resource.filename} ({self.resource.id}): {self.held.filename} ({self.held.id}) of the project "
+            f"already holds {self.shared} of the {self.files} files of this series, so the same slices are in two "
+            f'resources. Delete the old one, api.resources.delete("{self.held.id}"), or the new one, or import into a '
+            "new project."
+        )
+
+
+@dataclass(frozen=True)
+class Incomplete:
+    """A resource of whose series files were left out because they cannot be read."""
+
+    resource: Resource
+    left_out: tuple[Skipped, ...]
+
+    def __str__(self) -> str:
+        named = "; ".join(reason_of(each) for each in self.left_out[:_NAMED])
+        more = f"; and {len(self.left_out) - _NAMED} more" if len(self.left_out) > _NAMED else ""
+        files = (
+            "1 file of its series was" if len(self.left_out) == 1 else f"{len(self.left_out)} files of its series were"
+        )
+        return (
+            f"{self.resource.filename} ({self.resource.id}) may lack slices: {files} left out as unreadable: "
+            f"{named}{more}. Mend the files, delete this resource and import the series again."
+        )
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import did.
+
+    Attributes:
+        project: Where the resources are now.
+        project_created: Whether it is new.
+        imported: The new resources, with the number of files of each.
+        already_there: Groups of files that the project holds, byte for byte.
+        skipped: Files that became no resource and no annotation, with the reason; one with the same bytes as another
+            of the files, too.
+        annotated: Segmentations and structure sets that became annotations of resources of the project.
+        annotations_there: Those whose annotations the project has.
+        tagged: Resources that were already there and got tags of this import that they lacked.
+        overlapping: New resources that share files with older ones of the project.
+        incomplete: Resources of whose series a file was left out because it cannot be read.
+    """
+
+    project: Project
+    project_created: bool
+    imported: tuple[tuple[Resource, int], ...]
+    already_there: tuple[Group, ...]
+    skipped: tuple[Skipped, ...]
+    annotated: tuple[Attached, ...] = ()
+    annotations_there: tuple[Path, ...] = ()
+    tagged: tuple[Resource, ...] = ()
+    overlapping: tuple[Overlap, ...] = ()
+    incomplete: tuple[Incomplete, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What should be looked at, a sentence or two each."""
+        return tuple(str(each) for each in (*self.overlapping, *self.incomplete))
+
+
+def overlaps(backend: Backend, project_id: str, new: Sequence[Resource]) -> tuple[Overlap, ...]:
+    """The new resources that share files, by their digests, with others of their series in the project."""
+    series = {resource.series_uid for resource in new} - {None, ""}
+    if not series:
+        return ()
+    members = [each for each in backend.list_project_resources(project_id) if each.series_uid in series]
+    parts = backend.list_parts([each.id for each in members])
+    digests = {each: {part.sha256 for part in own} for each, own in parts.items()}
+    fresh = {resource.id for resource in new}
+    return tuple(
+        Overlap(resource, len(parts[resource.id]), held, shared)
+        for resource in members
+        for held in members
+        if resource.id in fresh
+        and held.id not in fresh
+        and held.series_uid == resource.series_uid
+        and (shared := len(digests[resource.id] & digests[held.id]))
+    )
+
+
+def incomplete(
+    backend: Backend, placed: Iterable[tuple[Planned, str]], skipped: Sequence[Skipped]
+) -> tuple[Incomplete, ...]:
+    """The resources, given with what was planned of them, of whose series unreadable files were left out."""
+    lost: dict[str, list[Skipped]] = {}
+    for each in skipped:
+        if each.series_uid:
+            lost.setdefault(each.series_uid, []).append(each)
+    hit = {resource_id: lost[uid] for item, resource_id in placed if (uid := item.group.facts.series_uid or "") in lost}
+    resources = backend.get_resources(list(hit))
+    return tuple(Incomplete(resource, tuple(hit[resource.id])) for resource in resources)
+
+
+def tag(backend: Backend, resource_ids: Iterable[str], tags: Sequence[str]) -> tuple[Resource, ...]:
+    """Give the tags to those of these resources that lack one; the resources that got some, as they are now."""
+    found = backend.get_resources(list(dict.fromkeys(resource_ids))) if tags else []
+    lacking = [each.id for each in found if not set(tags) <= set(each.tags)]
+    if lacking:
+        backend.add_tags(lacking, tags)
+    return tuple(backend.get_resources(lacking))

@@ -1,0 +1,82 @@
+"""New resources and annotations: their files first, durably, then their rows, in one write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from datamint_like.backends.base import NewAnnotation, NewResource, NewVolumeMask
+from datamint_like.backends.local import annotation_rows, annotation_uploads, projects, resources, uploads, verify
+from datamint_like.backends.local.database import Database, Write
+from datamint_like.backends.local.files import FileStore, Intake
+from datamint_like.entities import Annotation, Resource
+from datamint_like.exceptions import ValidationError
+from datamint_like.imaging import required_facts
+
+
+class Storing:
+    """Stores what has files: each call all of it, or nothing."""
+
+    def __init__(self, database: Database, files: FileStore) -> None:
+        self._database = database
+        self._files = files
+
+    def resource(self, new: NewResource, *, once: bool = False) -> tuple[Resource, bool]:
+        """The resource, and whether it is new; with `once` one of the project with the same bytes takes its place.
+
+        Raises:
+            ValidationError: With `once`, `new` names no project.
+        """
+        if once and new.project_id is None:
+            raise ValidationError(f"{new.filename!r} must name the project (project_id) in which it is to be once.")
+        if new.project_id is not None:
+            with self._database.read() as read:
+                projects.need(read, new.project_id)  # before a byte is copied
+        upload = uploads.prepare(new)
+        with Intake(self._files, upload.size) as intake:
+            parts = uploads.take_in(upload, intake)
+            said = annotation_uploads.take_in(upload.annotations, intake)
+            with self._write(intake) as write:
+                held = resources.of_bytes(write, new.project_id, parts) if once and new.project_id else None
+                if held is not None:
+                    return held, False
+                row = uploads.row(write, upload, parts)
+                resources.insert(write, row, new.tags, parts)
+                if new.project_id is not None:
+                    projects.add_resources(write, new.project_id, [row["id"]])
+                if said:
+                    annotation_rows.create(write, row["id"], said)
+                made = resources.get(write, row["id"])
+                intake.publish()
+                return made, True
+
+    def annotations(
+        self, resource_id: str, new: Sequence[NewAnnotation], masks: Sequence[NewVolumeMask] = (), *, once: bool = False
+    ) -> list[Annotation]:
+        """The annotations of a resource; with `once` without those whose origin it has already."""
+        with self._database.read() as read:
+            resource = resources.get(read, resource_id)
+        checked = annotation_uploads.prepare(new, masks, required_facts(resource), resource.filename)
+        with Intake(self._files, annotation_uploads.size_of(checked)) as intake:
+            rows = annotation_uploads.take_in(checked, intake)
+            with self._write(intake) as write:
+                known = annotation_rows.origins(write, resource_id) if once else set()
+                fresh = [row for row in rows if row["imported_from"] not in known]
+                if rows and not fresh:
+                    return []
+                made = annotation_rows.create(write, resource_id, fresh)
+                intake.publish()
+                if len(fresh) < len(rows):
+                    verify.drop_unnamed(write, self._files, intake.published)
+                return made
+
+    @contextmanager
+    def _write(self, intake: Intake) -> Iterator[Write]:
+        """A write whose rows name the files of `intake`, which it publishes: in place and durable before it commits."""
+        try:
+            with self._database.write() as write:
+                yield write
+        except BaseException:  # also on KeyboardInterrupt: no file must stay that no row names
+            with suppress(OSError), self._database.write() as write:  # what failed first says more; `sweep` helps
+                verify.drop_unnamed(write, self._files, intake.published)
+            raise

@@ -1,0 +1,178 @@
+"""A second import of files that changed meanwhile: what it adds, tags and warns of."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from datamint_like import Api
+from datamint_like.api.importing import ImportOptions, import_files
+from datamint_like.entities import Resource
+from tests.cli.conftest import Run
+
+FILES = 32
+
+
+@pytest.fixture
+def series(demo_images: Path) -> list[Path]:
+    return sorted((demo_images / "ct_philips").glob("*.dcm"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "study"
+    made.mkdir()
+    return made
+
+
+def resources(name: str = "c") -> list[Resource]:
+    with Api() as api:
+        return api.projects.get_project_resources(name)
+
+
+def copy(files: list[Path], folder: Path) -> None:
+    for file in files:
+        shutil.copy(file, folder)
+
+
+# -- series that grow and shrink
+
+
+def test_a_series_that_grew_comes_in_with_a_warning_that_names_the_old_resource(
+    run: Run, series: list[Path], folder: Path
+) -> None:
+    copy(series[:20], folder)
+    assert "Warning" not in run("import", folder, "--project", "c").out
+    (old,) = resources()
+    copy(series, folder)
+    grown = run("import", folder, "--project", "c", "--json")
+    assert grown.code == 0
+    (new,) = [each for each in resources() if each.id != old.id]
+    assert grown.json["overlapping"] == [
+        {
+            "id": new.id,
+            "filename": f"series_203_{FILES}files.dcm",
+            "files": FILES,
+            "shared": 20,
+            "held_by": {"id": old.id, "filename": "series_203_20files.dcm"},
+        }
+    ]
+    (sentence,) = grown.json["warnings"]
+    assert f"series_203_20files.dcm ({old.id}) of the project already holds 20 of the {FILES} files" in sentence
+    assert f'api.resources.delete("{old.id}")' in sentence
+    assert "import into a new project" in sentence
+    again = run("import", folder, "--project", "c", "--json")
+    assert (again.json["imported"], again.json["overlapping"]) == ([], [])
+
+
+def test_a_series_that_shrank_is_told_in_the_text_too(run: Run, series: list[Path], folder: Path) -> None:
+    copy(series, folder)
+    run("import", folder, "--project", "c")
+    for file in sorted(folder.iterdir())[:5]:
+        file.unlink()
+    (old,) = resources()
+    done = run("import", folder, "--project", "c")
+    assert f"Warning: series_203_{FILES - 5}files.dcm (" in done.out
+    assert f"({old.id}) of the project already holds {FILES - 5} of the {FILES - 5} files of this series" in done.out
+    assert len(resources()) == 2
+
+
+def test_a_series_that_grew_twice_names_every_older_resource(series: list[Path], folder: Path) -> None:
+    shared = []
+    with Api() as api:
+        for count in (10, 20, FILES):
+            copy(series[:count], folder)
+            report = import_files(api, [folder], "c", ImportOptions(on_error="raise"))
+            shared.append([each.shared for each in report.overlapping])
+    assert shared == [[], [10], [10, 20]]
+
+
+def test_nothing_is_said_once_the_old_resource_is_deleted_or_in_another_project(
+    series: list[Path], folder: Path
+) -> None:
+    copy(series[:20], folder)
+    with Api() as api:
+        first = import_files(api, [folder], "c", ImportOptions())
+        copy(series, folder)
+        assert import_files(api, [folder], "other", ImportOptions()).overlapping == ()
+        api.resources.delete(first.imported[0][0])
+        assert import_files(api, [folder], "c", ImportOptions()).overlapping == ()
+
+
+def test_two_resources_of_one_series_that_share_no_file_are_no_matter(series: list[Path], folder: Path) -> None:
+    copy(series[:10], folder)
+    with Api() as api:
+        import_files(api, [folder], "c", ImportOptions())
+        for file in folder.iterdir():
+            file.unlink()
+        copy(series[10:], folder)
+        assert import_files(api, [folder], "c", ImportOptions()).overlapping == ()
+
+
+# -- tags
+
+
+def test_tags_reach_what_is_already_there_and_those_that_got_some_are_counted(
+    run: Run, series: list[Path], folder: Path, demo_images: Path
+) -> None:
+    copy(series, folder)
+    copy([demo_images / "xray" / "cr_16bit.png"], folder)
+    run("import", folder, "--project", "c", "--tag", "a")
+    copy([demo_images / "xray" / "nih_00000001_000.png"], folder)
+    done = run("import", folder, "--project", "c", "--tag", "b", "--tag", "a")
+    assert "Already there, not added again: 2 resources.\nTagged 2 resources of those." in done.out
+    assert {each.filename: each.tags for each in resources()} == {
+        "cr_16bit.png": ("a", "b"),
+        f"series_203_{FILES}files.dcm": ("a", "b"),
+        "nih_00000001_000.png": ("b", "a"),
+    }
+    again = run("import", folder, "--project", "c", "--tag", "a", "--json")
+    assert again.json["tagged"] == []
+    assert "Tagged" not in run("import", folder, "--project", "c").out
+
+
+# -- arguments
+
+
+@pytest.mark.parametrize("tag", ["", " ", "\udcff"])
+def test_a_tag_that_is_none_is_the_reason_and_leaves_no_project(run: Run, demo_images: Path, tag: str) -> None:
+    done = run("import", demo_images / "xray" / "cr_16bit.png", "--project", "n", "--tag", "a", "--tag", tag)
+    assert done.code == 1
+    assert "tag" in done.err
+    assert "cr_16bit" not in done.err
+    assert run("ls", "--json").json["projects"] == []
+
+
+# -- slices that were lost
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.6, 0.98])
+def test_a_series_that_lost_a_slice_is_named_with_the_file(
+    run: Run, series: list[Path], folder: Path, kept: float
+) -> None:
+    copy(series, folder)
+    cut = folder / series[12].name
+    cut.write_bytes(cut.read_bytes()[: int(cut.stat().st_size * kept)])
+    (folder / "notes.txt").write_text("no image")
+    (folder / "empty.dcm").write_bytes(b"")
+    done = run("import", folder, "--project", "c")
+    (resource,) = resources()
+    name = f"series_203_{FILES - 1}files.dcm"
+    assert f"Warning: {name} ({resource.id}) may lack slices: 1 file of its series was left out" in done.out
+    assert f"as unreadable: {cut.name}: " in done.out
+    told = run("import", folder, "--project", "c", "--json").json
+    assert told["imported"] == []
+    assert told["incomplete"] == [{"id": resource.id, "filename": name, "left_out": [cut.name]}]
+
+
+def test_an_unreadable_file_of_another_series_is_no_loss(
+    run: Run, series: list[Path], folder: Path, demo_images: Path
+) -> None:
+    copy(series, folder)
+    other = (demo_images / "ct_ge" / "IM0003.dcm").read_bytes()
+    (folder / "other.dcm").write_bytes(other[: len(other) // 2])
+    done = run("import", folder, "--project", "c", "--json")
+    assert done.code == 3
+    assert (done.json["incomplete"], done.json["warnings"]) == ([], [])
