@@ -27,7 +27,7 @@ from datamint_like.demo.project import IMAGES
 
 api = Api()
 api.projects.create("readers", description="One CT, three readers")
-(ct,) = api.resources.upload_resources(str(IMAGES / "ct_ge"), publish_to="readers", progress_bar=False)
+(ct,) = api.resources.upload_resources(str(IMAGES / "ct_ge"), publish_to="readers", progress_bar=False).resource_ids
 api.annotationsets.create(
     "tissue",
     project="readers",

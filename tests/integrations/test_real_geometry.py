@@ -29,7 +29,7 @@ def folder(request: pytest.FixtureRequest, real_data: Path) -> Path:
 
 def dataset_of(folder: Path, orientation: str) -> VolumeDataset:
     api = Api()
-    (resource,) = api.resources.upload_resources(str(folder), publish=True, progress_bar=False)
+    (resource,) = api.resources.upload_resources(str(folder), publish=True, progress_bar=False).resource_ids
     return VolumeDataset(resources=[resource], orientation=orientation)  # type: ignore[arg-type]
 
 
