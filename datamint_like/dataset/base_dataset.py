@@ -225,7 +225,8 @@ class DatamintBaseDataset(Dataset[Item]):
         facts = required_facts(self._whole.get_resource(resource))
         if facts.format != "dicom":
             return None
-        paths, names = self._whole._read.files(int(self._whole._rows[resource]))
+        reader = self._whole._read
+        paths, names = reader.files(reader.record(int(self._whole._rows[resource])))
         if len(paths) > 1 and frame is None:
             file = io.BytesIO()
             derive_single_file(paths, facts, file, names=names)

@@ -29,16 +29,15 @@ def raw_item(reader: Reader, row: int, output: Output) -> Item:
     `image` (C, D, H, W), of an image with D = 1; `segmentations` and `seg_labels` by author, whatever the output is;
     `boxes`, with labels and planes, where they are asked for.
     """
-    resource = reader.prepared.snapshot.resource(row)
-    annotations = reader.annotations(row)
-    decoded = reader.image(row)
-    masks = reader.masks(row) if output.return_segmentations else {}
+    record, annotations = reader.record(row), reader.annotations(row)
+    decoded = reader.image(record)
+    masks = reader.masks(record, annotations) if output.return_segmentations else {}
     num_frames = None if decoded.facts.kind == "image" else decoded.facts.shape[0]
     return (
         _arrays(decoded.array, masks)
         | label_targets(annotations, reader.prepared.space, output, num_frames=num_frames)
         | box_targets(annotations, reader.prepared.space, output, decoded, reader.options.read.orientation)
-        | _objects(output, metainfo_of(decoded, reader.units(decoded.facts)), annotations, resource)
+        | _objects(output, metainfo_of(decoded, reader.units(decoded.facts)), annotations, record.resource)
     )
 
 

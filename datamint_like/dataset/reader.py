@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from datamint_like.backends import open_blobs
 from datamint_like.backends.about import about
 from datamint_like.backends.base import Blobs
 from datamint_like.dataset.prepared import Prepared
-from datamint_like.entities import Annotation
+from datamint_like.entities import Annotation, Resource
 from datamint_like.imaging import read, required_facts, turn_of
 from datamint_like.imaging.masks import decode_frame_mask, decode_mask
 from datamint_like.imaging.types import Decoded, HeaderFacts, ReadOptions
@@ -41,6 +42,15 @@ class ReaderOptions:
     resample_masks: bool = False
 
 
+@dataclass(frozen=True)
+class Record:
+    """A row of the snapshot, unpacked once for all that is read of it."""
+
+    row: int
+    resource: Resource
+    facts: HeaderFacts
+
+
 class Reader:
     """Reads rows of one prepared dataset. Pickles as its options: each process opens its own files and cache."""
 
@@ -64,16 +74,24 @@ class Reader:
         """The payload of a mask annotation, as the store has it."""
         return self.blobs.annotation_bytes(annotation)
 
-    def image(self, row: int, options: ReadOptions | None = None) -> Decoded:
-        """The decoded resource of a row; (C, D, H, W)."""
-        resource = self.prepared.snapshot.resource(row)
-        paths, names = self.files(row)
-        with about(resource):
-            return read(paths, required_facts(resource), options or self.options.read, names=names)
+    def record(self, row: int) -> Record:
+        """The resource of a row and its header facts.
 
-    def files(self, row: int) -> tuple[list[Path], list[str]]:
-        """Where the files of a row lie, in order, and what they were called."""
-        filename, parts = self.prepared.snapshot.resource(row).filename, self.prepared.snapshot.parts(row)
+        Raises:
+            DecodeError: The store has no facts of it.
+        """
+        resource = self.prepared.snapshot.resource(row)
+        return Record(row, resource, required_facts(resource))
+
+    def image(self, record: Record, options: ReadOptions | None = None) -> Decoded:
+        """The decoded resource of a record; (C, D, H, W)."""
+        paths, names = self.files(record)
+        with about(record.resource):
+            return read(paths, record.facts, options or self.options.read, names=names)
+
+    def files(self, record: Record) -> tuple[list[Path], list[str]]:
+        """Where the files of a record lie, in order, and what they were called."""
+        filename, parts = record.resource.filename, self.prepared.snapshot.parts(record.row)
         return [self.blobs.part_path(part, filename) for part in parts], [part.filename for part in parts]
 
     def units(self, facts: HeaderFacts) -> str | None:
@@ -82,15 +100,15 @@ class Reader:
         keeps = intensity == "native" or (isinstance(intensity, tuple) and intensity[0] == "clip")
         return facts.units if keeps else None
 
-    def masks(self, row: int) -> Masks:
-        """The masks of a row by author, on the grid and in the orientation of its image."""
-        resource = self.prepared.snapshot.resource(row)
-        facts = required_facts(resource)
-        pieces = []
-        for annotation in self.annotations(row):
+    def masks(self, record: Record, annotations: Sequence[Annotation]) -> Masks:
+        """The masks among a record's annotations by author, on the grid and in the orientation of its image."""
+        facts, pieces = record.facts, []
+        for annotation in annotations:
             if annotation.is_segmentation():
-                with about(resource):
+                with about(record.resource):
                     pieces.append(self._piece(annotation, facts))
+        if not pieces:
+            return {}
         stacked = stack_instances(pieces, self.prepared.space, facts.shape, multi_frame=facts.kind != "image")
         turn = turn_of(facts, self.options.read.orientation)
         return {author: (turn.array(masks), codes) for author, (masks, codes) in stacked.items()}

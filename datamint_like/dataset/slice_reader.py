@@ -21,11 +21,11 @@ from datamint_like.dataset.reader import Masks, Reader
 from datamint_like.dataset.voxel_counts import MaskVoxels, counts_on_slices, mask_voxels
 from datamint_like.entities import Annotation
 from datamint_like.exceptions import CacheError
-from datamint_like.imaging import place_of, required_facts, turn_of
+from datamint_like.imaging import place_of, turn_of
 from datamint_like.imaging._reading_errors import reading
 from datamint_like.imaging.intensity import finished, type_to_decode
 from datamint_like.imaging.registry import decoder_named
-from datamint_like.imaging.types import HeaderFacts, Orientation, Place, ReadOptions
+from datamint_like.imaging.types import Decoded, HeaderFacts, Orientation, Place, ReadOptions
 from datamint_like.slices.lru import ByteLRU
 from datamint_like.slices.pack import Pack
 from datamint_like.slices.packs import Content, PackKey
@@ -131,7 +131,7 @@ class SliceReader:
         read = self._options.read
         if callable(read.intensity):
             row = wanted.volume.row
-            return wanted.plane.of(self._recent.get(("image", row), lambda: self.reader.image(row).array))
+            return wanted.plane.of(self._recent.get(("image", row), lambda: self._whole(row).array))
         key = ("image", wanted.volume.row, wanted.index)
         found: Array | None = self._recent.held_value(key)
         if found is None:
@@ -197,11 +197,11 @@ class SliceReader:
         return key, lambda: self._stack(volume)
 
     def _volume(self, row: int) -> Volume:
-        resource = self.reader.prepared.snapshot.resource(row)
-        facts = required_facts(resource)
+        record = self.reader.record(row)
+        facts = record.facts
         return Volume(
             row=row,
-            filename=resource.filename,
+            filename=record.resource.filename,
             facts=facts,
             place=place_of(facts, self.cut.orientation),
             axis=self.cut.array_axis(facts),
@@ -221,14 +221,18 @@ class SliceReader:
             intensity="dicom-window" if read.intensity == "dicom-window" else "native",
         )
 
+    def _whole(self, row: int, options: ReadOptions | None = None) -> Decoded:
+        return self.reader.image(self.reader.record(row), options)
+
     def _values(self, volume: Volume, stored: ReadOptions) -> Content:
         """The slices of the whole volume."""
-        return Content(_Planes(self.reader.image(volume.row, stored).array, volume.axis), {})
+        return Content(_Planes(self._whole(volume.row, stored).array, volume.axis), {})
 
     def _stack(self, volume: Volume) -> Content:
         """The slices of all masks of the volume, one author after another, and whose they are."""
         names = {code: name for name, code in self._codes.items()}
-        masks = self.reader.masks(volume.row)
+        reader = self.reader
+        masks = reader.masks(reader.record(volume.row), reader.annotations(volume.row))
         authors = [[author, [names[int(code)] for code in codes]] for author, (_, codes) in masks.items()]
         whole = np.concatenate([each for each, _ in masks.values()])
         facts = {"authors": authors, "voxels": counts_on_slices(whole, volume.axis)}

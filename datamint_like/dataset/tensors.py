@@ -23,7 +23,6 @@ def own_tensor(array: Any) -> torch.Tensor:
     """
     if isinstance(array, torch.Tensor):
         return array
-    native = array.dtype.newbyteorder("=")
-    if array.flags.writeable and array.flags.c_contiguous and array.dtype == native:
+    if array.flags.writeable and array.flags.c_contiguous and array.dtype.isnative:
         return torch.from_numpy(array)
-    return torch.from_numpy(np.array(array, dtype=native, order="C", copy=True))
+    return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C", copy=True))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
 from dataclasses import dataclass
 from typing import IO
+
+from isal import isal_zlib
 
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging.sniff import is_jpeg, is_png
@@ -76,7 +77,7 @@ def check_whole(data: bytes, header: RasterHeader) -> None:
         end = at + 12 + length
         if not kind or end > len(data):
             raise DecodeError(_CUT)
-        if zlib.crc32(memoryview(data)[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+        if isal_zlib.crc32(memoryview(data)[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
             raise DecodeError(f"its chunk {kind!r} is damaged. Copy the file again.")
         at = end
 

@@ -85,8 +85,9 @@ def read(
     with reading(files[0]):
         array = turn_of(facts, options.orientation).array(windowed_or_clipped(stored.array, files[0], facts, options))
     array = called(array, files[0], options)
-    with reading(files[0]):
-        array = converted(array, options.dtype)
+    if options.dtype is not None:
+        with reading(files[0]):
+            array = converted(array, options.dtype)
     place = place_of(facts, options.orientation)
     return Decoded(**{each.name: getattr(place, each.name) for each in fields(place)}, array=array)
 

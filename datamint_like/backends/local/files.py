@@ -48,7 +48,7 @@ class FileStore:
 
     def blob_path(self, sha256: str) -> Path:
         """Where the file with this digest lies, or would."""
-        return self.folder / "blobs" / sha256[:2] / sha256
+        return Path(f"{self.folder}/blobs/{sha256[:2]}/{sha256}")  # parsed once: each item of a dataset asks
 
     def part_path(self, part: Part, resource_name: str) -> Path:
         """A readable file with the part's bytes: the stored one, or the linked one, which must be unchanged.
