@@ -48,7 +48,8 @@ def write_everything(n: int, url: str, project_id: str, shared_id: str) -> None:
         content = store.read_project(project_id)
         assert resource.id in {each.id for each in content.resources}
         assert set(content.parts) == {each.id for each in content.resources}
-        assert len({row.resource_id for row in store.list_splits(project_id)}) == len(store.list_splits(project_id))
+        rows = store.list_splits(project_id)
+        assert len({row.resource_id for row in rows}) == len(rows)
 
 
 def test_processes_that_write_at_once_lose_nothing(store: LocalBackend) -> None:
