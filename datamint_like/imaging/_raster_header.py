@@ -14,6 +14,8 @@ from datamint_like.imaging.sniff import is_jpeg, is_png
 
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 _PNG_START = 8
+_PNG_HEADER = struct.Struct(">IIBBBBB")
+_EXIF_READ = 1 << 20  # the orientation stands at its start; a length that is a lie claims up to 4 GB
 #: JPEG start-of-frame markers; C4, C8 and CC are other segments.
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SOS, _APP1 = 0xDA, 0xE1
@@ -119,10 +121,10 @@ def _parse_png(file: IO[bytes]) -> RasterHeader:
         start = file.tell()
         if kind in (b"IDAT", b"IEND"):
             break
-        if kind == b"IHDR":
-            width, height, bits, colour = struct.unpack_from(">IIBB", _exactly(file, length).ljust(10, b"\0"))
+        if kind == b"IHDR" and length == _PNG_HEADER.size:
+            width, height, bits, colour, *_ = _PNG_HEADER.unpack(_exactly(file, length))
         elif kind == b"eXIf":
-            orientation = exif_orientation(_exactly(file, length))
+            orientation = exif_orientation(_exactly(file, min(length, _EXIF_READ)))
         elif kind == b"acTL" and length >= 4 and (frames := int.from_bytes(file.read(4), "big")) > 1:
             raise DecodeError(
                 f"it is an animated PNG of {frames} frames, which is not supported. "

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -115,3 +116,21 @@ def test_two_files_are_no_image(tmp_path: Path):
     Image.fromarray(RGBA).save(tmp_path / "a.png")
     with pytest.raises(GeometryError, match="one file, got 2"):
         probe([tmp_path / "a.png"] * 2)
+
+
+@pytest.mark.parametrize("kind", [b"IHDR", b"eXIf"])
+def test_a_png_chunk_that_claims_gigabytes_takes_none(tmp_path: Path, kind: bytes) -> None:
+    path = tmp_path / "lie.png"
+    image = Image.fromarray(RGBA)
+    image.getexif()[0x0112] = 6
+    image.save(path, exif=image.getexif())
+    data = path.read_bytes()
+    at = data.index(kind)
+    path.write_bytes(data[: at - 4] + (0xF0000000).to_bytes(4, "big") + data[at:])
+    tracemalloc.start()
+    try:
+        with pytest.raises(DecodeError, match=r"^lie\.png: it is cut short"):
+            probe([path])
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
