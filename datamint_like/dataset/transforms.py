@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from datamint_like.dataset.axes import channels_first, channels_last
 from datamint_like.dataset.box_transforms import (
     Boxes,
     box_arguments,
@@ -95,33 +96,34 @@ def transformed(
         DatamintDatasetException: The transform returned no image, or not the masks it was given, or takes no boxes.
     """
     flat = image.ndim == 3
-    stacked = np.concatenate(list(masks.values())) if masks else np.zeros((0, *image.shape[1:]), np.uint8)
-    given = _channels_last(image if image.dtype == np.uint8 else image.astype(np.float32, copy=False))
+    stacks = [own for own in masks.values() if len(own)]
+    given = channels_last(image if image.dtype == np.uint8 else image.astype(np.float32, copy=False))
     if is_albumentations(transform):
-        result = _by_albumentations(transform, given, stacked, boxes, drawn_seed() if seed is None else seed)
-        made = _channels_first(_image_of(result, "image" if flat else "volume"), flat)
-        drawn = _masks_of(result, flat) if len(stacked) else ()
+        result = _by_albumentations(transform, given, stacks, boxes, drawn_seed() if seed is None else seed)
+        made = _first(_image_of(result, "image" if flat else "volume"), flat)
+        drawn = _masks_of(result, flat) if stacks else ()
         boxes = boxes_returned(transform, boxes, result, made.shape[-2:])
     else:
+        stacked = np.concatenate(stacks) if stacks else np.zeros((0, *image.shape[1:]), np.uint8)
         made, drawn, boxes = _by_callable(transform, given, stacked, boxes, seed)
-        made = _channels_first(made, flat)
+        made = _first(made, flat)
     return made, _by_author(drawn, masks, tuple(made.shape[1:])), boxes
 
 
-def _by_albumentations(transform: Any, given: Array, stacked: Array, boxes: Boxes | None, seed: int) -> Any:
+def _by_albumentations(transform: Any, given: Array, stacks: Sequence[Array], boxes: Boxes | None, seed: int) -> Any:
     """What one call in albumentations' names returned; masks of no item are left out, for it cannot stack none."""
     if hasattr(transform, "set_random_seed"):
         transform.set_random_seed(seed)
     flat = given.ndim == 3
     targets = {"image" if flat else "volume": given}
-    if len(stacked):
-        targets |= {"masks": stacked} if flat else {"mask3d": _channels_last(stacked)}
+    if stacks:
+        targets |= {"masks": np.concatenate(stacks)} if flat else {"mask3d": channels_last(*stacks)}
     height, width = given.shape[-3:-1]
     return transform(**targets, **box_arguments(transform, boxes, (height, width), flat=flat))
 
 
 def _masks_of(result: Any, flat: bool) -> Any:
-    return result.get("masks", ()) if flat else _channels_first(result["mask3d"], flat)
+    return result.get("masks", ()) if flat else _first(result["mask3d"], flat)
 
 
 def _by_callable(
@@ -150,18 +152,11 @@ def _image_of(result: Any, key: str) -> Any:
     return image
 
 
-def _channels_last(array: Array) -> Array:
-    """(..., C) of (C, ...), contiguous and the transform's own to change."""
-    return np.array(np.moveaxis(array, 0, -1), order="C")
-
-
-def _channels_first(array: Any, flat: bool) -> Any:
+def _first(array: Any, flat: bool) -> Any:
     """(C, ...) of what a transform returned: a tensor is that already, an array may have lost a single channel."""
     if isinstance(array, torch.Tensor):
         return array
-    if array.ndim == (2 if flat else 3):
-        return array[None]
-    return np.ascontiguousarray(np.moveaxis(array, -1, 0))
+    return array[None] if array.ndim == (2 if flat else 3) else channels_first(array)
 
 
 def _by_author(drawn: Any, masks: Masks, spatial: tuple[int, ...]) -> dict[str, Any]:
