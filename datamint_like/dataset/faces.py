@@ -38,7 +38,7 @@ class Faces(Parts):
             MissingExtraError: matplotlib is not installed (extra `notebooks`).
 
         Example:
-            >>> dataset.show(0).savefig("item.png")  # doctest: +SKIP
+            >>> dataset.show(0).savefig("item.png")
         """
         from datamint_like.drawing.show import show
 
@@ -51,7 +51,7 @@ class Faces(Parts):
             MissingExtraError: matplotlib is not installed (extra `notebooks`).
 
         Example:
-            >>> dataset.montage(9)  # doctest: +SKIP
+            >>> dataset.montage(9).savefig("items.png")
         """
         from datamint_like.drawing.show import montage
 
@@ -76,7 +76,9 @@ class Faces(Parts):
             DatamintDatasetException: The dataset has transforms, after which no affine would be true.
 
         Example:
-            >>> dataset.to_monai(Orientationd(["image", "label"], "RAS"))[0]["image"].affine  # doctest: +SKIP
+            >>> from monai.transforms import Rotate90d
+            >>> dataset.to_monai(Rotate90d(["image", "label"]))[0]["image"].shape
+            torch.Size([1, 512, 512])
         """
         from datamint_like.integrations.monai import to_monai
 
@@ -95,7 +97,9 @@ class Faces(Parts):
             DatamintDatasetException: The dataset is empty, or has transforms, after which no affine would be true.
 
         Example:
-            >>> dataset.to_torchio(torchio.ToCanonical())  # doctest: +SKIP
+            >>> import torchio
+            >>> dataset.to_torchio(torchio.ToCanonical())[0]["image"].shape
+            (1, 512, 512, 1)
         """
         from datamint_like.integrations.torchio import to_torchio
 
@@ -111,7 +115,8 @@ class Faces(Parts):
             MissingExtraError: MLflow is not installed (extra `mlflow`).
 
         Example:
-            >>> mlflow.log_input(parts["train"].build_mlflow_dataset(), context="training")  # doctest: +SKIP
+            >>> dataset.build_mlflow_dataset().name
+            'chest'
         """
         from datamint_like.integrations.mlflow import build_mlflow_dataset
 

@@ -21,7 +21,7 @@ class ImageDataset(VolumeDataset):
     See `DatamintBaseDataset` for the arguments. It descends from `VolumeDataset` because the published class does.
 
     Example:
-        >>> ImageDataset(project="chest")[0]["image"].shape  # doctest: +SKIP
+        >>> ImageDataset(project="chest")[0]["image"].shape
         torch.Size([1, 512, 512])
     """
 

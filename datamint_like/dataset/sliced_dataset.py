@@ -37,7 +37,7 @@ class SlicedVolumeDataset(CutDataset):
         **kwargs: As for `DatamintBaseDataset`.
 
     Example:
-        >>> SlicedVolumeDataset(project="liver-ct", slice_axis="coronal")[0]["image"].shape  # doctest: +SKIP
+        >>> SlicedVolumeDataset(project="head-ct", slice_axis="coronal")[0]["image"].shape
         torch.Size([1, 32, 128])
     """
 

@@ -26,7 +26,7 @@ class SlicedVideoDataset(CutDataset):
         **kwargs: As for `DatamintBaseDataset`.
 
     Example:
-        >>> SlicedVideoDataset(project="echo")[0]["image"].shape  # doctest: +SKIP
+        >>> SlicedVideoDataset(project="echo")[0]["image"].shape
         torch.Size([3, 240, 320])
     """
 

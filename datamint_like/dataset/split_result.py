@@ -19,10 +19,10 @@ class SplitResult(dict[str, D]):
     """Name to dataset: a dict, which can also save itself to the project and report what its parts hold.
 
     Example:
-        >>> parts = dataset.split(train=0.8, val=0.2, seed=42, by_patient=True)  # doctest: +SKIP
-        >>> instant = parts.save()  # doctest: +SKIP
-        >>> dataset.split(as_of_timestamp=instant)["val"].resources  # doctest: +SKIP
-        <3 items: [...]>
+        >>> parts = dataset.split(train=0.8, val=0.2, seed=42, by_patient=True)
+        >>> instant = parts.save()
+        >>> dataset.split(as_of_timestamp=instant)["val"].resources
+        <1 items: [...]>
     """
 
     def __init__(self, parts: Mapping[str, D], whole: D) -> None:

@@ -16,7 +16,7 @@ class VideoDataset(MultiFrameDataset):
     """Videos as stored: `image` (C, N, H, W) with N frames. See `DatamintBaseDataset` for the arguments.
 
     Example:
-        >>> VideoDataset(project="echo")[0]["image"].shape  # doctest: +SKIP
+        >>> VideoDataset(project="echo")[0]["image"].shape
         torch.Size([3, 30, 240, 320])
     """
 
@@ -35,7 +35,7 @@ class VideoDataset(MultiFrameDataset):
             DatamintDatasetException: An option is out of range.
 
         Example:
-            >>> len(VideoDataset(project="echo").frame_by_frame())  # doctest: +SKIP
+            >>> len(VideoDataset(project="echo").frame_by_frame())
             30
         """
         from datamint_like.dataset.sliced_video_dataset import SlicedVideoDataset

@@ -35,9 +35,9 @@ def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[
 
     Example:
         >>> from pathlib import Path
-        >>> assembly = assemble(Path("study").rglob("*.dcm"))  # doctest: +SKIP
-        >>> [(group.filename, group.facts.shape) for group in assembly.groups]  # doctest: +SKIP
-        [('series_2_28files.dcm', (28, 128, 128))]
+        >>> assembly = assemble(Path("ct").rglob("*.dcm"))
+        >>> [(group.filename, group.facts.shape) for group in assembly.groups]
+        [('series_203_32files.dcm', (32, 128, 128))]
     """
     sorter = _Sorter(paths, series=series)
     for path in sorter.paths:

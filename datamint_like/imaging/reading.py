@@ -74,9 +74,9 @@ def read(
 
     Example:
         >>> from pathlib import Path
-        >>> from datamint_like.imaging import assemble, read  # doctest: +SKIP
-        >>> group = assemble(Path("ct").iterdir()).groups[0]  # doctest: +SKIP
-        >>> read(group.paths, group.facts).array.shape  # doctest: +SKIP
+        >>> from datamint_like.imaging import assemble, read
+        >>> group = assemble(Path("ct").iterdir()).groups[0]
+        >>> read(group.paths, group.facts).array.shape
         (1, 32, 128, 128)
     """
     options, files = options or ReadOptions(), sources_of(paths, names)

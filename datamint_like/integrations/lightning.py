@@ -25,8 +25,9 @@ class DatamintDataModule(_LightningDataModule):  # type: ignore[misc]  # Lightni
     left. Over several devices each rank takes its share; give the `Trainer` `use_distributed_sampler=False`.
 
     Example:
-        >>> module = DatamintDataModule(slices, split={"train": 0.8, "val": 0.2}, batch_size=16)  # doctest: +SKIP
-        >>> Trainer(max_epochs=5).fit(model, datamodule=module)  # doctest: +SKIP
+        >>> module = DatamintDataModule(dataset, split={"train": 0.6, "val": 0.4}, batch_size=2, seed=42)
+        >>> [len(batch["image"]) for batch in module.train_dataloader()]
+        [2]
 
     Args:
         dataset: One dataset, or its parts by stage.

@@ -107,8 +107,10 @@ def from_monai(transform: Callable[..., Any], keys: tuple[str, str] = ("image", 
         MissingExtraError: MONAI is not installed (extra `monai`).
 
     Example:
-        >>> spacing = Spacingd(["image", "label"], (1, 1, 3), mode=("bilinear", "nearest"))  # doctest: +SKIP
-        >>> VolumeDataset(project="liver-ct", alb_transform=from_monai(spacing))  # doctest: +SKIP
+        >>> from monai.transforms import Spacingd
+        >>> spacing = Spacingd(["image", "label"], (1, 1, 3), mode=("bilinear", "nearest"))
+        >>> VolumeDataset(project="head-ct", alb_transform=from_monai(spacing))[0]["image"].shape
+        torch.Size([1, 11, 230, 230])
     """
     need("monai.data", extra="monai")
     if not callable(transform):

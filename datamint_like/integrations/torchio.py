@@ -70,7 +70,9 @@ def from_torchio(transform: Callable[..., Any]) -> TorchioTransform:
         MissingExtraError: TorchIO is not installed (extra `torchio`).
 
     Example:
-        >>> VolumeDataset(project="liver-ct", alb_transform=from_torchio(torchio.RandomAffine()))  # doctest: +SKIP
+        >>> import torchio
+        >>> VolumeDataset(project="head-ct", alb_transform=from_torchio(torchio.RandomAffine()))[0]["image"].shape
+        torch.Size([1, 32, 128, 128])
     """
     need("torchio", extra="torchio")
     if not callable(transform):
