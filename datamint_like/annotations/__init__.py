@@ -3,7 +3,7 @@
 Arrays and records in, arrays out; nothing here reads a file or asks a store.
 """
 
-from datamint_like.annotations.boxes import StoredBox, is_box, stored_box
+from datamint_like.annotations.boxes import BOX_TYPE, StoredBox, is_box, stored_box
 from datamint_like.annotations.instances import MaskPiece, instance_groups, stack_instances
 from datamint_like.annotations.labels import (
     frame_label_matrix,
@@ -24,6 +24,7 @@ from datamint_like.annotations.semantic import instances_to_semantic, merge_sema
 from datamint_like.annotations.strategy import MERGE_STRATEGIES, MergeStrategy, check_strategy
 
 __all__ = [
+    "BOX_TYPE",
     "MERGE_STRATEGIES",
     "OF_ONE_FRAME_SQL",
     "LabelSpace",

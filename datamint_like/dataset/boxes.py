@@ -89,6 +89,15 @@ def slice_box_targets(
     return _by_author(inside, {box.author for box in placed}, planes=False)
 
 
+def box_span(annotation: Annotation, place: Place, orientation: Orientation) -> tuple[Numbers, Numbers] | None:
+    """The least and greatest index of a box along D, H and W of its item; None where it cannot be placed in it."""
+    try:
+        placed = _in_item(stored_box(annotation), 0, place, orientation)
+    except DatamintDatasetException:  # whoever asks for boxes is told which annotation to mend
+        return None
+    return placed.low, placed.high
+
+
 def _placed(
     annotations: Iterable[Annotation], space: LabelSpace, place: Place, orientation: Orientation
 ) -> list[Placed]:
