@@ -12,6 +12,7 @@ from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.frames import Frame, frames_of
 from datamint_like.imaging.dicom.header import DicomFile
 from datamint_like.imaging.dicom.luts import Lut, lut_of
+from datamint_like.imaging.dicom.texts import told
 from datamint_like.imaging.values import stored_range
 from datamint_like.imaging.windows import Plane, Window
 
@@ -53,7 +54,9 @@ def voi_of(file: DicomFile) -> Voi:
     """
     pixels = file.pixels
     if pixels.photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        raise DecodeError(f'it is {pixels.photometric}, and a window is for gray values. Leave intensity "native".')
+        raise DecodeError(
+            f'it is {told(pixels.photometric, "CS")}, and a window is for gray values. Leave intensity "native".'
+        )
     frame = frames_of(file)[0]
     shown = _shown(file, frame)
     if pixels.photometric == "MONOCHROME2":
@@ -95,7 +98,7 @@ def _window(center: float, width: float, function: str) -> Window:
         return Window(center, width, "LINEAR_EXACT")
     if function == "SIGMOID":
         return Window(center, width, "SIGMOID")
-    raise DecodeError(f"its VOI LUT Function is {function:.16}, which is not supported. {_ADVICE}")
+    raise DecodeError(f"its VOI LUT Function is {told(function, 'CS')}, which is not supported. {_ADVICE}")
 
 
 def _mirror(file: DicomFile) -> float:
