@@ -8,7 +8,7 @@ import pytest
 import SimpleITK as sitk
 
 from datamint_like.exceptions import DecodeError
-from datamint_like.imaging import decode_stored, probe
+from datamint_like.imaging import ReadOptions, decode_stored, probe, read
 
 from .dicom_files import write_slice
 
@@ -118,6 +118,31 @@ def test_a_modality_lut_is_applied_to_bits_stored_only(real_data: Path):
     first = int(item.LUTDescriptor[1])
     first -= 0x10000 if first > 0x7FFF else 0
     assert np.array_equal(values(path)[0], table[np.clip(signed - first, 0, len(table) - 1)])
+
+
+def with_lut(path: Path, keyword: str, descriptor: list[int], entries: list[int]) -> Path:
+    dataset = pydicom.dcmread(path)
+    item = pydicom.Dataset()
+    item.add_new("LUTDescriptor", "US", descriptor)
+    item.add_new("LUTData", "OW", np.array(entries, "<u2").tobytes())
+    item.ModalityLUTType = "US"
+    setattr(dataset, keyword, [item])
+    dataset.save_as(path)
+    return path
+
+
+def test_entries_of_a_modality_lut_that_need_more_bits_than_it_says_are_kept_whole(tmp_path: Path):
+    entries = [4 * n for n in range(256)]
+    path = one_row(tmp_path, [0, 63, 64, 255], "u1", Modality="OT", RescaleSlope=None, RescaleIntercept=None)
+    with_lut(path, "ModalityLUTSequence", [256, 0, 8], entries)
+    assert values(path)[0, 0].tolist() == [0, 252, 256, 1020]
+
+
+def test_entries_of_a_voi_lut_that_need_more_bits_than_it_says_are_kept_whole(tmp_path: Path):
+    path = one_row(tmp_path, [0, 64, 255], "u1", Modality="OT")
+    with_lut(path, "VOILUTSequence", [256, 0, 8], [4 * n for n in range(256)])
+    shown = read([path], probe([path]), ReadOptions(intensity="dicom-window")).array[0, 0, 0]
+    assert np.allclose(shown, np.array([0, 256, 1020]) / 1023)
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pydicom.pixels.processing import apply_color_lut
 
 from datamint_like.exceptions import DecodeError
-from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.frames import Frame
 from datamint_like.imaging.dicom.header import PixelFormat
 from datamint_like.imaging.dicom.luts import Lut
+from datamint_like.imaging.dicom.palette import Palette
 from datamint_like.imaging.dicom.parts import PartHeader
 from datamint_like.imaging.types import Array
 from datamint_like.imaging.values import (
@@ -38,7 +37,7 @@ class ValueRule:
     inverted: bool
     lut: Lut | None
     padding: Range | None
-    palette: Elements | None
+    palette: Palette | None
 
     @property
     def channels(self) -> int:
@@ -52,8 +51,7 @@ class ValueRule:
             DecodeError: A value does not fit the type that the header asks for.
         """
         if self.palette is not None:
-            colour = apply_color_lut(raw, self.palette.dataset)
-            raw = (colour >> 8).astype(np.uint8) if colour.dtype.itemsize > 1 else colour
+            raw = self.palette.apply(raw)
         if self.channels == 3:
             for channel in range(3):
                 scale_into(out[channel], raw[..., channel], 1.0, 0.0)
