@@ -6,6 +6,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from pydicom.pixels import apply_modality_lut
 
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging import ReadOptions, decode_stored, probe, read
@@ -136,6 +137,27 @@ def test_entries_of_a_modality_lut_that_need_more_bits_than_it_says_are_kept_who
     path = one_row(tmp_path, [0, 63, 64, 255], "u1", Modality="OT", RescaleSlope=None, RescaleIntercept=None)
     with_lut(path, "ModalityLUTSequence", [256, 0, 8], entries)
     assert values(path)[0, 0].tolist() == [0, 252, 256, 1020]
+
+
+def test_monochrome1_is_looked_up_as_stored_and_inverted_within_the_entries_of_its_modality_lut(tmp_path: Path):
+    elements = {
+        "Modality": "OT",
+        "RescaleSlope": None,
+        "RescaleIntercept": None,
+        "WindowCenter": 495,
+        "WindowWidth": 990,
+    }
+    path = one_row(tmp_path, [10, 60, 100, 250], "u2", **elements)
+    with_lut(path, "ModalityLUTSequence", [100, 10, 16], [10 * n for n in range(100)])
+    dataset = pydicom.dcmread(path)
+    looked_up = apply_modality_lut(dataset.pixel_array, dataset).ravel()
+    assert looked_up.tolist() == values(path)[0, 0].tolist() == [0, 500, 900, 990]
+    window = ReadOptions(intensity="dicom-window")
+    bright = read([path], probe([path]), window).array
+    dataset.PhotometricInterpretation = "MONOCHROME1"
+    dataset.save_as(path)
+    assert values(path)[0, 0].tolist() == (990 - looked_up).tolist()
+    assert np.allclose(read([path], probe([path]), window).array, 1 - bright)
 
 
 def test_entries_of_a_voi_lut_that_need_more_bits_than_it_says_are_kept_whole(tmp_path: Path):

@@ -12,6 +12,7 @@ from pydicom.uid import ExplicitVRBigEndian
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging.dicom.header import DicomFile, PixelFormat
 from datamint_like.imaging.types import Array
+from datamint_like.imaging.values import Range
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,11 @@ class Lut:
         """The looked-up values."""
         result: Array = self.table[np.clip(raw.astype(np.int64) - self.first, 0, len(self.table) - 1)]
         return result
+
+    @property
+    def span(self) -> Range:
+        """Its smallest and its largest entry."""
+        return int(self.table.min()), int(self.table.max())
 
 
 def modality_lut(file: DicomFile) -> Lut | None:

@@ -11,7 +11,7 @@ from datamint_like.exceptions import DecodeError
 from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.frames import Frame, frames_of
 from datamint_like.imaging.dicom.header import DicomFile
-from datamint_like.imaging.dicom.luts import Lut, lut_of
+from datamint_like.imaging.dicom.luts import Lut, lut_of, modality_lut
 from datamint_like.imaging.dicom.texts import told
 from datamint_like.imaging.values import stored_range
 from datamint_like.imaging.windows import Plane, Window
@@ -69,7 +69,10 @@ def _shown(file: DicomFile, frame: Frame) -> Window | Lut:
         table = place.first("VOILUTSequence")
         if table is not None and "LUTData" in table:
             ends = stored_range(file.pixels.bits_stored, file.pixels.signed)
-            signed = min(end * frame.slope for end in ends) + frame.intercept < 0
+            signed = (
+                min(end * frame.slope for end in ends) + frame.intercept < 0
+                and "ModalityLUTSequence" not in file.elements
+            )
             return lut_of(file, table.dataset, signed=signed)
         center, width = _first(place, "WindowCenter"), _first(place, "WindowWidth")
         if center is not None and width is not None:
@@ -102,13 +105,15 @@ def _window(center: float, width: float, function: str) -> Window:
 
 
 def _mirror(file: DicomFile) -> float:
-    """The sum of a header's value and our inverted one: both ends of the stored range, rescaled.
+    """The sum of a header's value and our inverted one: both ends of the stored range, rescaled, or of the LUT.
 
     Raises:
         DecodeError: The file has no such sum.
     """
+    if (lut := modality_lut(file)) is not None:
+        return float(sum(lut.span))
     scales = {(frame.slope, frame.intercept) for frame in frames_of(file)}
-    if file.elements.get("ModalityLUTSequence") or len(scales) > 1:
+    if len(scales) > 1:
         raise DecodeError(f"it is MONOCHROME1 with a rescale of its own kind, which is not supported. {_ADVICE}")
     (slope, intercept) = scales.pop()
     low, high = stored_range(file.pixels.bits_stored, file.pixels.signed)
