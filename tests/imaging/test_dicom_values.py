@@ -96,6 +96,31 @@ def test_a_padding_range_saturates_as_a_whole(tmp_path: Path):
     assert values(path)[0, 0].tolist() == [-32768, -32768, 5 - 1024]
 
 
+def signed_padding(path: Path, value: int, limit: int | None = None) -> Path:
+    """Padding as some scanners write it for unsigned pixels."""
+    dataset = pydicom.dcmread(path)
+    dataset.add_new("PixelPaddingValue", "SS", value)
+    if limit is not None:
+        dataset.add_new("PixelPaddingRangeLimit", "SS", limit)
+    dataset.save_as(path)
+    return path
+
+
+def test_padding_below_zero_of_unsigned_pixels_means_its_bits(tmp_path: Path):
+    path = signed_padding(one_row(tmp_path, [63536, 5], "u2", RescaleIntercept=-1024), -2000)
+    assert values(path)[0, 0].tolist() == [32767, 5 - 1024]
+    assert values(signed_padding(path, -2000, -1000))[0, 0].tolist() == [32767, 5 - 1024]
+
+
+def test_padding_that_no_pixel_can_have_saturates_nothing(tmp_path: Path):
+    path = one_row(tmp_path, [40000, 5], "u2", RescaleIntercept=-1024)
+    for limit in (None, 0):
+        with pytest.raises(DecodeError, match=r'do not fit int16.*dtype="int32"'):
+            values(signed_padding(path, -2000, limit))
+    path = one_row(tmp_path, [4000, 5], "u2", RescaleIntercept=-1024, BitsStored=12)
+    assert values(signed_padding(path, -2000))[0, 0].tolist() == [2976, 5 - 1024]
+
+
 def test_hounsfield_units_are_named_where_the_header_rescales(tmp_path: Path):
     assert probe([one_row(tmp_path, [1], "i2", RescaleType="HU")]).units == "HU"
     assert probe([one_row(tmp_path, [1], "i2")]).units == "HU"

@@ -61,11 +61,16 @@ def part_header(file: DicomFile) -> PartHeader:
 
 
 def _padding(file: DicomFile) -> Range | None:
-    """Stored values that mean "no pixel" (PS3.3 C.7.5.1.1.2)."""
+    """Stored values that mean "no pixel" (PS3.3 C.7.5.1.1.2).
+
+    A value below 0 of unsigned pixels means its bits; a range from below 0 to 0 or above is none of theirs.
+    """
     value, limit = file.elements.get("PixelPaddingValue"), file.elements.get("PixelPaddingRangeLimit")
     if value is None:
         return None
     bits = file.pixels.bits_allocated
+    if limit is not None and not file.pixels.signed and min(int(value), int(limit)) < 0 <= max(int(value), int(limit)):
+        return None
     ends = [_as_stored(int(v), bits, file.pixels.signed) for v in (value, value if limit is None else limit)]
     return min(ends), max(ends)
 
