@@ -128,6 +128,18 @@ def test_no_damaged_length_tells_the_patient(syntax: UID, tmp_path: Path, caplog
     assert ID not in caplog.text
 
 
+@pytest.mark.parametrize("syntax", SYNTAXES[:2], ids=lambda syntax: syntax.name)
+def test_no_damaged_tag_makes_the_name_a_detail(syntax: UID, tmp_path: Path):
+    path = tmp_path / "a.dcm"
+    data = patient_file(path, syntax)
+    at = data.index(NAME.encode()) - 8
+    for bit in range(32):
+        damaged = bytearray(data)
+        damaged[at + bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        assert "Zqxsurname" not in all_that_is_told(path)
+
+
 @pytest.mark.parametrize("kind", ["seg", "rtstruct"])
 def test_no_damaged_length_of_a_mask_tells_the_patient(kind: str, regular_ct: Group, tmp_path: Path):
     path, group = tmp_path / "a.dcm", regular_ct

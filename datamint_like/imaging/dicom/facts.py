@@ -112,8 +112,10 @@ def _described(keyword: str) -> tuple[str, str]:
 
 
 def _plain(value: Any, vr: str) -> int | float | str | None:
-    """The number as a builtin, or the text where it is short, not empty, and what its VR allows."""
+    """The number as a builtin, or the text where it is short, not empty, what its VR allows, and no person's name."""
     if isinstance(value, (int, float)):
         return int(value) if isinstance(value, int) else float(value)
     text = None if vr in _NUMBERS else valid_text(value, vr)
-    return text if text is not None and len(text) <= _LONGEST_DETAIL else None
+    if text is None or len(text) > _LONGEST_DETAIL or "^" in text:  # one flipped bit makes (0010,0010) (0018,0010)
+        return None
+    return text
