@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -49,6 +50,10 @@ class _Quiet:
             self._own.depth = self._depth() - 1
             self._leave(self._readers - 1)
 
+    def lets_log(self, record: logging.LogRecord) -> bool:
+        """Whether a record of pydicom may be logged: not while this thread reads a file, whose values it quotes."""
+        return not self._depth()
+
     def _after_in_child(self) -> None:
         self._leave(self._depth())
         self._lock.release()
@@ -66,6 +71,7 @@ class _Quiet:
 
 
 _QUIET = _Quiet()
+logging.getLogger("pydicom").addFilter(_QUIET.lets_log)
 #: From a quote before a word to one after a word (not the apostrophe of "can't"), or to the end where there is none.
 _QUOTED = re.compile(r"""(?<!\w)[bru]?(["'])(?:(?:\\.|.)*?\1(?!\w)|.*)""")
 
@@ -89,18 +95,18 @@ def reading(file: SourceFile | str) -> Iterator[None]:
     except DatamintException:
         raise
     except OSError as error:
-        reason = error.strerror or _told(error) or type(error).__name__
+        reason = error.strerror or told_by(error) or type(error).__name__
         raise DecodeError(f"{name}: it cannot be read ({reason}).") from error
     except MemoryError as error:
         raise DecodeError(f"{name}: its pixels do not fit into memory.") from error
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # on damaged files readers raise any class; a panic of one in Rust is no Exception
-        reason = _told(error) or "no reason given"
+        reason = told_by(error) or "no reason given"
         raise DecodeError(f"{name}: it is damaged or not supported ({type(error).__name__}: {reason}).") from error
 
 
-def _told(error: BaseException) -> str:
+def told_by(error: BaseException) -> str:
     """What a library below said, on one line, without what it quotes: that may be a value of the file."""
     return _QUOTED.sub("'...'", " ".join(str(error).split()))[:300]
 

@@ -95,6 +95,8 @@ def _storage(files: Sequence[DicomFile], planned: Plan) -> StoredPixels:
     low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
     bits = max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + int(signed)
     allocated = 8 if bits <= 8 else 16 if bits <= 16 else 32
+    if len(formats) > 1 and allocated == 32:
+        bits = 32  # several readers take 17 bits of 32, which only a mix has, for 16
     return StoredPixels(f"{'i' if signed else 'u'}{allocated // 8}", files[0].pixels.photometric, 1, bits, signed)
 
 

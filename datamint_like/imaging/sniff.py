@@ -60,8 +60,10 @@ def is_gzip(head: bytes) -> bool:
 
 
 def is_dicom(head: bytes) -> bool:
-    """Whether this is DICOM: `DICM` after the preamble (whatever the preamble holds), or its first tags alone."""
-    return head[128:132] == b"DICM" or _starts_with_dicom_tags(head)
+    """Whether this is DICOM: `DICM` after a preamble of any content, or its first tags alone or after zeros."""
+    if head[128:132] == b"DICM" or _starts_with_dicom_tags(head):
+        return True
+    return not head[:128].strip(b"\0") and _starts_with_dicom_tags(head[128:])
 
 
 def _starts_with_dicom_tags(head: bytes) -> bool:

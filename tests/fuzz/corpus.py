@@ -16,6 +16,8 @@ from tests.imaging.mask_files import write_rtstruct, write_seg
 _DEMO = Path(__file__).resolve().parents[2] / "datamint_like" / "demo" / "images"
 #: The series that the masks are drawn on.
 CT = _DEMO / "ct_philips"
+#: The patient of every DICOM file that is written here: they come out of no damaged one, but as its own ID.
+PATIENT_NAME, PATIENT_ID = "zqxsurname^wvk", "qxzpatient"
 _LARGEST = 300_000
 _NO_IMAGES = {".md", ".sqlite", ".npz", ".xml", ".nrrd"}
 
@@ -31,9 +33,17 @@ def write_corpus(folder: Path, real_data: Path | None = None) -> list[Path]:
     _write_videos(folder, (ct.pixel_array >> 4).astype(np.uint8))
     for source in (*_DEMO.glob("ultrasound/*.dcm"), *_DEMO.glob("xray/*_mask.png"), *_DEMO.glob("xray/*001_000.jpg")):
         (folder / source.name).write_bytes(source.read_bytes())
+    for path in folder.glob("*.dcm"):
+        _give_patient(path)
     for number, source in enumerate(_small_files(real_data)):
         (folder / f"real{number:03}_{source.name}").write_bytes(source.read_bytes())
     return sorted(folder.iterdir())
+
+
+def _give_patient(path: Path) -> None:
+    dataset = pydicom.dcmread(path)
+    dataset.PatientName, dataset.PatientID = PATIENT_NAME, PATIENT_ID
+    dataset.save_as(path)
 
 
 def _small_files(root: Path | None) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from datamint_like.imaging import (
 )
 from datamint_like.imaging.affine import Affine
 from datamint_like.imaging.types import HeaderFacts
-from tests.fuzz.corpus import CT
+from tests.fuzz.corpus import CT, PATIENT_ID, PATIENT_NAME
 
 _LIMIT = 1 << 24
 _GRID = HeaderFacts(
@@ -38,7 +39,11 @@ class Unbounded(Exception):  # noqa: N818 -- a finding, not an error of a caller
 
 
 def _assembled(path: Path) -> None:
-    for group in assemble([path]).groups:
+    assembly = assemble([path])
+    for skipped in assembly.skipped:
+        refuse_patient(f"{skipped.reason} {skipped.series_uid}")
+    for group in assembly.groups:
+        refuse_patient(repr(replace(group.facts, patient_id=None)))
         decode_stored(group.paths, group.facts, max_voxels=_LIMIT)
 
 
@@ -81,8 +86,18 @@ TARGETS: dict[str, Callable[[Path], None]] = {
 }
 
 
+def refuse_patient(words: str) -> None:
+    """Stop where what is told of a file holds its patient.
+
+    Raises:
+        AssertionError: It does.
+    """
+    for secret in (*PATIENT_NAME.split("^"), PATIENT_ID):
+        assert secret not in words, words
+
+
 def check_message(error: Exception, path: Path) -> None:
-    """Hold an error to what users are promised: one of our tree, naming the file and nothing of this machine.
+    """Hold an error to what users are promised: one of our tree, naming the file, neither patient nor machine.
 
     Raises:
         AssertionError, Unbounded: It is not so.
@@ -90,5 +105,6 @@ def check_message(error: Exception, path: Path) -> None:
     assert isinstance(error, DatamintException), type(error)
     assert path.name in str(error), error
     assert str(path.parent) not in str(error), error
+    refuse_patient(str(error))
     if "do not fit into memory" in str(error):
         raise Unbounded(str(error))

@@ -9,11 +9,12 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from pydicom.uid import MRImageStorage
 
 from datamint_like.imaging import Group, decode_stored, derive_multiframe, derive_single_file, probe
 
 from .conftest import only_group
-from .dicom_files import write_stack
+from .dicom_files import write_slice, write_stack
 
 
 def derived(group: Group, path: Path) -> Path:
@@ -113,6 +114,36 @@ def test_simpleitk_sees_values_origin_and_step_of_a_tilted_series_in_the_one_fil
     assert np.allclose(image.GetOrigin(), [0, 0, 0])
     assert np.allclose(image.GetSpacing(), [1, 1, 2.5])
     check_our_own_reading(group, tmp_path / "one.dcm")
+
+
+@pytest.mark.parametrize(("bits", "stored"), [(16, 32), (12, 13)])
+def test_signed_and_unsigned_parts_in_one_file_are_read_right_by_others(bits: int, stored: int, tmp_path: Path):
+    chance = np.random.default_rng(bits)
+    planes = []
+    for n in range(4):
+        low, high = (-(1 << bits - 1), 1 << bits - 1) if n % 2 else (0, 1 << bits)
+        planes.append(chance.integers(low, high, (4, 5)))
+        planes[n].ravel()[:2] = low, high - 1
+        pixels = planes[n].astype(np.int16 if n % 2 else np.uint16)
+        (tmp_path / "mr").mkdir(exist_ok=True)
+        write_slice(
+            tmp_path / "mr" / f"{n}.dcm",
+            pixels,
+            Modality="MR",
+            BitsStored=bits,
+            InstanceNumber=n + 1,
+            SOPClassUID=MRImageStorage,
+            ImagePositionPatient=[0, 0, 2 * n],
+            RescaleSlope=None,
+            RescaleIntercept=None,
+        )
+    group = only_group(tmp_path / "mr")
+    path = derived(group, tmp_path / "one.dcm")
+    check_our_own_reading(group, path)
+    dataset = pydicom.dcmread(path)
+    assert (dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation) == (stored, stored - 1, 1)
+    assert np.array_equal(dataset.pixel_array, planes)
+    assert np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), planes)
 
 
 def test_time_points_follow_each_other_in_the_one_file(real_data: Path, tmp_path: Path):

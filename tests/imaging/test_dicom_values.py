@@ -6,9 +6,10 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from pydicom.pixels import apply_modality_lut
 
 from datamint_like.exceptions import DecodeError
-from datamint_like.imaging import decode_stored, probe
+from datamint_like.imaging import ReadOptions, decode_stored, probe, read
 
 from .dicom_files import write_slice
 
@@ -95,6 +96,31 @@ def test_a_padding_range_saturates_as_a_whole(tmp_path: Path):
     assert values(path)[0, 0].tolist() == [-32768, -32768, 5 - 1024]
 
 
+def signed_padding(path: Path, value: int, limit: int | None = None) -> Path:
+    """Padding as some scanners write it for unsigned pixels."""
+    dataset = pydicom.dcmread(path)
+    dataset.add_new("PixelPaddingValue", "SS", value)
+    if limit is not None:
+        dataset.add_new("PixelPaddingRangeLimit", "SS", limit)
+    dataset.save_as(path)
+    return path
+
+
+def test_padding_below_zero_of_unsigned_pixels_means_its_bits(tmp_path: Path):
+    path = signed_padding(one_row(tmp_path, [63536, 5], "u2", RescaleIntercept=-1024), -2000)
+    assert values(path)[0, 0].tolist() == [32767, 5 - 1024]
+    assert values(signed_padding(path, -2000, -1000))[0, 0].tolist() == [32767, 5 - 1024]
+
+
+def test_padding_that_no_pixel_can_have_saturates_nothing(tmp_path: Path):
+    path = one_row(tmp_path, [40000, 5], "u2", RescaleIntercept=-1024)
+    for limit in (None, 0):
+        with pytest.raises(DecodeError, match=r'do not fit int16.*dtype="int32"'):
+            values(signed_padding(path, -2000, limit))
+    path = one_row(tmp_path, [4000, 5], "u2", RescaleIntercept=-1024, BitsStored=12)
+    assert values(signed_padding(path, -2000))[0, 0].tolist() == [2976, 5 - 1024]
+
+
 def test_hounsfield_units_are_named_where_the_header_rescales(tmp_path: Path):
     assert probe([one_row(tmp_path, [1], "i2", RescaleType="HU")]).units == "HU"
     assert probe([one_row(tmp_path, [1], "i2")]).units == "HU"
@@ -118,6 +144,52 @@ def test_a_modality_lut_is_applied_to_bits_stored_only(real_data: Path):
     first = int(item.LUTDescriptor[1])
     first -= 0x10000 if first > 0x7FFF else 0
     assert np.array_equal(values(path)[0], table[np.clip(signed - first, 0, len(table) - 1)])
+
+
+def with_lut(path: Path, keyword: str, descriptor: list[int], entries: list[int]) -> Path:
+    dataset = pydicom.dcmread(path)
+    item = pydicom.Dataset()
+    item.add_new("LUTDescriptor", "US", descriptor)
+    item.add_new("LUTData", "OW", np.array(entries, "<u2").tobytes())
+    item.ModalityLUTType = "US"
+    setattr(dataset, keyword, [item])
+    dataset.save_as(path)
+    return path
+
+
+def test_entries_of_a_modality_lut_that_need_more_bits_than_it_says_are_kept_whole(tmp_path: Path):
+    entries = [4 * n for n in range(256)]
+    path = one_row(tmp_path, [0, 63, 64, 255], "u1", Modality="OT", RescaleSlope=None, RescaleIntercept=None)
+    with_lut(path, "ModalityLUTSequence", [256, 0, 8], entries)
+    assert values(path)[0, 0].tolist() == [0, 252, 256, 1020]
+
+
+def test_monochrome1_is_looked_up_as_stored_and_inverted_within_the_entries_of_its_modality_lut(tmp_path: Path):
+    elements = {
+        "Modality": "OT",
+        "RescaleSlope": None,
+        "RescaleIntercept": None,
+        "WindowCenter": 495,
+        "WindowWidth": 990,
+    }
+    path = one_row(tmp_path, [10, 60, 100, 250], "u2", **elements)
+    with_lut(path, "ModalityLUTSequence", [100, 10, 16], [10 * n for n in range(100)])
+    dataset = pydicom.dcmread(path)
+    looked_up = apply_modality_lut(dataset.pixel_array, dataset).ravel()
+    assert looked_up.tolist() == values(path)[0, 0].tolist() == [0, 500, 900, 990]
+    window = ReadOptions(intensity="dicom-window")
+    bright = read([path], probe([path]), window).array
+    dataset.PhotometricInterpretation = "MONOCHROME1"
+    dataset.save_as(path)
+    assert values(path)[0, 0].tolist() == (990 - looked_up).tolist()
+    assert np.allclose(read([path], probe([path]), window).array, 1 - bright)
+
+
+def test_entries_of_a_voi_lut_that_need_more_bits_than_it_says_are_kept_whole(tmp_path: Path):
+    path = one_row(tmp_path, [0, 64, 255], "u1", Modality="OT")
+    with_lut(path, "VOILUTSequence", [256, 0, 8], [4 * n for n in range(256)])
+    shown = read([path], probe([path]), ReadOptions(intensity="dicom-window")).array[0, 0, 0]
+    assert np.allclose(shown, np.array([0, 256, 1020]) / 1023)
 
 
 @pytest.mark.parametrize(

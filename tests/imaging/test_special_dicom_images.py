@@ -161,6 +161,67 @@ def test_pixels_of_16_bits_use_a_palette_of_all_their_values(tmp_path: Path):
     assert np.array_equal(theirs, table[pixels])
 
 
+def test_palette_entries_of_8_bits_may_lie_in_words(tmp_path: Path):
+    chance = np.random.default_rng(2)
+    table, pixels = chance.integers(0, 256, (256, 3)), chance.integers(0, 256, (6, 8)).astype(np.uint8)
+    path = write_palette(tmp_path / "a.dcm", pixels, table, 0, 16)
+    described(path, [0x100, 0, 8])
+    assert np.array_equal(np.moveaxis(values(path)[:, 0], 0, -1), table[pixels])
+
+
+def test_words_of_a_palette_of_8_bits_that_are_filled_count_by_their_high_byte(tmp_path: Path):
+    chance = np.random.default_rng(3)
+    table, pixels = chance.integers(0, 256, (256, 3)), chance.integers(0, 256, (6, 8)).astype(np.uint8)
+    table[:, 2] = 0  # decided for all channels at once
+    path = write_palette(tmp_path / "a.dcm", pixels, table * 0x101, 0, 16)
+    described(path, [0x100, 0, 8])
+    assert np.array_equal(np.moveaxis(values(path)[:, 0], 0, -1), table[pixels])
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_indices_beyond_a_palette_take_its_last_entry_and_an_odd_one_is_padded(bits: int, tmp_path: Path):
+    table, pixels = np.random.default_rng(4).integers(0, 256, (201, 3)) << (bits - 8), np.array([[5, 200, 300, 9999]])
+    path = write_palette(tmp_path / "a.dcm", pixels.astype(np.uint16), table, 0, bits)
+    assert np.array_equal(np.moveaxis(values(path)[:, 0], 0, -1)[0], table[[5, 200, 200, 200]] >> (bits - 8))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_big_endian_palette_is_the_little_endian_one(bits: int, tmp_path: Path):
+    chance = np.random.default_rng(5)
+    table, pixels = chance.integers(0, 1 << bits, (256, 3)), chance.integers(0, 256, (6, 8)).astype(np.uint8)
+    path = write_palette(tmp_path / "a.dcm", pixels, table, 0, bits)
+    expected = values(path)
+    dataset = pydicom.dcmread(path)
+    for name in ("Red", "Green", "Blue"):
+        keyword = f"{name}PaletteColorLookupTableData"
+        setattr(dataset, keyword, np.frombuffer(dataset[keyword].value, "<u2").astype(">u2").tobytes())
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRBigEndian
+    pydicom.dcmwrite(path, dataset, implicit_vr=False, little_endian=False)
+    assert np.array_equal(values(path), expected)
+
+
+def described(path: Path, descriptor: list[int]) -> None:
+    dataset = pydicom.dcmread(path)
+    for name in ("Red", "Green", "Blue"):
+        setattr(dataset, f"{name}PaletteColorLookupTableDescriptor", descriptor)
+    dataset.save_as(path)
+
+
+def test_a_segmented_palette_is_written_out(tmp_path: Path):
+    path = write_palette(
+        tmp_path / "a.dcm", np.arange(256, dtype=np.uint8).reshape(16, 16), np.zeros((256, 3), int), 0, 16
+    )
+    dataset = pydicom.dcmread(path)
+    runs = np.array([0, 2, 0, 256, 1, 254, 65535], "<u2").tobytes()
+    for name in ("Red", "Green", "Blue"):
+        delattr(dataset, f"{name}PaletteColorLookupTableData")
+        setattr(dataset, f"Segmented{name}PaletteColorLookupTableData", runs)
+    dataset.save_as(path)
+    ramp = np.append(0, np.linspace(256, 65535, 255)).round().astype(int) >> 8
+    for channel in values(path)[:, 0]:
+        assert np.array_equal(channel.ravel(), ramp)
+
+
 def test_a_palette_that_is_missing_is_a_decode_error(tmp_path: Path):
     path = write_slice(tmp_path / "a.dcm", np.zeros((4, 5), np.uint8), PhotometricInterpretation="PALETTE COLOR")
     with pytest.raises(DecodeError, match=r"^a\.dcm: "):

@@ -53,6 +53,26 @@ def test_a_file_without_preamble_and_meta_header_is_read(implicit: bool, little:
     assert probe([path]).details["TransferSyntaxUID"] == syntax
 
 
+@pytest.mark.parametrize(("implicit", "little"), [(True, True), (False, True), (False, False)])
+def test_a_preamble_of_zeros_without_its_mark_is_read(implicit: bool, little: bool, tmp_path: Path):
+    path = tmp_path / "IM0001"
+    path.write_bytes(bytes(128) + data_set(plain(tmp_path), implicit=implicit, little=little))
+    assert np.array_equal(values(path)[0], PIXELS)
+    (group,) = assemble([path]).groups
+    assert group.facts.series_uid == pydicom.dcmread(path, force=True).SeriesInstanceUID
+    for damaged in (path.read_bytes()[:-9], path.read_bytes()[:200]):
+        path.write_bytes(damaged)
+        with pytest.raises(DecodeError, match=r"^IM0001: "):
+            probe([path])
+
+
+@pytest.mark.parametrize("content", [bytes(500), bytes(128), bytes(128) + b"\x08\0", bytes(128) + b"\x09" * 99])
+def test_zeros_without_the_first_tags_behind_them_are_no_dicom(content: bytes, tmp_path: Path):
+    (tmp_path / "raw").write_bytes(content)
+    (skip,) = assemble([tmp_path / "raw"]).skipped
+    assert skip.reason.startswith("raw: it is no image format that is known")
+
+
 def test_a_meta_header_without_preamble_is_read(tmp_path: Path):
     path = tmp_path / "x.dcm"
     path.write_bytes(plain(tmp_path).read_bytes()[132:])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
+from pydicom.datadict import dictionary_VM, dictionary_VR, tag_for_keyword
 from pydicom.multival import MultiValue
 
 from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.geometry import Stack
 from datamint_like.imaging.dicom.header import DicomFile
+from datamint_like.imaging.dicom.texts import text_of, valid_text
 from datamint_like.imaging.dicom.values import ValueRule
 from datamint_like.imaging.types import HeaderFacts, Kind
 
@@ -51,6 +54,7 @@ _DETAILS = (
     "BurnedInAnnotation",
 )
 _LONGEST_DETAIL = 64
+_NUMBERS = ("DS", "IS", "US", "SS", "UL", "SL", "FL", "FD")
 
 
 def facts_of(
@@ -69,18 +73,13 @@ def facts_of(
         plane_origins=placed.plane_origins,
         irregularity=placed.irregularity,
         units=units,
-        modality=_text(elements, "Modality"),
-        patient_id=_text(elements, "PatientID"),
-        study_uid=_text(elements, "StudyInstanceUID"),
-        series_uid=_text(elements, "SeriesInstanceUID"),
-        instance_uid=_text(elements, "SOPInstanceUID"),
+        modality=text_of(elements, "Modality"),
+        patient_id=text_of(elements, "PatientID"),
+        study_uid=text_of(elements, "StudyInstanceUID"),
+        series_uid=text_of(elements, "SeriesInstanceUID"),
+        instance_uid=text_of(elements, "SOPInstanceUID"),
         details=_details(elements, pixels.syntax),
     )
-
-
-def _text(elements: Elements, keyword: str) -> str | None:
-    value = elements.get(keyword)
-    return str(value).strip() or None if value is not None else None
 
 
 def _details(elements: Elements, syntax: str) -> dict[str, Any]:
@@ -97,15 +96,26 @@ def _json_value(elements: Elements, keyword: str) -> Any:
         value = elements.get(keyword)
     except (ValueError, TypeError, ArithmeticError):
         return None
+    vr, multiplicity = _described(keyword)
     if not isinstance(value, (list, MultiValue)):
-        return _plain(value)
-    values = [_plain(each) for each in value]
-    return None if None in values else values
+        return _plain(value, vr)
+    values = [_plain(each, vr) for each in value]
+    return None if None in values or multiplicity == "1" else values
 
 
-def _plain(value: Any) -> int | float | str | None:
-    """The number as a builtin, or the text where it is short and not empty."""
+@lru_cache(maxsize=len(_DETAILS))
+def _described(keyword: str) -> tuple[str, str]:
+    """VR and multiplicity by the dictionary; codes are taken as short texts, since many files write them freely."""
+    tag = tag_for_keyword(keyword) or 0
+    vr = dictionary_VR(tag)
+    return "LO" if vr == "CS" else vr, dictionary_VM(tag)
+
+
+def _plain(value: Any, vr: str) -> int | float | str | None:
+    """The number as a builtin, or the text where it is short, not empty, what its VR allows, and no person's name."""
     if isinstance(value, (int, float)):
         return int(value) if isinstance(value, int) else float(value)
-    text = "" if value is None else str(value)
-    return text if 0 < len(text) <= _LONGEST_DETAIL else None
+    text = None if vr in _NUMBERS else valid_text(value, vr)
+    if text is None or len(text) > _LONGEST_DETAIL or "^" in text:  # one flipped bit makes (0010,0010) (0018,0010)
+        return None
+    return text

@@ -22,6 +22,7 @@ from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.encapsulated import refuse_cut as refuse_cut_items
 from datamint_like.imaging.dicom.scan import scan_file
 from datamint_like.imaging.dicom.syntaxes import coding_of, is_encapsulated
+from datamint_like.imaging.dicom.texts import UNREADABLE, told
 from datamint_like.imaging.sniff import is_dicom
 from datamint_like.imaging.types import SourceFile
 
@@ -224,7 +225,9 @@ def refuse_no_image(file: DicomFile, *, annotations: bool = False) -> None:
     if not element and "DirectoryRecordSequence" in elements:
         raise DecodeError("it is a directory of files (DICOMDIR), not an image.")
     if not element:
-        name = UID(sop_class).name
+        name = UID(told(sop_class, "UI")).name if sop_class else ""
+        if name == UNREADABLE:
+            raise DecodeError("its SOP Class UID is unreadable, so it is damaged. Copy the file again.")
         if name and "Image" not in name and "Rows" not in elements:
             raise DecodeError(f"it is of the class {name}, not an image.")
         raise DecodeError("it holds no (whole) pixels: it is no image, or it is cut short. Copy the file again.")

@@ -17,6 +17,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from datamint_like.exceptions import DecodeError, GeometryError
+from datamint_like.imaging._reading_errors import told_by
 from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.header import PixelFormat, number
 from datamint_like.imaging.types import Array
@@ -103,7 +104,7 @@ def _csa_values(dataset: Dataset) -> dict[str, list[Any]]:
     try:
         tags = csareader.read(encoded)["tags"]
     except Exception as error:  # on damaged headers it raises any class, AssertionError and struct.error among them
-        reason = str(error).replace("\n", " ")[:100]
+        reason = told_by(error)
         raise DecodeError(f"its CSA header is damaged ({type(error).__name__}: {reason}).") from error
     return {name: tag["items"] for name, tag in tags.items()}
 

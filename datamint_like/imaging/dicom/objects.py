@@ -13,6 +13,7 @@ from datamint_like.imaging._reading_errors import refuse_oversized
 from datamint_like.imaging.dicom.deflated import LONGEST_HEADER, inflated
 from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.header import DicomFile, PixelFormat, check_start, parsed_header
+from datamint_like.imaging.sniff import HEAD_SIZE
 from datamint_like.imaging.types import SourceFile
 
 _UNDEFINED_LENGTH = 0xFFFFFFFF
@@ -24,7 +25,7 @@ def read_object(data: bytes, name: str, *, max_voxels: int = DEFAULT_MAX_VOXELS)
     Raises:
         DecodeError: It is not DICOM, is cut short, or claims more than `max_voxels`.
     """
-    check_start(data[:132])
+    check_start(data[:HEAD_SIZE])
     source, stream = SourceFile(Path(name), name), io.BytesIO(data)
     header, _, start = parsed_header(source, stream)
     if not header.element:

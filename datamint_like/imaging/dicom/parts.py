@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from datamint_like.imaging.dicom.concatenation import Member, member_of
-from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.frames import Frame, frames_of
 from datamint_like.imaging.dicom.header import DicomFile, PixelFormat
 from datamint_like.imaging.dicom.luts import Lut, modality_lut
 from datamint_like.imaging.dicom.mosaic import mosaic_of
+from datamint_like.imaging.dicom.palette import Palette, palette_of
 from datamint_like.imaging.values import Range
 
 
@@ -24,7 +24,7 @@ class PartHeader:
         modality: As the header has it, empty where it has none.
         lut: Its modality LUT.
         padding: Stored values that mean "no pixel".
-        palette: The elements with the palette of a PALETTE COLOR file.
+        palette: The palette of a PALETTE COLOR file.
         member: Its place in a concatenation.
     """
 
@@ -35,7 +35,7 @@ class PartHeader:
     modality: str
     lut: Lut | None
     padding: Range | None
-    palette: Elements | None
+    palette: Palette | None
     member: Member | None = None
 
 
@@ -55,17 +55,22 @@ def part_header(file: DicomFile) -> PartHeader:
         modality=str(file.elements.get("Modality") or ""),
         lut=modality_lut(file),
         padding=_padding(file),
-        palette=file.elements if file.pixels.photometric == "PALETTE COLOR" else None,
+        palette=palette_of(file),
         member=member_of(file),
     )
 
 
 def _padding(file: DicomFile) -> Range | None:
-    """Stored values that mean "no pixel" (PS3.3 C.7.5.1.1.2)."""
+    """Stored values that mean "no pixel" (PS3.3 C.7.5.1.1.2).
+
+    A value below 0 of unsigned pixels means its bits; a range from below 0 to 0 or above is none of theirs.
+    """
     value, limit = file.elements.get("PixelPaddingValue"), file.elements.get("PixelPaddingRangeLimit")
     if value is None:
         return None
     bits = file.pixels.bits_allocated
+    if limit is not None and not file.pixels.signed and min(int(value), int(limit)) < 0 <= max(int(value), int(limit)):
+        return None
     ends = [_as_stored(int(v), bits, file.pixels.signed) for v in (value, value if limit is None else limit)]
     return min(ends), max(ends)
 

@@ -9,6 +9,7 @@ from jpeg_ls import decode_pixel_data as decode_jpeg_ls  # type: ignore[import-u
 from openjpeg.utils import decode as decode_jpeg_2000
 
 from datamint_like.exceptions import DecodeError
+from datamint_like.imaging._reading_errors import told_by
 from datamint_like.imaging.dicom.codestreams import refuse_larger
 from datamint_like.imaging.dicom.colour import coded_colour, to_rgb
 from datamint_like.imaging.dicom.fragments import encoded_frames
@@ -84,7 +85,7 @@ def _decoded(encoded: bytes, pixels: PixelFormat, coding: Coding) -> Array:
     except DecodeError:
         raise
     except Exception as error:  # the codecs raise any class there is
-        reason = str(error).replace("\n", " ")[:200]
+        reason = told_by(error)
         raise DecodeError(
             f"its pixels ({name_of(pixels.syntax)}) cannot be decoded by {plugin}: {reason}. Copy the file again."
         ) from error

@@ -7,6 +7,7 @@ from datamint_like.imaging._bounded_file import BoundedFile
 from datamint_like.imaging._reading_errors import reading
 from datamint_like.imaging.dicom.classes import NO_IMAGE
 from datamint_like.imaging.dicom.header import parsed_header
+from datamint_like.imaging.dicom.texts import text_of
 from datamint_like.imaging.sniff import HEAD_SIZE, is_dicom
 from datamint_like.imaging.types import SourceFile
 
@@ -19,6 +20,6 @@ def series_uid_of(source: SourceFile) -> str | None:
                 return None
             elements = parsed_header(source, file)[0].elements
             is_image = str(elements.get("Modality") or "") not in NO_IMAGE
-            return str(elements.get("SeriesInstanceUID") or "") or None if is_image else None
+            return text_of(elements, "SeriesInstanceUID") if is_image else None
     except DatamintException:  # nothing of it can be read
         return None

@@ -7,6 +7,7 @@ from typing import Literal
 from pydicom.uid import UID
 
 from datamint_like.exceptions import DecodeError
+from datamint_like.imaging.dicom.texts import told
 
 Coding = Literal["native", "deflated frames", "jpeg", "jpeg-ls", "jpeg 2000", "rle"]
 
@@ -60,6 +61,7 @@ def name_of(syntax: str) -> str:
     """The name and UID of a syntax, for messages."""
     if syntax == DEFLATED_FRAMES:
         return f"Deflated Image Frame Compression, {syntax}"
+    syntax = told(syntax, "UI")
     name = UID(syntax).name
     return f"{name}, {syntax}" if name != syntax else syntax
 

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pydicom.pixels.processing import apply_color_lut
 
 from datamint_like.exceptions import DecodeError
-from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.frames import Frame
 from datamint_like.imaging.dicom.header import PixelFormat
 from datamint_like.imaging.dicom.luts import Lut
+from datamint_like.imaging.dicom.palette import Palette
 from datamint_like.imaging.dicom.parts import PartHeader
 from datamint_like.imaging.types import Array
 from datamint_like.imaging.values import (
@@ -31,14 +30,18 @@ _HOUNSFIELD_TYPES = ("", "HU", "HU_MOD")
 
 @dataclass(frozen=True)
 class ValueRule:
-    """How one file's stored values become values of the array."""
+    """How one file's stored values become values of the array.
+
+    MONOCHROME1 is inverted so that larger is brighter: within Bits Stored before a rescale, or within the entries
+    of a modality LUT, whose indices are stored values.
+    """
 
     pixels: PixelFormat
     dtype: str
     inverted: bool
     lut: Lut | None
     padding: Range | None
-    palette: Elements | None
+    palette: Palette | None
 
     @property
     def channels(self) -> int:
@@ -52,18 +55,20 @@ class ValueRule:
             DecodeError: A value does not fit the type that the header asks for.
         """
         if self.palette is not None:
-            colour = apply_color_lut(raw, self.palette.dataset)
-            raw = (colour >> 8).astype(np.uint8) if colour.dtype.itemsize > 1 else colour
+            raw = self.palette.apply(raw)
         if self.channels == 3:
             for channel in range(3):
                 scale_into(out[channel], raw[..., channel], 1.0, 0.0)
             return
+        if self.lut is not None:
+            looked_up = self.lut.apply(raw)
+            scale_into(
+                out[0], sum(self.lut.span) - looked_up.astype(np.int32) if self.inverted else looked_up, 1.0, 0.0
+            )
+            return
         if self.inverted:
             low, high = stored_range(self.pixels.bits_stored, self.pixels.signed)
             raw = (low + high) - raw.astype(np.int64 if raw.dtype.itemsize > 2 else np.int32)
-        if self.lut is not None:
-            scale_into(out[0], self.lut.apply(raw), 1.0, 0.0)
-            return
         try:
             scale_into(out[0], raw, frame.slope, frame.intercept)
         except DecodeError as error:
@@ -129,7 +134,7 @@ def _dtype(part: PartHeader, frame: Frame) -> str:
     if pixels.samples == 3:
         return integer_type(span, keep_uint8=pixels.bits_allocated <= 8)
     if lut is not None:
-        return integer_type((0, int(lut.table.max(initial=0))), keep_uint8=lut.table.dtype == np.uint8)
+        return integer_type((0, lut.span[1]), keep_uint8=lut.table.dtype == np.uint8)
     if not is_integer_scaling(frame.slope, frame.intercept):
         return "float32"
     if part.modality == "CT":

@@ -11,7 +11,8 @@ from datamint_like.exceptions import DecodeError
 from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.frames import Frame, frames_of
 from datamint_like.imaging.dicom.header import DicomFile
-from datamint_like.imaging.dicom.luts import Lut, lut_of
+from datamint_like.imaging.dicom.luts import Lut, lut_of, modality_lut
+from datamint_like.imaging.dicom.texts import told
 from datamint_like.imaging.values import stored_range
 from datamint_like.imaging.windows import Plane, Window
 
@@ -53,7 +54,9 @@ def voi_of(file: DicomFile) -> Voi:
     """
     pixels = file.pixels
     if pixels.photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        raise DecodeError(f'it is {pixels.photometric}, and a window is for gray values. Leave intensity "native".')
+        raise DecodeError(
+            f'it is {told(pixels.photometric, "CS")}, and a window is for gray values. Leave intensity "native".'
+        )
     frame = frames_of(file)[0]
     shown = _shown(file, frame)
     if pixels.photometric == "MONOCHROME2":
@@ -66,7 +69,10 @@ def _shown(file: DicomFile, frame: Frame) -> Window | Lut:
         table = place.first("VOILUTSequence")
         if table is not None and "LUTData" in table:
             ends = stored_range(file.pixels.bits_stored, file.pixels.signed)
-            signed = min(end * frame.slope for end in ends) + frame.intercept < 0
+            signed = (
+                min(end * frame.slope for end in ends) + frame.intercept < 0
+                and "ModalityLUTSequence" not in file.elements
+            )
             return lut_of(file, table.dataset, signed=signed)
         center, width = _first(place, "WindowCenter"), _first(place, "WindowWidth")
         if center is not None and width is not None:
@@ -95,17 +101,19 @@ def _window(center: float, width: float, function: str) -> Window:
         return Window(center, width, "LINEAR_EXACT")
     if function == "SIGMOID":
         return Window(center, width, "SIGMOID")
-    raise DecodeError(f"its VOI LUT Function is {function:.16}, which is not supported. {_ADVICE}")
+    raise DecodeError(f"its VOI LUT Function is {told(function, 'CS')}, which is not supported. {_ADVICE}")
 
 
 def _mirror(file: DicomFile) -> float:
-    """The sum of a header's value and our inverted one: both ends of the stored range, rescaled.
+    """The sum of a header's value and our inverted one: both ends of the stored range, rescaled, or of the LUT.
 
     Raises:
         DecodeError: The file has no such sum.
     """
+    if (lut := modality_lut(file)) is not None:
+        return float(sum(lut.span))
     scales = {(frame.slope, frame.intercept) for frame in frames_of(file)}
-    if file.elements.get("ModalityLUTSequence") or len(scales) > 1:
+    if len(scales) > 1:
         raise DecodeError(f"it is MONOCHROME1 with a rescale of its own kind, which is not supported. {_ADVICE}")
     (slope, intercept) = scales.pop()
     low, high = stored_range(file.pixels.bits_stored, file.pixels.signed)

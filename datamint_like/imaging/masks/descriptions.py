@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from datamint_like.imaging.dicom import texts
 from datamint_like.imaging.dicom.elements import Elements
 
 #: CIE XYZ of white, D50 (the profile connection space of PS3.3 C.10.7.1.1), and from XYZ to linear sRGB (Bradford).
@@ -16,19 +15,13 @@ _TO_RGB = (
 
 
 def text_of(elements: Elements, keyword: str) -> str:
-    """The text of an element without blanks around it; empty where it is absent."""
-    value = elements.get(keyword)
-    return "" if value is None else str(value).strip()
+    """The text of an element without blanks around it; empty where it is absent or not what its VR allows."""
+    return texts.text_of(elements, keyword) or ""
 
 
 def person_of(elements: Elements, keyword: str) -> str | None:
     """The (first) person that an element names, as the file spells it, or None."""
-    value = elements.get(keyword)
-    if value is None:
-        return None
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        value = value[0] if len(value) else ""
-    return str(value).split("\\")[0].strip("^= ") or None
+    return text_of(elements, keyword).split("\\")[0].strip("^= ") or None
 
 
 def code_of(elements: Elements, keyword: str) -> tuple[str, str, str] | None:
