@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from datamint_like.exceptions import GeometryError
 from datamint_like.imaging.affine import Affine
+from datamint_like.imaging.dicom.channels import channels_of
 from datamint_like.imaging.dicom.frames import Frame, cross
 
 Vector = npt.NDArray[np.float64]
@@ -131,11 +132,7 @@ def _grid(frames: Sequence[Frame], distances: Vector, tolerance: float) -> tuple
     if planes == 1:
         raise GeometryError(f"all of its {len(frames)} planes lie at one position, which makes no volume.")
     _refuse_uneven(counts, distances, ranks)
-    members: list[list[int]] = [[] for _ in range(planes)]
-    for index in sorted(range(len(frames)), key=lambda n: (frames[n].order, frames[n].instance, n)):
-        members[int(ranks[index])].append(index)
-    _refuse_copies(frames, members)
-    return tuple(tuple(plane[channel] for plane in members) for channel in range(int(counts[0])))
+    return channels_of(frames, ranks)
 
 
 def _refuse_uneven(counts: npt.NDArray[np.int64], distances: Vector, ranks: npt.NDArray[np.int64]) -> None:
@@ -158,15 +155,6 @@ def _refuse_uneven(counts: npt.NDArray[np.int64], distances: Vector, ranks: npt.
         f"{named}{more}, and the others of its {len(counts)} positions along the normal hold "
         f"{usual}, which makes no volume. Add the planes that are missing, or leave out the incomplete time point."
     )
-
-
-def _refuse_copies(frames: Sequence[Frame], members: Sequence[Sequence[int]]) -> None:
-    for plane in members:
-        keys = {(frames[n].order, frames[n].instance) for n in plane}
-        if len(keys) != len(plane):
-            raise GeometryError(
-                f"{len(plane)} planes lie at one position and neither time, echo nor instance number tells them apart."
-            )
 
 
 def _placed(grid: tuple[tuple[int, ...], ...], first: Frame, origins: Vector, thickness: float | None) -> Stack:

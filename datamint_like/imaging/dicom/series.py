@@ -50,7 +50,7 @@ class SliceFile:
     @property
     def time(self) -> tuple[Any, ...]:
         """What sorts files that hold the same positions."""
-        return self.frame.order, self.frame.instance, self.source.name
+        return self.frame.traits.order, self.frame.instance, self.source.name
 
 
 @dataclass(frozen=True)
