@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from datamint_like.exceptions import GeometryError
 from datamint_like.imaging.dicom.frames import Frame, is_video
-from datamint_like.imaging.dicom.geometry import SAME_ORIENTATION, distances_of, position_ranks, same_position, stack
+from datamint_like.imaging.dicom.geometry import stack
 from datamint_like.imaging.dicom.header import DicomFile
 from datamint_like.imaging.dicom.parts import PartHeader, part_header
+from datamint_like.imaging.dicom.positions import SAME_ORIENTATION, beside, ranks_of
 from datamint_like.imaging.types import SourceFile
 
 #: Largest difference of pixel spacings (mm) within one series.
@@ -165,18 +168,26 @@ def _join_stacks(files: list[SliceFile]) -> Iterator[list[SliceFile]]:
     """Files of several planes each: one series where they make one grid, else each its own.
 
     They make one where all hold the same positions (time points, which become channels), or where together
-    they are evenly spaced planes. Those of several image types stay apart.
+    they are evenly spaced planes. Those of several image types, or side by side in the plane, stay apart.
     """
     for alike in _partition(files, lambda file: file.traits["image type"]):
         ordered = sorted(alike, key=lambda file: file.time)
-        if len(ordered) > 1 and _make_one_grid(ordered):
-            yield ordered
-        else:
-            yield from ([file] for file in ordered)
+        for part in [ordered] if _make_one_grid(ordered) else _stacks_beside(ordered):
+            yield from [part] if _make_one_grid(part) else ([file] for file in part)
+
+
+def _stacks_beside(files: Sequence[SliceFile]) -> list[list[SliceFile]]:
+    """Files of several planes each by the stack of their first plane, where stacks lie side by side."""
+    frames = [frame for file in files for frame in file.header.frames]
+    firsts = np.cumsum([0, *(len(file.header.frames) for file in files)])[:-1]
+    return _by(beside(frames, ranks_of(frames))[firsts], files)
 
 
 def _make_one_grid(files: Sequence[SliceFile]) -> bool:
+    """Whether several files are the channels or the planes of one volume."""
     frames = [frame for file in files for frame in file.header.frames]
+    if len(files) < 2:
+        return False
     try:
         found = stack(frames, None)
     except GeometryError:
@@ -189,15 +200,17 @@ def _make_one_grid(files: Sequence[SliceFile]) -> bool:
 def _split_repeats(files: list[SliceFile]) -> list[list[SliceFile]]:
     """Files of one plane each in order along the normal, split only where positions repeat.
 
-    Image types become resources of their own, then acquisitions, unless time points or echoes tell the
-    planes of one position apart: those stay together and become channels. Planes that all lie at one
-    position are pictures of their own, whatever tells them apart.
+    Stacks side by side in the plane become resources of their own, then image types, then acquisitions, unless
+    time points or echoes tell the planes of one position apart: those stay together and become channels. Planes
+    that all lie at one position are pictures of their own, whatever tells them apart.
     """
     if not files:
         return []
     ordered, ranks = _ordered(files)
     if len(set(ranks)) == len(ranks):
         return [ordered]
+    if len(set(ranks)) > 1 and len(stacks := _side_by_side(ordered, ranks)) > 1:
+        return [piece for each in stacks for piece in _split_repeats(each)]
     for name in ("image type", "acquisition"):
         if name == "acquisition" and _are_channels(ordered, ranks):
             break
@@ -207,10 +220,22 @@ def _split_repeats(files: list[SliceFile]) -> list[list[SliceFile]]:
     return [ordered] if max(ranks) > 0 else [[file] for file in ordered]
 
 
+def _side_by_side(files: Sequence[SliceFile], ranks: Sequence[int]) -> list[list[SliceFile]]:
+    """The files by the stack they belong to, where stacks lie side by side at the same positions."""
+    return _by(beside([file.frame for file in files], np.array(ranks)), files)
+
+
+def _by(numbers: Iterable[int], files: Sequence[SliceFile]) -> list[list[SliceFile]]:
+    """The files by their numbers."""
+    parts: dict[int, list[SliceFile]] = defaultdict(list)
+    for number, file in zip(numbers, files, strict=True):
+        parts[int(number)].append(file)
+    return list(parts.values())
+
+
 def _ordered(files: Sequence[SliceFile]) -> tuple[list[SliceFile], list[int]]:
     """The files by position, then time, then instance number, with the rank of each position."""
-    planes = [file.frame for file in files]
-    ranks = position_ranks(distances_of(planes), same_position(planes[0].spacing))
+    ranks = ranks_of([file.frame for file in files])
     order = sorted(range(len(files)), key=lambda n: (ranks[n], files[n].time))
     return [files[n] for n in order], [int(ranks[n]) for n in order]
 
