@@ -156,3 +156,15 @@ def test_slopes_of_each_slice_are_its_own(tmp_path: Path):
 def test_descending_and_shuffled_numbers_change_nothing(tmp_path: Path):
     paths = write_stack(tmp_path, UP, InstanceNumber=[3, 1, 5, 2, 4])
     assert grouped(paths[::-1]) == [[0, 1, 2, 3, 4]]
+
+
+@pytest.mark.parametrize(("small", "large"), [(0.0005, 0.001), (0.5, 0.502), (1.0, 1.1)])
+def test_pixel_spacings_are_compared_by_their_ratio(small: float, large: float, tmp_path: Path):
+    places = [(0.0, 0.0, 4 * small * n) for n in range(6)]
+    spacings = [[small, small]] * 3 + [[large, large]] * 3
+    assert sorted(grouped(write_stack(tmp_path, places, PixelSpacing=spacings))) == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_large_pixels_that_differ_by_rounding_stay_one_volume(tmp_path: Path):
+    spacings = [[4.07283, 4.07283], [4.071, 4.074]] * 2 + [[4.07, 4.07]]
+    assert grouped(write_stack(tmp_path, UP, PixelSpacing=spacings)) == [[0, 1, 2, 3, 4]]

@@ -14,6 +14,7 @@ from datamint_like.imaging.dicom.channels import channels_of
 from datamint_like.imaging.dicom.frames import Frame
 from datamint_like.imaging.dicom.positions import (
     SAME_ORIENTATION,
+    SAME_SPACING,
     Vector,
     distances_of,
     lie_aside,
@@ -51,11 +52,19 @@ def stack(frames: Sequence[Frame], thickness: float | None) -> Stack:
     frames at every position (time points, echoes) become channels.
 
     Raises:
-        GeometryError: Orientations differ, stacks lie side by side, or positions repeat without making channels.
+        GeometryError: Some planes alone have a place, orientations or pixel spacings differ, stacks lie side by
+            side, or positions repeat without making channels.
     """
-    if any(f.position is None or f.orientation is None for f in frames):
+    placed = sum(frame.position is not None and frame.orientation is not None for frame in frames)
+    if not placed:
         return Stack(grid=(tuple(range(len(frames))),))
+    if placed < len(frames):
+        raise GeometryError(
+            f"{len(frames) - placed} of its {len(frames)} planes carry no position or orientation, and the others do. "
+            "Correct the header, or export the series again."
+        )
     _refuse_orientations(frames)
+    _refuse_spacings(frames)
     grid = _grid(frames)
     first = [frames[index] for index in grid[0]]
     origins = np.array([frame.position for frame in first], dtype=np.float64)
@@ -81,6 +90,27 @@ def _refuse_orientations(frames: Sequence[Frame]) -> None:
         f"its planes have several orientations ({named} planes of each), which one volume cannot hold. "
         "One file is one resource: split it into a file for each orientation and import those."
     )
+
+
+def _refuse_spacings(frames: Sequence[Frame]) -> None:
+    """Stop at frames of several pixel spacings.
+
+    Raises:
+        GeometryError: They are.
+    """
+    known = [frame.spacing for frame in frames if frame.spacing is not None]
+    if known and len(known) < len(frames):
+        raise GeometryError(f"{len(frames) - len(known)} of its {len(frames)} planes carry no pixel spacing.")
+    if not known:
+        return
+    spacings = np.array(known, dtype=np.float64)
+    far = np.abs(np.log(spacings / spacings[0])).max(axis=1)
+    if float(far.max()) > 2 * SAME_SPACING:  # files that join differ so far from a third one
+        first, other = (f"{down:g} x {across:g}" for down, across in (known[0], known[int(far.argmax())]))
+        raise GeometryError(
+            f"its planes have several pixel spacings ({first} mm and {other} mm), which one volume cannot hold. "
+            "One file is one resource: split it into a file for each spacing and import those."
+        )
 
 
 def _grid(frames: Sequence[Frame]) -> tuple[tuple[int, ...], ...]:

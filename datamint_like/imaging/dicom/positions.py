@@ -16,6 +16,8 @@ Ranks = npt.NDArray[np.int64]
 
 #: Largest difference of direction cosines within one orientation.
 SAME_ORIENTATION = 1e-3
+#: Largest relative difference (of logarithms) of pixel spacings within one series.
+SAME_SPACING = 1e-3
 #: Positions along the normal that differ by less than this share of a pixel are one: scanners jitter by
 #: hundredths of a millimetre, and no planes lie so close.
 SAME_POSITION = 0.02

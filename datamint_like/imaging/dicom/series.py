@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,11 +16,9 @@ from datamint_like.imaging.dicom.frames import Frame, is_video
 from datamint_like.imaging.dicom.geometry import stack
 from datamint_like.imaging.dicom.header import DicomFile
 from datamint_like.imaging.dicom.parts import PartHeader, part_header
-from datamint_like.imaging.dicom.positions import SAME_ORIENTATION, beside, ranks_of
+from datamint_like.imaging.dicom.positions import SAME_ORIENTATION, SAME_SPACING, beside, ranks_of
 from datamint_like.imaging.types import SourceFile
 
-#: Largest difference of pixel spacings (mm) within one series.
-SAME_SPACING = 1e-3
 #: Modalities whose files are pictures of their own even when they share a series.
 _PROJECTIONS = frozenset({"US", "CR", "DX", "MG", "IO", "PX", "XC", "ES", "OP", "XA", "RF", "GM", "DG"})
 
@@ -109,7 +108,7 @@ def _is_placed(file: DicomFile, header: PartHeader) -> bool:
         and frame.orientation is not None
         and frame.spacing is not None
         and _near(frame.orientation, first.orientation, SAME_ORIENTATION)
-        and _near(frame.spacing, first.spacing, SAME_SPACING)
+        and _near(_logs(frame.spacing), _logs(first.spacing), SAME_SPACING)
         for frame in frames
     )
 
@@ -132,7 +131,7 @@ def _parts_of(files: list[SliceFile]) -> Iterator[list[SliceFile]]:
         yield sorted(files, key=lambda file: file.header.member.number if file.header.member else 0)
         return
     for comparable in _by_reference(files):
-        for one_spacing in _alike(comparable, lambda file: file.frame.spacing or (), SAME_SPACING):
+        for one_spacing in _alike(comparable, lambda file: _logs(file.frame.spacing or ()), SAME_SPACING):
             for one_way in _alike(one_spacing, lambda file: file.frame.orientation or (), SAME_ORIENTATION):
                 yield from _split_repeats([file for file in one_way if len(file.header.frames) == 1])
                 yield from _join_stacks([file for file in one_way if len(file.header.frames) > 1])
@@ -162,6 +161,11 @@ def _alike(
 
 def _near(one: tuple[float, ...], other: tuple[float, ...], tolerance: float) -> bool:
     return all(abs(a - b) <= tolerance for a, b in zip(one, other, strict=True))
+
+
+def _logs(values: tuple[float, ...]) -> tuple[float, ...]:
+    """Logarithms, whose differences are relative ones."""
+    return tuple(math.log(value) for value in values)
 
 
 def _join_stacks(files: list[SliceFile]) -> Iterator[list[SliceFile]]:
