@@ -242,3 +242,10 @@ def test_a_frame_without_its_place_or_spacing_is_an_error_that_counts_it(sequenc
     dataset.save_as(path)
     (skip,) = assemble([path]).skipped
     assert says in skip.reason
+
+
+def test_one_file_of_time_points_between_each_other_is_an_error(tmp_path: Path):
+    places = [*up(0, 3), *((0.0, 0.0, z + 1.0) for *_, z in up(0, 3))]
+    path = write_enhanced(tmp_path / "two.dcm", [1] * 6, places, times=[1, 1, 1, 2, 2, 2])
+    (skip,) = assemble([path]).skipped
+    assert "2 even stacks by time point, and the planes of one lie between those of another" in skip.reason

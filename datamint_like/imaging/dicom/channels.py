@@ -1,4 +1,4 @@
-"""Planes at positions that repeat, as channels: in one order at every position, or refused."""
+"""Planes that traits tell apart: channels in one order where positions repeat, stacks where they interleave."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from datamint_like.exceptions import GeometryError
 from datamint_like.imaging.dicom.frames import Frame
-from datamint_like.imaging.dicom.traits import Ids, columns_of
+from datamint_like.imaging.dicom.positions import Vector
+from datamint_like.imaging.dicom.traits import STACK_TRAITS, Ids, columns_of, ids_of
 
 #: Traits whose values in one channel are one value, wherever they differ at a position.
 _EXACT = ("echo time", "b-value", "flip angle")
@@ -17,6 +18,8 @@ _EXACT = ("echo time", "b-value", "flip angle")
 _LOOSE = ("time point", "inversion time", "gradient direction")
 #: Traits that sort planes only where instance numbers do not.
 _AFTER_NUMBER = ("inversion time", "flip angle", "gradient direction", "trigger time")
+#: A plane of an even stack may lie this share of a step from its place.
+_EVEN = 0.05
 Table = npt.NDArray[np.int64]
 
 
@@ -50,6 +53,27 @@ def channels_of(frames: Sequence[Frame], ranks: Ids) -> tuple[tuple[int, ...], .
     if not _are_told_apart(grid[0], [columns[name] for name in telling]):
         _refuse_contradictions(columns, varying - set(telling), grid)
     return tuple(tuple(int(n) for n in channel) for channel in grid.T)
+
+
+def interleaved(frames: Sequence[Frame], ranks: Ids, distances: Vector) -> tuple[str, Ids] | None:
+    """The trait by which frames are even stacks of one step that lie between each other, and each frame's stack.
+
+    None where no time point, echo time or b-value divides the positions so.
+    """
+    firsts = np.unique(ranks, return_index=True)[1]
+    for name in STACK_TRAITS:
+        stacks = ids_of([frame.traits for frame in frames], name)
+        of_rank = stacks[firsts]
+        counts = np.bincount(of_rank)
+        if len(counts) < 2 or counts[0] < 2 or np.ptp(counts) or np.any(of_rank[ranks] != stacks):
+            continue
+        places = distances[firsts]
+        table = np.stack([places[of_rank == stack] for stack in range(len(counts))])
+        gaps = np.diff(table, axis=1)
+        step = float(np.median(gaps))
+        if np.all(np.abs(gaps - step) <= _EVEN * step) and np.ptp(table[:, 0]) < step:
+            return name, stacks
+    return None
 
 
 def _is_alike(table: Table) -> bool:

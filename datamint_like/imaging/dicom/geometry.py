@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from datamint_like.exceptions import GeometryError
 from datamint_like.imaging.affine import Affine
-from datamint_like.imaging.dicom.channels import channels_of
+from datamint_like.imaging.dicom.channels import channels_of, interleaved
 from datamint_like.imaging.dicom.frames import Frame
 from datamint_like.imaging.dicom.positions import (
     SAME_ORIENTATION,
@@ -115,6 +115,7 @@ def _refuse_spacings(frames: Sequence[Frame]) -> None:
 
 def _grid(frames: Sequence[Frame]) -> tuple[tuple[int, ...], ...]:
     ranks = ranks_of(frames)
+    _refuse_interleaved(frames, ranks)
     planes = int(ranks.max()) + 1
     if planes == len(frames):
         descending = bool(np.all(np.diff(ranks) < 0)) and planes > 1
@@ -126,6 +127,22 @@ def _grid(frames: Sequence[Frame]) -> tuple[tuple[int, ...], ...]:
     _refuse_aside(frames, ranks)
     _refuse_uneven(counts, distances_of(frames), ranks)
     return channels_of(frames, ranks)
+
+
+def _refuse_interleaved(frames: Sequence[Frame], ranks: npt.NDArray[np.int64]) -> None:
+    """Stop at stacks between each other: together they look like one stack of thinner planes.
+
+    Raises:
+        GeometryError: They are.
+    """
+    found = interleaved(frames, ranks, distances_of(frames))
+    if found is not None:
+        name, stacks = found
+        raise GeometryError(
+            f"its planes are {int(stacks.max()) + 1} even stacks by {name}, and the planes of one lie between those of "
+            "another, which one volume cannot hold. One file is one resource: split it into a file for each stack and "
+            "import those."
+        )
 
 
 def _refuse_aside(frames: Sequence[Frame], ranks: npt.NDArray[np.int64]) -> None:

@@ -22,6 +22,9 @@ SAME_SPACING = 1e-3
 #: hundredths of a millimetre, and no planes lie so close.
 SAME_POSITION = 0.02
 _USUAL_PIXEL, _WIDEST_PIXEL = 0.05, 5.0
+#: They are one up to this share of a pixel, and these mm, too, where that gives as many planes at each position,
+#: together within this share of a step: jitter then, since no stack has its planes in tight and equal bundles.
+_BUNDLE_PIXEL, _BUNDLE_MM, _BUNDLE_STEP = 0.25, 0.1, 0.1
 #: Planes at one position may lie this share of a pixel apart in the plane, or the mm by which scanners jitter
 #: where that is more, but never half a pixel.
 _SAME_PLACE, _JITTER, _NOT_HALF = 0.1, 0.05, 0.45
@@ -53,7 +56,23 @@ def are_at_one_position(frames: Sequence[Frame]) -> bool:
 
 def ranks_of(frames: Sequence[Frame]) -> Ranks:
     """For each frame the rank of its position along the normal; all are placed, in one orientation."""
-    return _ranks(distances_of(frames), _same_position(frames[0].spacing))
+    distances, spacing = distances_of(frames), frames[0].spacing
+    fine = _same_position(spacing)
+    ranks = _ranks(distances, fine)
+    wide = min(_BUNDLE_PIXEL * min(spacing or (_USUAL_PIXEL,)), _BUNDLE_MM)
+    if wide > fine and _are_bundles(distances, bundled := _ranks(distances, wide), wide):
+        return bundled
+    return ranks
+
+
+def _are_bundles(distances: Vector, ranks: Ranks, widest: float) -> bool:
+    """Whether positions hold equally many frames, which lie far closer to each other than to the next ones."""
+    count = int(ranks.max()) + 1
+    if count < 2 or len(ranks) % count or count == len(ranks) or np.ptp(np.bincount(ranks)):
+        return False
+    table = np.sort(distances).reshape(count, -1)
+    within, between = np.ptp(table, axis=1).max(), (table[1:, 0] - table[:-1, -1]).min()
+    return bool(within <= min(widest, _BUNDLE_STEP * between))
 
 
 def beside(frames: Sequence[Frame], ranks: Ranks) -> Ranks:

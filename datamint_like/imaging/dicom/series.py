@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from datamint_like.exceptions import GeometryError
+from datamint_like.imaging.dicom.channels import interleaved
 from datamint_like.imaging.dicom.frames import Frame, is_video
 from datamint_like.imaging.dicom.geometry import stack
 from datamint_like.imaging.dicom.header import DicomFile
 from datamint_like.imaging.dicom.parts import PartHeader, part_header
-from datamint_like.imaging.dicom.positions import SAME_ORIENTATION, SAME_SPACING, beside, ranks_of
+from datamint_like.imaging.dicom.positions import SAME_ORIENTATION, SAME_SPACING, beside, distances_of, ranks_of
 from datamint_like.imaging.types import SourceFile
 
 #: Modalities whose files are pictures of their own even when they share a series.
@@ -202,7 +203,7 @@ def _make_one_grid(files: Sequence[SliceFile]) -> bool:
 
 
 def _split_repeats(files: list[SliceFile]) -> list[list[SliceFile]]:
-    """Files of one plane each in order along the normal, split only where positions repeat.
+    """Files of one plane each in order along the normal, split only where positions repeat or stacks interleave.
 
     Stacks side by side in the plane become resources of their own, then image types, then acquisitions, unless
     time points or echoes tell the planes of one position apart: those stay together and become channels. Planes
@@ -211,6 +212,8 @@ def _split_repeats(files: list[SliceFile]) -> list[list[SliceFile]]:
     if not files:
         return []
     ordered, ranks = _ordered(files)
+    if len(stacks := _between_each_other(ordered, ranks)) > 1:
+        return [piece for each in stacks for piece in _split_repeats(each)]
     if len(set(ranks)) == len(ranks):
         return [ordered]
     if len(set(ranks)) > 1 and len(stacks := _side_by_side(ordered, ranks)) > 1:
@@ -227,6 +230,13 @@ def _split_repeats(files: list[SliceFile]) -> list[list[SliceFile]]:
 def _side_by_side(files: Sequence[SliceFile], ranks: Sequence[int]) -> list[list[SliceFile]]:
     """The files by the stack they belong to, where stacks lie side by side at the same positions."""
     return _by(beside([file.frame for file in files], np.array(ranks)), files)
+
+
+def _between_each_other(files: Sequence[SliceFile], ranks: Sequence[int]) -> list[list[SliceFile]]:
+    """The files by the even stack they belong to, where the planes of one lie between those of another."""
+    frames = [file.frame for file in files]
+    found = interleaved(frames, np.array(ranks), distances_of(frames))
+    return [list(files)] if found is None else _by(found[1], files)
 
 
 def _by(numbers: Iterable[int], files: Sequence[SliceFile]) -> list[list[SliceFile]]:

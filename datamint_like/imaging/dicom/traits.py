@@ -19,6 +19,8 @@ _MINUTE = 60_000_000
 _NONE = -math.inf
 #: Decimals that tell two values apart: of ms, s/mm2, degrees and direction cosines.
 _DECIMALS = 3
+#: Traits of which each value is a stack of planes.
+STACK_TRAITS = {"time point": "time_point", "echo time": "echo", "b-value": "b_value"}
 Ids = npt.NDArray[np.int64]
 
 
@@ -127,9 +129,8 @@ def columns_of(traits: Sequence[Traits]) -> dict[str, Ids]:
 
 
 def ids_of(traits: Sequence[Traits], name: str) -> Ids:
-    """One column of `columns_of` that splits stacks: a time point, echo time or b-value."""
-    attribute = {"time point": "time_point", "echo time": "echo", "b-value": "b_value"}[name]
-    return _ids([getattr(each, attribute) for each in traits])
+    """The column of `columns_of` of one of `STACK_TRAITS`."""
+    return _ids([getattr(each, STACK_TRAITS[name]) for each in traits])
 
 
 def _ids(values: Sequence[float | None]) -> Ids:
