@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from datamint_like.exceptions import DecodeError, GeometryError
 from datamint_like.imaging.dicom.elements import Elements
@@ -71,7 +72,8 @@ def frames_of(file: DicomFile) -> list[Frame]:
     if groups and len(groups) < count:
         raise DecodeError(f"its header claims {count} frames but describes {len(groups)}.")
     if groups or shared is not None:
-        return [_enhanced(file, n, groups[n] if groups else None, shared) for n in range(count)]
+        common = cache(lambda name: None if shared is None else shared.first(name))
+        return [_enhanced(file, n, groups[n] if groups else None, common) for n in range(count)]
     frame = _classic(elements)
     if count > 1:
         return list(_repeated(frame, elements, count))
@@ -182,12 +184,12 @@ def _nuclear_positions(frame: Frame, elements: Elements, count: int) -> list[tup
     return [tuple(at + along * step * n for at, along in zip(first, normal, strict=True)) for n in places]
 
 
-def _enhanced(file: DicomFile, index: int, own: Elements | None, shared: Elements | None) -> Frame:
+def _enhanced(file: DicomFile, index: int, own: Elements | None, common: Callable[[str], Elements | None]) -> Frame:
     """A frame that functional groups describe: its own, then the shared ones (PS3.3 C.7.6.16)."""
 
     def group(name: str) -> Elements | None:
-        found = None if own is None else own.first(name)
-        return shared.first(name) if found is None and shared is not None else found
+        found = own.first(name) if own is not None and name in own else None
+        return common(name) if found is None else found
 
     position = numbers(group("PlanePositionSequence"), "ImagePositionPatient", 3)
     orientation = _orientation(group("PlaneOrientationSequence"))
