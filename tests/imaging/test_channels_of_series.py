@@ -9,6 +9,7 @@ import pydicom
 import pytest
 
 from datamint_like.imaging import assemble, decode_stored
+from datamint_like.imaging.dicom.traits import moment_of
 
 from .dicom_files import write_stack
 from .test_multiframe_series import item, up, values_of, write_enhanced
@@ -153,3 +154,45 @@ def test_traits_that_would_mix_in_a_channel_are_an_error_that_names_them(
 def test_numbers_that_only_count_the_planes_mix_nothing(tmp_path: Path):
     paths = two_stacks(tmp_path, TemporalPositionIdentifier=list(range(1, 9)), InstanceNumber=list(range(8, 0, -1)))
     assert channels(paths) == APART
+
+
+@pytest.mark.parametrize(
+    ("day", "time", "seconds"),
+    [
+        ("", "10", 36000),
+        ("", "1000", 36000),
+        ("", "10:00:00", 36000),
+        ("", "100000.000001", 36000.000001),
+        ("", "100000.5 ", 36000.5),
+        ("00010102", "000001", 2 * 86400 + 1),
+        ("0001.01.02", "000001", 2 * 86400 + 1),
+        ("nonsense", "000001", 1),
+        ("", "100000+0130", 36000 - 5400),
+        ("", "100000.25-0100", 36000.25 + 3600),
+    ],
+)
+def test_times_are_numbers_however_they_are_written(day: str, time: str, seconds: float):
+    assert moment_of(day, time) == round(seconds * 1_000_000)
+
+
+@pytest.mark.parametrize("time", ["", "x", "1", "noon", "10.x", "-", "+0100", "10--01"])
+def test_what_is_no_time_is_none(time: str):
+    assert moment_of("20200101", time) is None
+
+
+def test_malformed_traits_leave_a_volume_readable(tmp_path: Path):
+    paths = write_stack(tmp_path, UP, Modality="MR")
+    for path in paths:
+        data = pydicom.dcmread(path)
+        data.FlipAngle, data.InversionTime, data.TriggerTime = "90", "100", "20"
+        data.AcquisitionTime, data.AcquisitionDate = "121212", "20200101"
+        data.save_as(path)
+        raw = path.read_bytes()
+        for good, bad in ((b"121212", b"noon!!"), (b"20200101", b"20209999"), (b"DS\x02\x0090", b"DS\x02\x00x!")):
+            raw = raw.replace(good, bad)
+        path.write_bytes(raw)
+    assert channels(paths) == [[0, 1, 2, 3]]
+
+
+def test_planes_without_any_time_or_number_but_their_flip_angle_are_channels(tmp_path: Path):
+    assert channels(two_stacks(tmp_path, InstanceNumber=None, FlipAngle=["30"] * 4 + ["5"] * 4)) == APART[::-1]
