@@ -196,3 +196,20 @@ def test_malformed_traits_leave_a_volume_readable(tmp_path: Path):
 
 def test_planes_without_any_time_or_number_but_their_flip_angle_are_channels(tmp_path: Path):
     assert channels(two_stacks(tmp_path, InstanceNumber=None, FlipAngle=["30"] * 4 + ["5"] * 4)) == APART[::-1]
+
+
+def test_a_dimension_that_only_counts_in_time_does_not_overrule_the_echo(tmp_path: Path):
+    path = write_enhanced(tmp_path / "echoes.dcm", [0, 10, 1, 11, 2, 12], [up(n, 1)[0] for n in (0, 0, 1, 1, 2, 2)])
+    dataset = pydicom.dcmread(path)
+    for n, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        groups.MREchoSequence = [item(EffectiveEchoTime=(5.0, 50.0)[n % 2])]
+        groups.FrameContentSequence[0].DimensionIndexValues = [n // 2 + 1, 2 - n % 2 if n // 2 == 1 else n % 2 + 1]
+    dataset.save_as(path)
+    assert values_of((path,)) == [[0, 1, 2], [10, 11, 12]]
+
+
+def test_a_heart_that_beats_as_it_likes_does_not_overrule_the_time_points(tmp_path: Path):
+    paths = two_stacks(
+        tmp_path, TemporalPositionIdentifier=[1] * 4 + [2] * 4, TriggerTime=swapped_at_plane_2("600", "620")
+    )
+    assert channels(paths) == APART

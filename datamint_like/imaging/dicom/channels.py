@@ -37,8 +37,6 @@ def channels_of(frames: Sequence[Frame], ranks: Ids) -> tuple[tuple[int, ...], .
     at = np.argsort(ranks, kind="stable").reshape(-1, size)
     varying = {name for name, ids in columns.items() if np.any(np.ptp(ids[at], axis=1))}
     telling = [name for name in columns if name != "moment" and name in varying and _is_alike(columns[name][at])]
-    if "time point" in telling and "trigger time" in telling:
-        telling.remove("trigger time")  # of a heart that beats as it likes
     instances = np.array([frame.instance for frame in frames], dtype=np.int64).T
     late = [ids for name, ids in columns.items() if name in _AFTER_NUMBER]
     acquired = [*(ids for name, ids in columns.items() if name not in _AFTER_NUMBER), *instances, *late]
@@ -47,10 +45,11 @@ def channels_of(frames: Sequence[Frame], ranks: Ids) -> tuple[tuple[int, ...], .
         mixed = [name for name in telling if np.any(np.ptp(columns[name][grid], axis=0))]
         if not mixed:
             break
-    else:
+    kept = [columns[name] for name in telling if name not in mixed]
+    if not all(map(_may_mix, mixed)) or (mixed and not _are_told_apart(grid[0], kept)):
         _refuse_mixed(telling, mixed, columns, grid)
     _refuse_copies(grid, acquired)
-    if not _are_told_apart(grid[0], [columns[name] for name in telling]):
+    if not _are_told_apart(grid[0], kept):
         _refuse_contradictions(columns, varying - set(telling), grid)
     return tuple(tuple(int(n) for n in channel) for channel in grid.T)
 
@@ -80,6 +79,11 @@ def _is_alike(table: Table) -> bool:
     """Whether each position (row) holds the same values, in any order."""
     ordered = np.sort(table, axis=1)
     return bool(np.all(ordered == ordered[0]))
+
+
+def _may_mix(name: str) -> bool:
+    """Whether a trait says when a plane was acquired more than what it is, so that others overrule it."""
+    return name == "trigger time" or name.startswith("dimension")
 
 
 def _are_told_apart(row: Ids, keys: Sequence[Ids]) -> bool:
