@@ -214,3 +214,9 @@ def test_stacks_of_two_echoes_one_after_another_stay_one_volume(tmp_path: Path):
     places = UP + [(0.0, 0.0, 12.5 + z) for *_, z in UP]
     paths = write_stack(tmp_path, places, Modality="MR", EchoTime=repeated("10", "11"))
     assert grouped(paths) == [list(range(10))]
+
+
+def test_orientations_that_join_by_one_file_make_one_volume_whichever_plane_is_first(tmp_path: Path):
+    turned = [[1, share, 0, -share, 1, 0] for share in (0.0, 0.0009, -0.0009, 0.0009, -0.0009)]
+    places = [UP[n] for n in (2, 0, 1, 3, 4)]
+    assert grouped(write_stack(tmp_path, places, ImageOrientationPatient=turned)) == [[1, 2, 0, 3, 4]]

@@ -78,7 +78,7 @@ def _refuse_orientations(frames: Sequence[Frame]) -> None:
         GeometryError: They are.
     """
     orientations = np.array([frame.orientation for frame in frames], dtype=np.float64)
-    if float(np.abs(orientations - orientations[0]).max()) <= SAME_ORIENTATION:
+    if float(np.ptp(orientations, axis=0).max()) <= 2 * SAME_ORIENTATION:  # files that join differ so from a third one
         return
     counts: list[int] = []
     while len(orientations) and len(counts) < 9:
