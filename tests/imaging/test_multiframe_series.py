@@ -212,3 +212,40 @@ def test_several_multiframe_files_come_out_as_one_that_simpleitk_places_alike(re
     facts = probe([one])
     assert facts.affine == fmri.facts.affine
     assert np.array_equal(decode_stored([one], facts).array, decode_stored(fmri.paths, fmri.facts).array)
+
+
+def test_one_file_of_several_pixel_spacings_says_which(tmp_path: Path):
+    path = write_enhanced(tmp_path / "zoom.dcm", [1] * 4, up(0, 4))
+    dataset = pydicom.dcmread(path)
+    del dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
+    for n, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        groups.PixelMeasuresSequence = [item(PixelSpacing=[1, 1] if n < 3 else [2.5, 3])]
+    dataset.save_as(path)
+    (skip,) = assemble([path]).skipped
+    assert skip.reason.startswith("zoom.dcm: its planes have several pixel spacings (1 x 1 mm and 2.5 x 3 mm)")
+
+
+@pytest.mark.parametrize(
+    ("sequence", "says"),
+    [
+        ("PlanePositionSequence", "1 of its 4 planes carry no position or orientation, and the others do"),
+        ("PixelMeasuresSequence", "1 of its 4 planes carry no pixel spacing"),
+    ],
+)
+def test_a_frame_without_its_place_or_spacing_is_an_error_that_counts_it(sequence: str, says: str, tmp_path: Path):
+    path = write_enhanced(tmp_path / "lost.dcm", [1] * 4, up(0, 4))
+    dataset = pydicom.dcmread(path)
+    del dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
+    for groups in dataset.PerFrameFunctionalGroupsSequence:
+        groups.PixelMeasuresSequence = [item(PixelSpacing=[1, 1])]
+    delattr(dataset.PerFrameFunctionalGroupsSequence[2], sequence)
+    dataset.save_as(path)
+    (skip,) = assemble([path]).skipped
+    assert says in skip.reason
+
+
+def test_one_file_of_time_points_between_each_other_is_an_error(tmp_path: Path):
+    places = [*up(0, 3), *((0.0, 0.0, z + 1.0) for *_, z in up(0, 3))]
+    path = write_enhanced(tmp_path / "two.dcm", [1] * 6, places, times=[1, 1, 1, 2, 2, 2])
+    (skip,) = assemble([path]).skipped
+    assert "2 even stacks by time point, and the planes of one lie between those of another" in skip.reason

@@ -156,3 +156,67 @@ def test_slopes_of_each_slice_are_its_own(tmp_path: Path):
 def test_descending_and_shuffled_numbers_change_nothing(tmp_path: Path):
     paths = write_stack(tmp_path, UP, InstanceNumber=[3, 1, 5, 2, 4])
     assert grouped(paths[::-1]) == [[0, 1, 2, 3, 4]]
+
+
+@pytest.mark.parametrize(("small", "large"), [(0.0005, 0.001), (0.5, 0.502), (1.0, 1.1)])
+def test_pixel_spacings_are_compared_by_their_ratio(small: float, large: float, tmp_path: Path):
+    places = [(0.0, 0.0, 4 * small * n) for n in range(6)]
+    spacings = [[small, small]] * 3 + [[large, large]] * 3
+    assert sorted(grouped(write_stack(tmp_path, places, PixelSpacing=spacings))) == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_large_pixels_that_differ_by_rounding_stay_one_volume(tmp_path: Path):
+    spacings = [[4.07283, 4.07283], [4.071, 4.074]] * 2 + [[4.07, 4.07]]
+    assert grouped(write_stack(tmp_path, UP, PixelSpacing=spacings)) == [[0, 1, 2, 3, 4]]
+
+
+@pytest.mark.parametrize("shift", [0.015, 0.03, 0.08])
+@pytest.mark.parametrize("trait", ["TemporalPositionIdentifier", "EchoTime"])
+def test_a_time_point_shifted_by_hundredths_of_a_millimetre_is_a_channel(trait: str, shift: float, tmp_path: Path):
+    places = UP + [(0.0, 0.0, z + shift) for *_, z in UP]
+    paths = write_stack(tmp_path, places, Modality="MR", PixelSpacing=[[0.5, 0.5]] * 10, **{trait: repeated(1, 2)})
+    (group,) = assemble(paths).groups
+    assert (group.facts.channels, group.facts.shape, group.facts.irregularity) == (2, (5, 4, 5), None)
+    assert decode_stored(group.paths, group.facts).array[..., 0, 0].tolist() == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
+
+
+@pytest.mark.parametrize(("step", "pixel"), [(0.012, 0.5), (0.01, 0.05), (0.01, 0.004), (0.05, 1.0)])
+def test_thin_planes_are_never_taken_for_jitter(step: float, pixel: float, tmp_path: Path):
+    places = [(0.0, 0.0, step * n) for n in range(8)]
+    paths = write_stack(tmp_path, places, PixelSpacing=[[pixel, pixel]] * 8)
+    (group,) = assemble(paths).groups
+    assert (group.facts.channels, group.facts.shape, group.facts.irregularity) == (1, (8, 4, 5), None)
+
+
+@pytest.mark.parametrize("offset", [1.25, 0.8])
+def test_two_echoes_between_each_other_are_two_resources(offset: float, tmp_path: Path):
+    places = UP + [(0.0, 0.0, z + offset) for *_, z in UP]
+    paths = write_stack(tmp_path, places, Modality="MR", EchoTime=repeated("10", "90"))
+    groups = assemble(paths).groups
+    assert [numbers(group.paths) for group in groups] == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
+    assert all(group.facts.affine is not None and group.facts.affine.spacing[0] == 2.5 for group in groups)
+
+
+def test_time_points_of_echoes_between_each_other_are_channels_of_their_echo(tmp_path: Path):
+    between = [(0.0, 0.0, z + 1.25) for *_, z in UP]
+    paths = write_stack(
+        tmp_path,
+        (UP + between) * 2,
+        Modality="MR",
+        EchoTime=repeated("10", "90", "10", "90"),
+        TemporalPositionIdentifier=repeated(1, 1, 2, 2),
+    )
+    groups = assemble(paths).groups
+    assert [(group.facts.channels, group.facts.shape) for group in groups] == [(2, (5, 4, 5))] * 2
+
+
+def test_stacks_of_two_echoes_one_after_another_stay_one_volume(tmp_path: Path):
+    places = UP + [(0.0, 0.0, 12.5 + z) for *_, z in UP]
+    paths = write_stack(tmp_path, places, Modality="MR", EchoTime=repeated("10", "11"))
+    assert grouped(paths) == [list(range(10))]
+
+
+def test_orientations_that_join_by_one_file_make_one_volume_whichever_plane_is_first(tmp_path: Path):
+    turned = [[1, share, 0, -share, 1, 0] for share in (0.0, 0.0009, -0.0009, 0.0009, -0.0009)]
+    places = [UP[n] for n in (2, 0, 1, 3, 4)]
+    assert grouped(write_stack(tmp_path, places, ImageOrientationPatient=turned)) == [[1, 2, 0, 3, 4]]

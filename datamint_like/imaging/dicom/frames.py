@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cache
 
 from datamint_like.exceptions import DecodeError, GeometryError
 from datamint_like.imaging.dicom.elements import Elements
 from datamint_like.imaging.dicom.header import DicomFile, number, numbers
 from datamint_like.imaging.dicom.mosaic import Mosaic, mosaic_of, step_of
+from datamint_like.imaging.dicom.traits import Traits, classic_traits, enhanced_traits
 
 #: SOP classes whose frames are time: ultrasound, XA, RF, and visible-light video.
 _VIDEO_CLASSES = (
@@ -42,7 +43,7 @@ class Frame:
         spacing: mm between rows, between columns, or None.
         slope, intercept: Rescale; 1 and 0 where the header has none.
         scale: Rescale Type of a frame that is rescaled (empty where not named), None of one that is not.
-        order: What sorts frames at one position: time point, acquisition time, echo, diffusion, dimension index.
+        traits: What tells frames at one position apart.
         instance: Instance number of the file, then frame number in it.
     """
 
@@ -54,7 +55,7 @@ class Frame:
     slope: float
     intercept: float
     scale: str | None
-    order: tuple[Any, ...]
+    traits: Traits
     instance: tuple[int, int]
 
 
@@ -71,7 +72,8 @@ def frames_of(file: DicomFile) -> list[Frame]:
     if groups and len(groups) < count:
         raise DecodeError(f"its header claims {count} frames but describes {len(groups)}.")
     if groups or shared is not None:
-        return [_enhanced(file, n, groups[n] if groups else None, shared) for n in range(count)]
+        common = cache(lambda name: None if shared is None else shared.first(name))
+        return [_enhanced(file, n, groups[n] if groups else None, common) for n in range(count)]
     frame = _classic(elements)
     if count > 1:
         return list(_repeated(frame, elements, count))
@@ -100,7 +102,6 @@ def _classic(elements: Elements) -> Frame:
         place = elements.first("DetectorInformationSequence")
     position, orientation = numbers(place, "ImagePositionPatient", 3), _orientation(place)
     slope, intercept = _rescale(elements)
-    echo = number(elements, "EchoTime")
     return Frame(
         part=0,
         number=0,
@@ -110,12 +111,7 @@ def _classic(elements: Elements) -> Frame:
         slope=slope,
         intercept=intercept,
         scale=_scale(elements),
-        order=(
-            number(elements, "TemporalPositionIdentifier") or 0.0,
-            str(elements.get("AcquisitionTime") or ""),
-            echo or 0.0,
-            number(elements, "DiffusionBValue") or 0.0,
-        ),
+        traits=classic_traits(elements),
         instance=(int(number(elements, "InstanceNumber") or 0), 0),
     )
 
@@ -149,7 +145,7 @@ def _repeated(frame: Frame, elements: Elements, count: int) -> Iterator[Frame]:
             slope=frame.slope,
             intercept=frame.intercept,
             scale=frame.scale,
-            order=(),
+            traits=Traits(),
             instance=(frame.instance[0], index),
         )
 
@@ -188,20 +184,17 @@ def _nuclear_positions(frame: Frame, elements: Elements, count: int) -> list[tup
     return [tuple(at + along * step * n for at, along in zip(first, normal, strict=True)) for n in places]
 
 
-def _enhanced(file: DicomFile, index: int, own: Elements | None, shared: Elements | None) -> Frame:
+def _enhanced(file: DicomFile, index: int, own: Elements | None, common: Callable[[str], Elements | None]) -> Frame:
     """A frame that functional groups describe: its own, then the shared ones (PS3.3 C.7.6.16)."""
 
     def group(name: str) -> Elements | None:
-        found = None if own is None else own.first(name)
-        return shared.first(name) if found is None and shared is not None else found
+        found = own.first(name) if own is not None and name in own else None
+        return common(name) if found is None else found
 
     position = numbers(group("PlanePositionSequence"), "ImagePositionPatient", 3)
     orientation = _orientation(group("PlaneOrientationSequence"))
     transform = group("PixelValueTransformationSequence")
     slope, intercept = _rescale(file.elements if transform is None else transform)
-    content, diffusion = group("FrameContentSequence"), group("MRDiffusionSequence")
-    dimensions = () if content is None else content.get("DimensionIndexValues") or ()
-    dimensions = (dimensions,) if isinstance(dimensions, int) else tuple(dimensions)
     return Frame(
         part=0,
         number=index,
@@ -211,13 +204,7 @@ def _enhanced(file: DicomFile, index: int, own: Elements | None, shared: Element
         slope=slope,
         intercept=intercept,
         scale=_scale(file.elements if transform is None else transform),
-        order=(
-            number(content, "TemporalPositionIndex") or 0.0,
-            str("" if content is None else content.get("FrameAcquisitionDateTime") or ""),
-            number(group("MREchoSequence"), "EffectiveEchoTime") or 0.0,
-            number(diffusion, "DiffusionBValue") or 0.0,
-            tuple(int(value) for value in dimensions),
-        ),
+        traits=enhanced_traits(group),
         instance=(int(number(file.elements, "InstanceNumber") or 0), index),
     )
 

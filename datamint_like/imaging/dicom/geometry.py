@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,16 +10,19 @@ import numpy.typing as npt
 
 from datamint_like.exceptions import GeometryError
 from datamint_like.imaging.affine import Affine
-from datamint_like.imaging.dicom.frames import Frame, cross
+from datamint_like.imaging.dicom.channels import channels_of, interleaved
+from datamint_like.imaging.dicom.frames import Frame
+from datamint_like.imaging.dicom.positions import (
+    SAME_ORIENTATION,
+    SAME_SPACING,
+    Vector,
+    distances_of,
+    lie_aside,
+    normal_of,
+    ranks_of,
+    spread,
+)
 
-Vector = npt.NDArray[np.float64]
-
-#: Largest difference of direction cosines within one orientation.
-SAME_ORIENTATION = 1e-3
-#: Positions along the normal that differ by less than this share of a pixel are one: scanners jitter by
-#: hundredths of a millimetre, and no planes lie so close.
-SAME_POSITION = 0.02
-_USUAL_PIXEL, _WIDEST_PIXEL = 0.05, 5.0
 #: A plane may lie this share of a step from its place before the series counts as irregular.
 REGULAR = 0.05
 _LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
@@ -43,13 +45,6 @@ class Stack:
     irregularity: str | None = None
 
 
-def normal_of(orientation: Sequence[float]) -> Vector:
-    """The unit normal, rows x columns, of an Image Orientation (Patient)."""
-    normal = np.array(cross(orientation[:3], orientation[3:]))
-    result: Vector = normal / math.hypot(*normal)
-    return result
-
-
 def stack(frames: Sequence[Frame], thickness: float | None) -> Stack:
     """The frames in order, with their place.
 
@@ -57,12 +52,20 @@ def stack(frames: Sequence[Frame], thickness: float | None) -> Stack:
     frames at every position (time points, echoes) become channels.
 
     Raises:
-        GeometryError: Orientations differ, or positions repeat without making channels.
+        GeometryError: Some planes alone have a place, orientations or pixel spacings differ, stacks lie side by
+            side, or positions repeat without making channels.
     """
-    if any(f.position is None or f.orientation is None for f in frames):
+    placed = sum(frame.position is not None and frame.orientation is not None for frame in frames)
+    if not placed:
         return Stack(grid=(tuple(range(len(frames))),))
+    if placed < len(frames):
+        raise GeometryError(
+            f"{len(frames) - placed} of its {len(frames)} planes carry no position or orientation, and the others do. "
+            "Correct the header, or export the series again."
+        )
     _refuse_orientations(frames)
-    grid = _grid(frames, distances_of(frames), same_position(frames[0].spacing))
+    _refuse_spacings(frames)
+    grid = _grid(frames)
     first = [frames[index] for index in grid[0]]
     origins = np.array([frame.position for frame in first], dtype=np.float64)
     return _placed(grid, first[0], origins, thickness)
@@ -75,7 +78,7 @@ def _refuse_orientations(frames: Sequence[Frame]) -> None:
         GeometryError: They are.
     """
     orientations = np.array([frame.orientation for frame in frames], dtype=np.float64)
-    if float(np.abs(orientations - orientations[0]).max()) <= SAME_ORIENTATION:
+    if float(np.ptp(orientations, axis=0).max()) <= 2 * SAME_ORIENTATION:  # files that join differ so from a third one
         return
     counts: list[int] = []
     while len(orientations) and len(counts) < 9:
@@ -89,39 +92,30 @@ def _refuse_orientations(frames: Sequence[Frame]) -> None:
     )
 
 
-def distances_of(frames: Sequence[Frame]) -> Vector:
-    """The mm along the normal of each frame; all are placed, in one orientation."""
-    positions = np.array([frame.position for frame in frames], dtype=np.float64)
-    result: Vector = positions @ normal_of(frames[0].orientation or ())
-    return result
+def _refuse_spacings(frames: Sequence[Frame]) -> None:
+    """Stop at frames of several pixel spacings.
+
+    Raises:
+        GeometryError: They are.
+    """
+    known = [frame.spacing for frame in frames if frame.spacing is not None]
+    if known and len(known) < len(frames):
+        raise GeometryError(f"{len(frames) - len(known)} of its {len(frames)} planes carry no pixel spacing.")
+    if not known:
+        return
+    spacings = np.array(known, dtype=np.float64)
+    far = np.abs(np.log(spacings / spacings[0])).max(axis=1)
+    if float(far.max()) > 2 * SAME_SPACING:  # files that join differ so far from a third one
+        first, other = (f"{down:g} x {across:g}" for down, across in (known[0], known[int(far.argmax())]))
+        raise GeometryError(
+            f"its planes have several pixel spacings ({first} mm and {other} mm), which one volume cannot hold. "
+            "One file is one resource: split it into a file for each spacing and import those."
+        )
 
 
-def are_at_one_position(frames: Sequence[Frame]) -> bool:
-    """Whether all frames are placed, in one orientation and at one position along their normal."""
-    if any(frame.position is None or frame.orientation is None for frame in frames):
-        return False
-    orientations = np.array([frame.orientation for frame in frames], dtype=np.float64)
-    if float(np.abs(orientations - orientations[0]).max()) > SAME_ORIENTATION:
-        return False
-    return float(np.ptp(distances_of(frames))) <= same_position(frames[0].spacing)
-
-
-def same_position(spacing: Sequence[float] | None) -> float:
-    """The mm along the normal by which planes at one position may differ, by their pixel spacing."""
-    return SAME_POSITION * min(*(spacing or (_USUAL_PIXEL,)), _WIDEST_PIXEL)
-
-
-def position_ranks(distances: Vector, tolerance: float) -> npt.NDArray[np.int64]:
-    """For each frame the rank of its position along the normal; positions within `tolerance` mm share one."""
-    order = np.argsort(distances, kind="stable")
-    steps = np.diff(distances[order]) > tolerance
-    ranks = np.empty(len(distances), dtype=np.int64)
-    ranks[order] = np.concatenate([[0], np.cumsum(steps)])
-    return ranks
-
-
-def _grid(frames: Sequence[Frame], distances: Vector, tolerance: float) -> tuple[tuple[int, ...], ...]:
-    ranks = position_ranks(distances, tolerance)
+def _grid(frames: Sequence[Frame]) -> tuple[tuple[int, ...], ...]:
+    ranks = ranks_of(frames)
+    _refuse_interleaved(frames, ranks)
     planes = int(ranks.max()) + 1
     if planes == len(frames):
         descending = bool(np.all(np.diff(ranks) < 0)) and planes > 1
@@ -130,12 +124,39 @@ def _grid(frames: Sequence[Frame], distances: Vector, tolerance: float) -> tuple
     counts = np.bincount(ranks)
     if planes == 1:
         raise GeometryError(f"all of its {len(frames)} planes lie at one position, which makes no volume.")
-    _refuse_uneven(counts, distances, ranks)
-    members: list[list[int]] = [[] for _ in range(planes)]
-    for index in sorted(range(len(frames)), key=lambda n: (frames[n].order, frames[n].instance, n)):
-        members[int(ranks[index])].append(index)
-    _refuse_copies(frames, members)
-    return tuple(tuple(plane[channel] for plane in members) for channel in range(int(counts[0])))
+    _refuse_aside(frames, ranks)
+    _refuse_uneven(counts, distances_of(frames), ranks)
+    return channels_of(frames, ranks)
+
+
+def _refuse_interleaved(frames: Sequence[Frame], ranks: npt.NDArray[np.int64]) -> None:
+    """Stop at stacks between each other: together they look like one stack of thinner planes.
+
+    Raises:
+        GeometryError: They are.
+    """
+    found = interleaved(frames, ranks, distances_of(frames))
+    if found is not None:
+        name, stacks = found
+        raise GeometryError(
+            f"its planes are {int(stacks.max()) + 1} even stacks by {name}, and the planes of one lie between those of "
+            "another, which one volume cannot hold. One file is one resource: split it into a file for each stack and "
+            "import those."
+        )
+
+
+def _refuse_aside(frames: Sequence[Frame], ranks: npt.NDArray[np.int64]) -> None:
+    """Stop at stacks side by side: an affine places all channels at the same pixels.
+
+    Raises:
+        GeometryError: They are.
+    """
+    if lie_aside(frames, ranks):
+        raise GeometryError(
+            f"its planes at one position along the normal lie up to {spread(frames, ranks):.2f} mm apart in the plane, "
+            "as of several stacks side by side, which one volume cannot hold. One file is one resource: split it into "
+            "a file for each stack and import those."
+        )
 
 
 def _refuse_uneven(counts: npt.NDArray[np.int64], distances: Vector, ranks: npt.NDArray[np.int64]) -> None:
@@ -158,15 +179,6 @@ def _refuse_uneven(counts: npt.NDArray[np.int64], distances: Vector, ranks: npt.
         f"{named}{more}, and the others of its {len(counts)} positions along the normal hold "
         f"{usual}, which makes no volume. Add the planes that are missing, or leave out the incomplete time point."
     )
-
-
-def _refuse_copies(frames: Sequence[Frame], members: Sequence[Sequence[int]]) -> None:
-    for plane in members:
-        keys = {(frames[n].order, frames[n].instance) for n in plane}
-        if len(keys) != len(plane):
-            raise GeometryError(
-                f"{len(plane)} planes lie at one position and neither time, echo nor instance number tells them apart."
-            )
 
 
 def _placed(grid: tuple[tuple[int, ...], ...], first: Frame, origins: Vector, thickness: float | None) -> Stack:

@@ -10,9 +10,10 @@ from datamint_like.imaging._reading_errors import reading
 from datamint_like.imaging.dicom.concatenation import refuse_incomplete
 from datamint_like.imaging.dicom.facts import facts_of
 from datamint_like.imaging.dicom.frames import Frame, is_video
-from datamint_like.imaging.dicom.geometry import Stack, are_at_one_position, stack
+from datamint_like.imaging.dicom.geometry import Stack, stack
 from datamint_like.imaging.dicom.header import DicomFile, number
 from datamint_like.imaging.dicom.parts import PartHeader, part_header
+from datamint_like.imaging.dicom.positions import are_at_one_position
 from datamint_like.imaging.dicom.values import ValueRule, rules_of, units_of
 from datamint_like.imaging.types import HeaderFacts, Kind
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from datamint_like.exceptions import GeometryError
+from datamint_like.imaging.dicom.channels import interleaved
 from datamint_like.imaging.dicom.frames import Frame, is_video
-from datamint_like.imaging.dicom.geometry import SAME_ORIENTATION, distances_of, position_ranks, same_position, stack
+from datamint_like.imaging.dicom.geometry import stack
 from datamint_like.imaging.dicom.header import DicomFile
 from datamint_like.imaging.dicom.parts import PartHeader, part_header
+from datamint_like.imaging.dicom.positions import SAME_ORIENTATION, SAME_SPACING, beside, distances_of, ranks_of
 from datamint_like.imaging.types import SourceFile
 
-#: Largest difference of pixel spacings (mm) within one series.
-SAME_SPACING = 1e-3
 #: Modalities whose files are pictures of their own even when they share a series.
 _PROJECTIONS = frozenset({"US", "CR", "DX", "MG", "IO", "PX", "XC", "ES", "OP", "XA", "RF", "GM", "DG"})
 
@@ -50,7 +53,7 @@ class SliceFile:
     @property
     def time(self) -> tuple[Any, ...]:
         """What sorts files that hold the same positions."""
-        return self.frame.order, self.frame.instance, self.source.name
+        return self.frame.traits.order, self.frame.instance, self.source.name
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ def _is_placed(file: DicomFile, header: PartHeader) -> bool:
         and frame.orientation is not None
         and frame.spacing is not None
         and _near(frame.orientation, first.orientation, SAME_ORIENTATION)
-        and _near(frame.spacing, first.spacing, SAME_SPACING)
+        and _near(_logs(frame.spacing), _logs(first.spacing), SAME_SPACING)
         for frame in frames
     )
 
@@ -129,7 +132,7 @@ def _parts_of(files: list[SliceFile]) -> Iterator[list[SliceFile]]:
         yield sorted(files, key=lambda file: file.header.member.number if file.header.member else 0)
         return
     for comparable in _by_reference(files):
-        for one_spacing in _alike(comparable, lambda file: file.frame.spacing or (), SAME_SPACING):
+        for one_spacing in _alike(comparable, lambda file: _logs(file.frame.spacing or ()), SAME_SPACING):
             for one_way in _alike(one_spacing, lambda file: file.frame.orientation or (), SAME_ORIENTATION):
                 yield from _split_repeats([file for file in one_way if len(file.header.frames) == 1])
                 yield from _join_stacks([file for file in one_way if len(file.header.frames) > 1])
@@ -161,22 +164,35 @@ def _near(one: tuple[float, ...], other: tuple[float, ...], tolerance: float) ->
     return all(abs(a - b) <= tolerance for a, b in zip(one, other, strict=True))
 
 
+def _logs(values: tuple[float, ...]) -> tuple[float, ...]:
+    """Logarithms, whose differences are relative ones."""
+    return tuple(math.log(value) for value in values)
+
+
 def _join_stacks(files: list[SliceFile]) -> Iterator[list[SliceFile]]:
     """Files of several planes each: one series where they make one grid, else each its own.
 
     They make one where all hold the same positions (time points, which become channels), or where together
-    they are evenly spaced planes. Those of several image types stay apart.
+    they are evenly spaced planes. Those of several image types, or side by side in the plane, stay apart.
     """
     for alike in _partition(files, lambda file: file.traits["image type"]):
         ordered = sorted(alike, key=lambda file: file.time)
-        if len(ordered) > 1 and _make_one_grid(ordered):
-            yield ordered
-        else:
-            yield from ([file] for file in ordered)
+        for part in [ordered] if _make_one_grid(ordered) else _stacks_beside(ordered):
+            yield from [part] if _make_one_grid(part) else ([file] for file in part)
+
+
+def _stacks_beside(files: Sequence[SliceFile]) -> list[list[SliceFile]]:
+    """Files of several planes each by the stack of their first plane, where stacks lie side by side."""
+    frames = [frame for file in files for frame in file.header.frames]
+    firsts = np.cumsum([0, *(len(file.header.frames) for file in files)])[:-1]
+    return _by(beside(frames, ranks_of(frames))[firsts], files)
 
 
 def _make_one_grid(files: Sequence[SliceFile]) -> bool:
+    """Whether several files are the channels or the planes of one volume."""
     frames = [frame for file in files for frame in file.header.frames]
+    if len(files) < 2:
+        return False
     try:
         found = stack(frames, None)
     except GeometryError:
@@ -187,17 +203,21 @@ def _make_one_grid(files: Sequence[SliceFile]) -> bool:
 
 
 def _split_repeats(files: list[SliceFile]) -> list[list[SliceFile]]:
-    """Files of one plane each in order along the normal, split only where positions repeat.
+    """Files of one plane each in order along the normal, split only where positions repeat or stacks interleave.
 
-    Image types become resources of their own, then acquisitions, unless time points or echoes tell the
-    planes of one position apart: those stay together and become channels. Planes that all lie at one
-    position are pictures of their own, whatever tells them apart.
+    Stacks side by side in the plane become resources of their own, then image types, then acquisitions, unless
+    time points or echoes tell the planes of one position apart: those stay together and become channels. Planes
+    that all lie at one position are pictures of their own, whatever tells them apart.
     """
     if not files:
         return []
     ordered, ranks = _ordered(files)
+    if len(stacks := _between_each_other(ordered, ranks)) > 1:
+        return [piece for each in stacks for piece in _split_repeats(each)]
     if len(set(ranks)) == len(ranks):
         return [ordered]
+    if len(set(ranks)) > 1 and len(stacks := _side_by_side(ordered, ranks)) > 1:
+        return [piece for each in stacks for piece in _split_repeats(each)]
     for name in ("image type", "acquisition"):
         if name == "acquisition" and _are_channels(ordered, ranks):
             break
@@ -207,10 +227,29 @@ def _split_repeats(files: list[SliceFile]) -> list[list[SliceFile]]:
     return [ordered] if max(ranks) > 0 else [[file] for file in ordered]
 
 
+def _side_by_side(files: Sequence[SliceFile], ranks: Sequence[int]) -> list[list[SliceFile]]:
+    """The files by the stack they belong to, where stacks lie side by side at the same positions."""
+    return _by(beside([file.frame for file in files], np.array(ranks)), files)
+
+
+def _between_each_other(files: Sequence[SliceFile], ranks: Sequence[int]) -> list[list[SliceFile]]:
+    """The files by the even stack they belong to, where the planes of one lie between those of another."""
+    frames = [file.frame for file in files]
+    found = interleaved(frames, np.array(ranks), distances_of(frames))
+    return [list(files)] if found is None else _by(found[1], files)
+
+
+def _by(numbers: Iterable[int], files: Sequence[SliceFile]) -> list[list[SliceFile]]:
+    """The files by their numbers."""
+    parts: dict[int, list[SliceFile]] = defaultdict(list)
+    for number, file in zip(numbers, files, strict=True):
+        parts[int(number)].append(file)
+    return list(parts.values())
+
+
 def _ordered(files: Sequence[SliceFile]) -> tuple[list[SliceFile], list[int]]:
     """The files by position, then time, then instance number, with the rank of each position."""
-    planes = [file.frame for file in files]
-    ranks = position_ranks(distances_of(planes), same_position(planes[0].spacing))
+    ranks = ranks_of([file.frame for file in files])
     order = sorted(range(len(files)), key=lambda n: (ranks[n], files[n].time))
     return [files[n] for n in order], [int(ranks[n]) for n in order]
 
