@@ -111,6 +111,15 @@ def voxel_stream(source: SourceFile, header: NiftiHeader) -> Iterator[Any]:
             yield stream
 
 
+def facts_of_labels(payload: bytes, *, max_voxels: int) -> HeaderFacts:
+    """The facts of the NIfTI in memory, in one file, by its header alone.
+
+    Raises:
+        DecodeError: It is damaged, claims more than `max_voxels`, or is the header of a pair.
+    """
+    return _claims_of(payload, max_voxels)[1]
+
+
 def decode_bytes(payload: bytes, *, max_voxels: int) -> StoredImage:
     """The NIfTI in memory, in one file, gzip-compressed or not."""
     return _decode_payload(payload, max_voxels, exact=False)
@@ -127,15 +136,21 @@ def _decode_payload(payload: bytes, max_voxels: int, *, exact: bool) -> StoredIm
     Raises:
         DecodeError: It is damaged, cut short, claims more than `max_voxels`, or is the header of a pair.
     """
+    header, facts = _claims_of(payload, max_voxels)
+    file = io.BytesIO(payload)
+    with _GZIP(fileobj=file, mode="rb") if is_gzip(payload) else file as stream:
+        return StoredImage(array=_values(stream, header, header.exact_type if exact else facts.dtype), facts=facts)
+
+
+def _claims_of(payload: bytes, max_voxels: int) -> tuple[NiftiHeader, HeaderFacts]:
+    """The header of the NIfTI in memory, and its facts, held against the limit."""
     head = payload[:HEAD_SIZE]
     header = parse_header(inflate_head(head) if is_gzip(head) else head)
     if header.pair:
         raise DecodeError("it is the header of a NIfTI pair, without the image. Give it as one .nii file.")
     facts = facts_of(header)
     refuse_oversized(math.prod(header.shape) * header.samples, max_voxels)
-    file = io.BytesIO(payload)
-    with _GZIP(fileobj=file, mode="rb") if is_gzip(head) else file as stream:
-        return StoredImage(array=_values(stream, header, header.exact_type if exact else facts.dtype), facts=facts)
+    return header, facts
 
 
 def _values(stream: Any, header: NiftiHeader, dtype: str) -> Array:
