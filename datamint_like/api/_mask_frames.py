@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -122,9 +123,9 @@ def _with_image(path: Path, data: bytes, image: tuple[int, int, int] | None) -> 
         DecodeError: That image is missing or damaged.
     """
     from datamint_like.imaging.nifti_single import single_nifti_bytes
-    from datamint_like.imaging.sniff import inflate_head, is_gzip, is_nifti, is_nifti_pair
+    from datamint_like.imaging.sniff import head_of, is_nifti, is_nifti_pair
 
-    head = inflate_head(data) if is_gzip(data) else data
+    head = head_of(io.BytesIO(data))
     return single_nifti_bytes(path, image=image) if is_nifti(head) and is_nifti_pair(head) else data
 
 

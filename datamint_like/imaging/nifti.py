@@ -18,7 +18,7 @@ from datamint_like.imaging._nifti_length import refuse_cut
 from datamint_like.imaging._reading_errors import reading, refuse_oversized
 from datamint_like.imaging.nifti_header import SWAP_XYZ as SWAP_XYZ
 from datamint_like.imaging.nifti_header import NiftiHeader, facts_of, parse_header
-from datamint_like.imaging.sniff import HEAD_SIZE, inflate_head, is_gzip, is_nifti
+from datamint_like.imaging.sniff import head_of, is_gzip, is_nifti
 from datamint_like.imaging.types import Array, HeaderFacts, SourceFile, StoredImage
 from datamint_like.imaging.values import is_identity, scale_into
 
@@ -67,8 +67,7 @@ def header_of(files: Sequence[SourceFile]) -> NiftiHeader:
         GeometryError: There are more files than the header speaks of.
     """
     with reading(files[0]), open(files[0].path, "rb") as file:
-        head = file.read(HEAD_SIZE)
-        header = parse_header(inflate_head(head) if is_gzip(head) else head)
+        header = parse_header(head_of(file))
         if header.pair and len(files) == 1:
             raise DecodeError(missing_image(files[0].name))
         if len(files) != (2 if header.pair else 1):
@@ -144,8 +143,7 @@ def _decode_payload(payload: bytes, max_voxels: int, *, exact: bool) -> StoredIm
 
 def _claims_of(payload: bytes, max_voxels: int) -> tuple[NiftiHeader, HeaderFacts]:
     """The header of the NIfTI in memory, and its facts, held against the limit."""
-    head = payload[:HEAD_SIZE]
-    header = parse_header(inflate_head(head) if is_gzip(head) else head)
+    header = parse_header(head_of(io.BytesIO(payload)))
     if header.pair:
         raise DecodeError("it is the header of a NIfTI pair, without the image. Give it as one .nii file.")
     facts = facts_of(header)

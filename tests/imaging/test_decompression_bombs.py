@@ -16,7 +16,6 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging import HeaderFacts, assemble, decode_mask, decode_stored, derive_single_file, probe
-
 from tests.memory import memory_peak, zeros
 
 from .dicom_files import write_slice
