@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +35,8 @@ class Overlap:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the new one has all files of the other one."""
-        return self.shared == self.held_files
+        """Whether the new one has all files of the other one, and more."""
+        return self.shared == self.held_files < self.files
 
     def __str__(self) -> str:
         kept = f" The old one was kept for its {self.kept_for}, which no import moves." if self.kept_for else ""
@@ -125,24 +126,29 @@ class ImportReport:
         return tuple(str(each) for each in (*self.overlapping, *self.incomplete))
 
 
-def overlaps(backend: Backend, project_id: str, new: Sequence[Resource]) -> tuple[Overlap, ...]:
-    """The new resources that share files, by their digests, with others of their series in the project."""
-    series = {resource.series_uid for resource in new} - {None, ""}
-    if not series:
-        return ()
-    members = [each for each in backend.list_project_resources(project_id) if each.series_uid in series]
-    parts = backend.list_parts([each.id for each in members])
+def overlaps(backend: Backend, project_id: str, new: Sequence[str], there: Collection[str] = ()) -> tuple[Overlap, ...]:
+    """The new resources that share files, by their digests, with others of their series in the project.
+
+    Of those that were there, the ones that hold whole what the project got before them: an import that was stopped
+    between the two leaves such.
+    """
+    fresh, looked_at = set(new), {*new, *there}
+    series: dict[str, list[Resource]] = defaultdict(list)
+    for each in backend.list_project_resources(project_id):  # by time of adding
+        if each.series_uid:
+            series[each.series_uid].append(each)
+    several = [own for own in series.values() if len(own) > 1 and any(each.id in looked_at for each in own)]
+    parts = backend.list_parts([each.id for own in several for each in own])
     digests = {each: {part.sha256 for part in own} for each, own in parts.items()}
-    fresh = {resource.id for resource in new}
-    return tuple(
-        Overlap(resource, len(parts[resource.id]), held, shared, len(digests[held.id]))
-        for resource in members
-        for held in members
-        if resource.id in fresh
-        and held.id not in fresh
-        and held.series_uid == resource.series_uid
-        and (shared := len(digests[resource.id] & digests[held.id]))
-    )
+    found = [
+        (place < at, Overlap(resource, len(parts[resource.id]), held, shared, len(digests[held.id])))
+        for own in several
+        for at, resource in enumerate(own)
+        if resource.id in looked_at
+        for place, held in enumerate(own)
+        if held.id not in fresh and held.id != resource.id and (shared := len(digests[resource.id] & digests[held.id]))
+    ]
+    return tuple(each for before, each in found if each.resource.id in fresh or (before and each.is_whole))
 
 
 def incomplete(

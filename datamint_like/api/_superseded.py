@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from datamint_like.api._import_report import Overlap, Superseded
@@ -11,17 +11,16 @@ from datamint_like.backends.base import AnnotationQuery, Backend
 
 
 def supersede(
-    backend: Backend, project_id: str, found: Sequence[Overlap]
+    backend: Backend, project_id: str, found: Sequence[Overlap], new: Collection[str]
 ) -> tuple[tuple[Superseded, ...], tuple[Overlap, ...]]:
     """Take out of the project what new resources hold whole, and tell it apart from the overlaps that stay.
 
     One with annotations, a split or a status of work stays, and its overlap says for what: none of these is moved,
     since slices of the new resource may be counted otherwise and its labels are for a person to judge. Tags go along.
+    Overlaps of resources that are not `new` were told when these were.
     """
     whole = [each for each in found if each.is_whole]
-    if not whole:
-        return (), tuple(found)
-    bound = _what_hangs_on(backend, project_id, {each.held.id for each in whole})
+    bound = _what_hangs_on(backend, project_id, {each.held.id for each in whole}) if whole else {}
     done = [each for each in whole if each.held.id not in bound]
     for each in done:
         if each.held.tags:
@@ -32,7 +31,7 @@ def supersede(
     left = [
         replace(each, kept_for=bound.get(each.held.id, "") if each.is_whole else "")
         for each in found
-        if each.held.id not in out
+        if each.held.id not in out and each.resource.id in new
     ]
     return tuple(Superseded(each.held, each.held_files, each.resource) for each in done), tuple(left)
 

@@ -90,12 +90,11 @@ def _report(
         raise DecodeError(f"Nothing was imported: {skipped[0].reason}")
     old = [(item, resource_id) for item, ids in there for resource_id in ids]
     placed = [*old, *((each.item, each.resource_id) for each in made.stored if each.new)]
-    parts, new = backend.list_parts(made.ids), backend.get_resources(made.ids)
     target, created = project
     tagged = tag(backend, [resource_id for _, resource_id in old], tags)
-    superseded, overlapping = supersede(backend, target.id, overlaps(backend, target.id, new))
-    if superseded:
-        new = backend.get_resources(made.ids)  # with the tags of those before
+    shared = overlaps(backend, target.id, made.ids, {resource_id for _, resource_id in old})
+    superseded, overlapping = supersede(backend, target.id, shared, made.ids)
+    parts, new = backend.list_parts(made.ids), backend.get_resources(made.ids)
     return ImportReport(
         project=backend.get_project(target.id),
         project_created=created,

@@ -95,6 +95,40 @@ def test_a_mended_file_makes_the_series_whole_and_leaves_nothing_of_it_twice(ser
         assert second.project.resource_count == 1
 
 
+def test_an_import_that_was_stopped_before_the_old_resource_left_is_finished_by_the_next(
+    series: list[Path], folder: Path
+) -> None:
+    copy(series[:20], folder)
+    with Api() as api:
+        old, _ = import_files(api, [folder], "c", ImportOptions()).imported[0]
+        copy(series, folder)
+        new = api.resources.upload_resources([folder], publish_to="c").resource_ids[0]
+        assert {each.id for each in resources()} == {old.id, new}
+        report = import_files(api, [folder], "c", ImportOptions())
+        assert [(each.held.id, each.resource.id) for each in report.superseded] == [(old.id, new)]
+        assert (report.imported, report.overlapping, report.project.resource_count) == ((), (), 1)
+
+
+def test_a_superseded_resource_that_was_brought_back_stays(series: list[Path], folder: Path) -> None:
+    copy(series[:20], folder)
+    with Api() as api:
+        old, _ = import_files(api, [folder], "c", ImportOptions()).imported[0]
+        copy(series, folder)
+        import_files(api, [folder], "c", ImportOptions())
+        api.projects.add_resources(old.id, "c")
+        assert import_files(api, [folder], "c", ImportOptions()).superseded == ()
+        assert len(resources()) == 2
+
+
+def test_two_resources_of_the_same_files_both_stay(series: list[Path], folder: Path) -> None:
+    copy(series[:5], folder)
+    with Api() as api:
+        import_files(api, [folder], "c", ImportOptions())
+        api.resources.upload_resources([folder], publish_to="c")
+        assert import_files(api, [folder], "c", ImportOptions()).superseded == ()
+        assert len(resources()) == 2
+
+
 def annotate(api: Api, resource: Resource) -> None:
     api.annotations.add_image_category_annotation(resource, "contrast", "arterial")
 
