@@ -103,7 +103,8 @@ def expand(given: str | Path) -> list[Path]:
         return _files_at(Path(given).expanduser(), given)
     except (OSError, RuntimeError) as error:  # a name too long, a folder that is closed, no such user's home
         reason = (isinstance(error, OSError) and error.strerror) or str(error)
-        which = getattr(error, "filename", None) or given  # of a folder, the one in it that is closed
+        closed = getattr(error, "filename", None)  # of a folder, the one in it
+        which = Path(closed).name if closed else given
         raise ValidationError(f"{which!s:.200} cannot be read: {reason}. Check the path.") from error
 
 
@@ -116,14 +117,15 @@ def _files_at(path: Path, given: str | Path) -> list[Path]:
     if path.is_file():
         return [path]
     if path.exists():
-        raise ValidationError(f"{given} is neither a file nor a folder. Give the files that hold the images.")
+        raise ValidationError(f"{path.name} is neither a file nor a folder. Give the files that hold the images.")
     text = str(given)
     if glob.has_magic(text):
         matches = sorted(set(_matches(path)))
         if not matches:
             raise ValidationError(f"Nothing matches the pattern {text}. Check it, or give a folder.")
         return [file for match in matches for file in _files_at(match, match)]
-    raise ValidationError(f"There is no file or folder {text}. Check the path.")
+    where = "" if path.parent.is_dir() else f", and no folder {path.parent.name} that could hold it"
+    raise ValidationError(f"There is no file or folder {path.name}{where}. Check the path.")
 
 
 def _files_in(folder: Path) -> Iterator[Path]:

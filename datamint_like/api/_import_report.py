@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,20 +22,51 @@ class Overlap:
 
     Attributes:
         resource: The new one, of `files` files.
-        held: The other one, which has `shared` of them.
+        held: The other one, of `held_files` files, which has `shared` of them.
+        kept_for: What the other one has (annotations, a split, a status) where it would else have been superseded.
     """
 
     resource: Resource
     files: int
     held: Resource
     shared: int
+    held_files: int
+    kept_for: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the new one has all files of the other one, and more."""
+        return self.shared == self.held_files < self.files
 
     def __str__(self) -> str:
+        kept = f" The old one was kept for its {self.kept_for}, which no import moves." if self.kept_for else ""
         return (
             f"{self.resource.filename} ({self.resource.id}): {self.held.filename} ({self.held.id}) of the project "
             f"already holds {self.shared} of the {self.files} files of this series, so the same slices are in two "
-            f'resources. Delete the old one, api.resources.delete("{self.held.id}"), or the new one, or import into a '
-            "new project."
+            f'resources.{kept} Delete the old one, api.resources.delete("{self.held.id}"), or the new one, or import '
+            "into a new project."
+        )
+
+
+@dataclass(frozen=True)
+class Superseded:
+    """A resource that an import took out of its project, since a new one holds all its files.
+
+    Attributes:
+        held: The one taken out; it stays in the store.
+        files: How many it has.
+        resource: The new one, which has its tags, too.
+    """
+
+    held: Resource
+    files: int
+    resource: Resource
+
+    def __str__(self) -> str:
+        return (
+            f"{self.held.filename} ({self.held.id}) was taken out of the project: {self.resource.filename} "
+            f"({self.resource.id}) holds all of its {self.files} files and more of the series, and it had no "
+            "annotation, split or status here. It stays in the store, and api.projects.add_resources brings it back."
         )
 
 
@@ -53,7 +85,7 @@ class Incomplete:
         )
         return (
             f"{self.resource.filename} ({self.resource.id}) may lack slices: {files} left out as unreadable: "
-            f"{named}{more}. Mend the files, delete this resource and import the series again."
+            f"{named}{more}. Mend the files and import the series again."
         )
 
 
@@ -71,7 +103,8 @@ class ImportReport:
         annotated: Segmentations and structure sets that became annotations of resources of the project.
         annotations_there: Those whose annotations the project has.
         tagged: Resources that were already there and got tags of this import that they lacked.
-        overlapping: New resources that share files with older ones of the project.
+        superseded: Older resources that were taken out of the project, since new ones hold all their files.
+        overlapping: New resources that share files with older ones of the project that stay.
         incomplete: Resources of whose series a file was left out because it cannot be read.
     """
 
@@ -83,6 +116,7 @@ class ImportReport:
     annotated: tuple[Attached, ...] = ()
     annotations_there: tuple[Path, ...] = ()
     tagged: tuple[Resource, ...] = ()
+    superseded: tuple[Superseded, ...] = ()
     overlapping: tuple[Overlap, ...] = ()
     incomplete: tuple[Incomplete, ...] = ()
 
@@ -92,24 +126,29 @@ class ImportReport:
         return tuple(str(each) for each in (*self.overlapping, *self.incomplete))
 
 
-def overlaps(backend: Backend, project_id: str, new: Sequence[Resource]) -> tuple[Overlap, ...]:
-    """The new resources that share files, by their digests, with others of their series in the project."""
-    series = {resource.series_uid for resource in new} - {None, ""}
-    if not series:
-        return ()
-    members = [each for each in backend.list_project_resources(project_id) if each.series_uid in series]
-    parts = backend.list_parts([each.id for each in members])
+def overlaps(backend: Backend, project_id: str, new: Sequence[str], there: Collection[str] = ()) -> tuple[Overlap, ...]:
+    """The new resources that share files, by their digests, with others of their series in the project.
+
+    Of those that were there, the ones that hold whole what the project got before them: an import that was stopped
+    between the two leaves such.
+    """
+    fresh, looked_at = set(new), {*new, *there}
+    series: dict[str, list[Resource]] = defaultdict(list)
+    for each in backend.list_project_resources(project_id):  # by time of adding
+        if each.series_uid:
+            series[each.series_uid].append(each)
+    several = [own for own in series.values() if len(own) > 1 and any(each.id in looked_at for each in own)]
+    parts = backend.list_parts([each.id for own in several for each in own])
     digests = {each: {part.sha256 for part in own} for each, own in parts.items()}
-    fresh = {resource.id for resource in new}
-    return tuple(
-        Overlap(resource, len(parts[resource.id]), held, shared)
-        for resource in members
-        for held in members
-        if resource.id in fresh
-        and held.id not in fresh
-        and held.series_uid == resource.series_uid
-        and (shared := len(digests[resource.id] & digests[held.id]))
-    )
+    found = [
+        (place < at, Overlap(resource, len(parts[resource.id]), held, shared, len(digests[held.id])))
+        for own in several
+        for at, resource in enumerate(own)
+        if resource.id in looked_at
+        for place, held in enumerate(own)
+        if held.id not in fresh and held.id != resource.id and (shared := len(digests[resource.id] & digests[held.id]))
+    ]
+    return tuple(each for before, each in found if each.resource.id in fresh or (before and each.is_whole))
 
 
 def incomplete(

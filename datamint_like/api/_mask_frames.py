@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -35,14 +37,17 @@ def frames_of(
         GeometryError: The frames have another size than the resource's.
         DecodeError: The file is no image.
     """
+
+    def refuse_other(size: tuple[int, ...]) -> None:
+        if (found := size[::-1] if transpose else size) != facts.shape[1:]:
+            raise GeometryError(_other_grid(name_of(source), found, facts, resource, source))
+
     is_array = isinstance(source, np.ndarray)
-    frames = _frames_of_array(source, facts.shape[0]) if is_array else _frames_of_file(source, by_index)
+    frames = _frames_of_array(source, facts.shape[0]) if is_array else _frames_of_file(source, by_index, refuse_other)
     mask = f"{name_of(source)} (for {resource})"
-    plain = [_plain(frame.swapaxes(0, 1) if transpose else frame, mask) for frame in frames]
-    for frame in plain:
-        if frame.shape[:2] != facts.shape[1:]:
-            raise GeometryError(_other_grid(name_of(source), frame.shape[:2], facts, resource, source))
-    return plain
+    for frame in frames:
+        refuse_other(frame.shape[:2])
+    return [_plain(frame.swapaxes(0, 1) if transpose else frame, mask) for frame in frames]
 
 
 def _frames_of_array(array: npt.NDArray[Any], planes: int) -> list[npt.NDArray[Any]]:
@@ -58,8 +63,10 @@ def _frames_of_array(array: npt.NDArray[Any], planes: int) -> list[npt.NDArray[A
     raise ValidationError(f"A mask array is (H, W), (H, W, frames) or in colour (3, H, W, frames), not {array.shape}.")
 
 
-def _frames_of_file(source: Any, by_index: bool) -> list[npt.NDArray[Any]]:
-    """The frames of an image file, each (J, I, channels)."""
+def _frames_of_file(
+    source: Any, by_index: bool, refuse_other: Callable[[tuple[int, ...]], None]
+) -> list[npt.NDArray[Any]]:
+    """The frames of an image file, each (J, I, channels), whose size `refuse_other` has seen before they are read."""
     from datamint_like.imaging import decode_stored, probe
     from datamint_like.imaging.tiff.decoder import palette_indices
 
@@ -68,6 +75,7 @@ def _frames_of_file(source: Any, by_index: bool) -> list[npt.NDArray[Any]]:
         data, step = bytes_of(source), 1
         path.write_bytes(data)
         facts = probe([path])
+        refuse_other(facts.shape[1:])
         stored = decode_stored([path], facts).array  # also where indices are wanted: it tells whether the file is whole
         if by_index and is_palette(data):
             data, step = palette_as_grey(data)
@@ -79,12 +87,15 @@ def _frames_of_file(source: Any, by_index: bool) -> list[npt.NDArray[Any]]:
     return list(np.moveaxis(stored, 0, -1))
 
 
-def bytes_of(source: Any, limit: int = -1) -> bytes:
+def bytes_of(source: Any, limit: int = -1, *, image: tuple[int, int, int] | None = None) -> bytes:
     """The bytes of a mask that is a file or its bytes; the first `limit` of them where that is not negative.
+
+    With `image`, the shape (K, J, I) of the resource, a NIfTI pair that is too large for it is not read.
 
     Raises:
         ValidationError: The file cannot be read, or it is neither.
         DecodeError: It is the header of a NIfTI pair whose image is missing or damaged.
+        GeometryError: It is one that is too large for `image`.
     """
     if isinstance(source, bytes):
         return source[:limit] if limit >= 0 else source
@@ -102,20 +113,20 @@ def bytes_of(source: Any, limit: int = -1) -> bytes:
     except (OSError, RuntimeError, ValueError) as error:  # no such file; no such user's home; no path at all
         reason = (isinstance(error, OSError) and error.strerror) or str(error)
         raise ValidationError(f"{name_of(source)} cannot be read: {reason}. Check the path.") from error
-    return data if limit >= 0 else _with_image(path, data)
+    return data if limit >= 0 else _with_image(path, data, image)
 
 
-def _with_image(path: Path, data: bytes) -> bytes:
+def _with_image(path: Path, data: bytes, image: tuple[int, int, int] | None) -> bytes:
     """The mask's bytes; where they are the header of a NIfTI pair, one .nii with the image beside it.
 
     Raises:
         DecodeError: That image is missing or damaged.
     """
     from datamint_like.imaging.nifti_single import single_nifti_bytes
-    from datamint_like.imaging.sniff import inflate_head, is_gzip, is_nifti, is_nifti_pair
+    from datamint_like.imaging.sniff import head_of, is_nifti, is_nifti_pair
 
-    head = inflate_head(data) if is_gzip(data) else data
-    return single_nifti_bytes(path) if is_nifti(head) and is_nifti_pair(head) else data
+    head = head_of(io.BytesIO(data))
+    return single_nifti_bytes(path, image=image) if is_nifti(head) and is_nifti_pair(head) else data
 
 
 def _plain(frame: npt.NDArray[Any], mask: str) -> npt.NDArray[Any]:

@@ -14,28 +14,30 @@ from datamint_like.api._mask_sources import plain_source
 SEGMENTED = frozenset({"seg", "rtstruct"})
 
 
-def opened(given: Any) -> tuple[Any, str | None]:
+def opened(given: Any, image: tuple[int, int, int] | None) -> tuple[Any, str | None]:
     """The mask as an array, bytes or path, and which kind it is; None for what no kind takes.
 
     A tensor, .npy, .npz and COCO RLE (dict or JSON) become arrays ("array"), a nibabel image the bytes of its file.
+    `image` is the shape (K, J, I) of the resource: what is too large for it is not read; None lets any size pass.
 
     Raises:
         ValidationError: It cannot be read.
         DecodeError: It is a damaged .npy, .npz or COCO RLE.
+        GeometryError: It is larger than any mask of the resource.
     """
     from datamint_like.imaging import decode_numpy, decode_rle, sniff_mask
 
     if isinstance(given, Mapping):
-        return decode_rle(given, name="The mask"), "array"
-    source = plain_source(given)
+        return decode_rle(given, name="The mask", image=image), "array"
+    source = plain_source(given, image)
     if isinstance(source, np.ndarray):
         return source, "array"
-    data = bytes_of(source)
+    data = bytes_of(source, image=image)
     kind = sniff_mask(data)
     if kind == "numpy":
-        return decode_numpy(data, name=name_of(source)), "array"
+        return decode_numpy(data, name=name_of(source), image=image), "array"
     if kind == "rle":
-        return decode_rle(data, name=name_of(source)), "array"
+        return decode_rle(data, name=name_of(source), image=image), "array"
     return source, kind
 
 

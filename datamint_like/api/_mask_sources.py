@@ -17,17 +17,23 @@ _GREY, _PALETTE = 0, 3  # colour types of PNG
 _KEPT = frozenset({b"IHDR", b"IDAT", b"eXIf", b"IEND"})
 
 
-def plain_source(given: Any) -> Any:
+def plain_source(given: Any, image: tuple[int, int, int] | None = None) -> Any:
     """The mask as an array, bytes or path: a tensor becomes an array, a nibabel image the bytes of its file.
 
     What is neither stays, for whoever reads it to judge.
 
     Raises:
         ValidationError: The tensor or image cannot be read.
+        GeometryError: The nibabel image, which may not be in memory yet, is too large for `image` (K, J, I).
     """
     is_image = any(kind.__module__.startswith("nibabel.") for kind in type(given).__mro__)
     if not is_image and (isinstance(given, np.ndarray) or not hasattr(given, "__array__")):
         return given
+    if is_image:
+        from datamint_like.imaging._reading_errors import reading, refuse_larger
+
+        with reading("The mask"):
+            refuse_larger(tuple(given.shape), image)
     try:
         if is_image:
             return (given if hasattr(given, "to_bytes") else _in_one_file(given)).to_bytes()

@@ -17,6 +17,7 @@ from datamint_like.api._mask_names import MOST_COLOURS, MOST_LABELS, ClassNames,
 from datamint_like.api._mask_payloads import SEGMENTED, opened
 from datamint_like.api._segments import annotations_of, own_origin, segment_names
 from datamint_like.backends.base import Backend, NewAnnotation, NewVolumeMask
+from datamint_like.config import load_settings
 from datamint_like.entities import Resource
 from datamint_like.exceptions import DatamintWarning, DecodeError, GeometryError, ValidationError
 from datamint_like.imaging.types import HeaderFacts
@@ -89,7 +90,7 @@ def plan_masks(source: MaskSource, names: NamesGiven, grid: Grid, options: MaskO
     Raises:
         ValidationError, GeometryError, DecodeError: It cannot be used; the message names mask and resource.
     """
-    source, kind = opened(source)
+    source, kind = opened(source, None if options.resample else grid.facts.shape)
     if kind in SEGMENTED:
         return plan_segments(source, names, grid, options)
     if kind == "nifti":
@@ -149,7 +150,7 @@ def plan_volume_mask(
     """The label map on the volume's grid, with a name for every label it holds; or the segments of a DICOM file."""
     from datamint_like.imaging import encode_volume_mask
 
-    source, kind = opened(source)
+    source, kind = opened(source, None if options.resample else grid.facts.shape)
     if kind in SEGMENTED:
         return plan_segments(source, names, grid, options)
     mask, classes = name_of(source), class_names(names)
@@ -194,7 +195,9 @@ def _labels_of(source: Any, grid: Grid, options: MaskOptions, mask: str) -> npt.
     try:
         if isinstance(source, np.ndarray):
             return array_to_stored(source, grid.facts, axes=options.axes)
-        return decode_mask(bytes_of(source), grid.facts, name=mask, axes=options.axes, resample=bool(options.resample))
+        resample, limit = bool(options.resample), load_settings().max_voxels
+        payload = bytes_of(source)
+        return decode_mask(payload, grid.facts, name=mask, axes=options.axes, max_voxels=limit, resample=resample)
     except (GeometryError, DecodeError) as error:
         told = str(error) if mask in str(error) else f"{mask}: {error}"
         raise type(error)(f"{told} It is for {grid.name}.{_other_axes(source, grid.facts, options.axes)}") from error

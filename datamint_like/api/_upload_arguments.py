@@ -78,7 +78,8 @@ def _metadata_dict(entry: Any) -> Mapping[str, Any]:
     try:
         decoded = json.loads(str(entry) if name == "metadata" else Path(entry).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ValidationError(f"{name} cannot be read as a JSON object: {error}.") from error
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)  # its text names the folders above, too
+        raise ValidationError(f"{name} cannot be read as a JSON object: {reason}.") from error
     if not isinstance(decoded, dict):
         raise ValidationError(f"{name} must hold a JSON object, not a {type(decoded).__name__}.")
     return decoded

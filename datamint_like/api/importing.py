@@ -14,6 +14,7 @@ from datamint_like.api._files_given import on_disk
 from datamint_like.api._import_report import ImportReport as ImportReport
 from datamint_like.api._import_report import incomplete, overlaps, tag
 from datamint_like.api._known_files import KnownFiles
+from datamint_like.api._superseded import supersede
 from datamint_like.api._upload_arguments import tag_list
 from datamint_like.api._uploads import OnError, Planned, StoredPlan, UploadOptions, UploadPlan, plan
 from datamint_like.api.client import Api
@@ -44,7 +45,9 @@ def import_files(api: Api, paths: Sequence[str | Path], project: str, options: I
 
     Arguments are checked first, then every header is read, before anything is stored or the project is made.
     Resources that are there already get the tags, too. A series of which the project holds some of the files comes in
-    as a resource of its own, and the report warns of it (with `on_error="raise"`, too: no file is at fault).
+    as a resource of its own. Where it has all files of the older one, and that has no annotation, split or status of
+    work, the older one is taken out of the project (`superseded`); else both stay, and the report warns of it (with
+    `on_error="raise"`, too: no file is at fault).
 
     Raises:
         ValidationError: A path is missing, a folder is empty, a tag is none, or the project is archived.
@@ -87,9 +90,11 @@ def _report(
         raise DecodeError(f"Nothing was imported: {skipped[0].reason}")
     old = [(item, resource_id) for item, ids in there for resource_id in ids]
     placed = [*old, *((each.item, each.resource_id) for each in made.stored if each.new)]
-    parts, new = backend.list_parts(made.ids), backend.get_resources(made.ids)
     target, created = project
     tagged = tag(backend, [resource_id for _, resource_id in old], tags)
+    shared = overlaps(backend, target.id, made.ids, {resource_id for _, resource_id in old})
+    superseded, overlapping = supersede(backend, target.id, shared, made.ids)
+    parts, new = backend.list_parts(made.ids), backend.get_resources(made.ids)
     return ImportReport(
         project=backend.get_project(target.id),
         project_created=created,
@@ -99,7 +104,8 @@ def _report(
         annotated=done.attached,
         annotations_there=done.already_there,
         tagged=tagged,
-        overlapping=overlaps(backend, target.id, new),
+        superseded=superseded,
+        overlapping=overlapping,
         incomplete=incomplete(backend, placed, skipped),
     )
 

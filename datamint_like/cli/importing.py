@@ -73,6 +73,15 @@ def _as_json(report: ImportReport, store: str) -> dict[str, Any]:
             for each in report.annotated
         ],
         "tagged": [{"id": each.id, "filename": each.filename} for each in report.tagged],
+        "superseded": [
+            {
+                "id": each.held.id,
+                "filename": each.held.filename,
+                "files": each.files,
+                "by": {"id": each.resource.id, "filename": each.resource.filename},
+            }
+            for each in report.superseded
+        ],
         **_warnings_as_json(report),
         "annotations_already_there": [path.name for path in report.annotations_there],
         "skipped": [{"file": item.path.name, "reason": _reason(item)} for item in report.skipped],
@@ -89,6 +98,7 @@ def _warnings_as_json(report: ImportReport) -> dict[str, Any]:
                 "files": each.files,
                 "shared": each.shared,
                 "held_by": {"id": each.held.id, "filename": each.held.filename},
+                "kept_for": each.kept_for or None,
             }
             for each in report.overlapping
         ],
@@ -129,6 +139,7 @@ def _as_text(report: ImportReport, store: str) -> list[str]:
         others = sum(reasons.values()) - sum(count for _, count in told)
         if others:
             lines.append(f"  {others:>5}  for other reasons, which --json lists")
+    lines += [f"Replaced: {shown(str(each))}" for each in report.superseded]
     lines += [f"Warning: {shown(each)}" for each in report.warnings]
     lines.append(f"{name!r} now holds {counted(report.project.resource_count, 'resource')}.")
     return lines

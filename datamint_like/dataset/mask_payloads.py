@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from datamint_like.imaging import array_to_stored, raster
 from datamint_like.imaging._pictures import decode_gray
 from datamint_like.imaging._reading_errors import reading
 from datamint_like.imaging.nifti import decode_labels
-from datamint_like.imaging.sniff import describe, inflate_head, is_gzip, is_nifti, is_picture, is_tiff
+from datamint_like.imaging.sniff import describe, head_of, is_nifti, is_picture, is_tiff
 from datamint_like.imaging.tiff import decoder as tiff
 from datamint_like.imaging.types import Array
 
@@ -70,7 +71,7 @@ def decode_planes(payload: bytes, annotation: Annotation, *, convert_gray: bool 
 
 def _labels(payload: bytes, *, convert_gray: bool, max_voxels: int) -> Array:
     """The values of a payload, (N, H, W)."""
-    head = inflate_head(payload) if is_gzip(payload) else payload
+    head = head_of(io.BytesIO(payload))
     if is_nifti(head):
         stored = decode_labels(payload, max_voxels=max_voxels)
         if len(stored.array) != 1:

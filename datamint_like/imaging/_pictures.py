@@ -16,14 +16,24 @@ def decode_gray(data: bytes, *, max_voxels: int) -> Array:
         DecodeError: It is none of them, is damaged, or claims more than `max_voxels`.
         GeometryError: It has several pages.
     """
-    if is_tiff(data):
-        array = tiff.decode_bytes(data, max_voxels=max_voxels).array
-    elif is_raster(data):
-        array = raster.decode_bytes(data, max_voxels=max_voxels).array
-    else:
-        raise DecodeError(f"it is {describe(data)}; the mask of a frame is a PNG, JPEG, WebP, BMP or TIFF.")
-    if array.shape[1] != 1:
-        raise GeometryError(f"the mask of one frame has {array.shape[1]} pages. Give a page for each frame.")
+    size_of_gray(data)
+    decode = tiff.decode_bytes if is_tiff(data) else raster.decode_bytes
+    array = decode(data, max_voxels=max_voxels).array
     has_alpha = array.shape[0] in (2, 4)
     gray: Array = array[: array.shape[0] - has_alpha, 0].max(axis=0)
     return gray
+
+
+def size_of_gray(data: bytes) -> tuple[int, int]:
+    """Rows and columns of a PNG, JPEG, WebP, BMP or TIFF of one page, by its header.
+
+    Raises:
+        DecodeError: It is none of them, or its header is damaged.
+        GeometryError: It has several pages.
+    """
+    if not (is_tiff(data) or is_raster(data)):
+        raise DecodeError(f"it is {describe(data)}; the mask of a frame is a PNG, JPEG, WebP, BMP or TIFF.")
+    pages, rows, columns = (tiff.facts_of_bytes if is_tiff(data) else raster.facts_of_bytes)(data).shape
+    if pages != 1:
+        raise GeometryError(f"the mask of one frame has {pages} pages. Give a page for each frame.")
+    return rows, columns

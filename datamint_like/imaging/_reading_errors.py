@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import threading
@@ -72,6 +73,8 @@ class _Quiet:
 
 _QUIET = _Quiet()
 logging.getLogger("pydicom").addFilter(_QUIET.lets_log)
+#: Values that a mask has for one voxel at most: a colour with its alpha.
+_MOST_VALUES = 4
 #: From a quote before a word to one after a word (not the apostrophe of "can't"), or to the end where there is none.
 _QUOTED = re.compile(r"""(?<!\w)[bru]?(["'])(?:(?:\\.|.)*?\1(?!\w)|.*)""")
 
@@ -121,4 +124,17 @@ def refuse_oversized(voxels: int, max_voxels: int) -> None:
         raise DecodeError(
             f"its header claims {voxels:,} voxels, more than the limit of {max_voxels:,}. "
             "If the file is right, raise the limit with DATAMINT_LIKE_MAX_VOXELS."
+        )
+
+
+def refuse_larger(shape: tuple[int, ...], image: tuple[int, int, int] | None) -> None:
+    """Stop before memory is allocated for an array that is no mask of an image (K, J, I), in whatever order of axes.
+
+    Raises:
+        GeometryError: It holds more than four values (red, green, blue, alpha) for each voxel.
+    """
+    if image is not None and math.prod(shape) > _MOST_VALUES * math.prod(image):
+        raise GeometryError(
+            f"it lies on another grid: its shape is {shape}, that of the image (k, j, i) {image}. "
+            "Give the mask on the image's grid."
         )

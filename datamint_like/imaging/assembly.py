@@ -12,11 +12,12 @@ from datamint_like.imaging.dicom.classes import annotation_kind
 from datamint_like.imaging.dicom.header import read_header
 from datamint_like.imaging.dicom.plan import plan_parts
 from datamint_like.imaging.dicom.series import Series, SliceFile, group_series, slice_file
+from datamint_like.imaging.dicom.series_names import distinct_names
 from datamint_like.imaging.dicom.series_uid import series_uid_of
 from datamint_like.imaging.masks.references import references_of
 from datamint_like.imaging.nifti_pairs import Pairs, name_of_pair, pair_up
 from datamint_like.imaging.registry import decoder_of
-from datamint_like.imaging.types import AnnotationFile, Assembly, Group, Skipped, SourceFile
+from datamint_like.imaging.types import AnnotationFile, Assembly, Group, HeaderFacts, Skipped, SourceFile
 
 
 def assemble(paths: Iterable[Path], *, series: bool = True, progress: Callable[[int], None] | None = None) -> Assembly:
@@ -87,12 +88,14 @@ class _Sorter:
 
     def assembly(self) -> Assembly:
         """What the files make that were taken."""
-        groups, skipped = list(self._groups), list(self._skipped)
+        skipped, made = list(self._skipped), []
         for series in group_series(self._slices):
             try:
-                groups.append(_group(series))
+                made.append((series, _facts_of(series)))
             except (DecodeError, GeometryError) as error:
                 skipped += _skipped_series(series, str(error))
+        named = zip(made, distinct_names(made), strict=True)
+        groups = [*self._groups, *(_group(series, name, facts) for (series, facts), name in named)]
         return Assembly(
             groups=tuple(sorted(groups, key=lambda group: min(group.paths))),
             skipped=tuple(sorted(skipped, key=lambda skip: skip.path)),
@@ -144,10 +147,13 @@ def _skipped_series(series: Series, reason: str) -> Iterator[Skipped]:
         yield Skipped(file.source.path, own)
 
 
-def _group(series: Series) -> Group:
-    """The resource of a series; the header of its first file is read again, for what only the first one tells."""
+def _facts_of(series: Series) -> HeaderFacts:
+    """The facts of a series; the header of its first file is read again, for what only the first one tells."""
     first = series.files[0].source
     with reading(first):
         file = read_header(first)
-    planned = plan_parts(file, [part.header for part in series.files])
-    return Group(paths=tuple(part.source.path for part in series.files), filename=series.filename, facts=planned.facts)
+    return plan_parts(file, [part.header for part in series.files]).facts
+
+
+def _group(series: Series, name: str, facts: HeaderFacts) -> Group:
+    return Group(paths=tuple(part.source.path for part in series.files), filename=name, facts=facts)

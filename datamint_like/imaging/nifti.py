@@ -18,7 +18,7 @@ from datamint_like.imaging._nifti_length import refuse_cut
 from datamint_like.imaging._reading_errors import reading, refuse_oversized
 from datamint_like.imaging.nifti_header import SWAP_XYZ as SWAP_XYZ
 from datamint_like.imaging.nifti_header import NiftiHeader, facts_of, parse_header
-from datamint_like.imaging.sniff import HEAD_SIZE, inflate_head, is_gzip, is_nifti
+from datamint_like.imaging.sniff import head_of, is_gzip, is_nifti
 from datamint_like.imaging.types import Array, HeaderFacts, SourceFile, StoredImage
 from datamint_like.imaging.values import is_identity, scale_into
 
@@ -67,8 +67,7 @@ def header_of(files: Sequence[SourceFile]) -> NiftiHeader:
         GeometryError: There are more files than the header speaks of.
     """
     with reading(files[0]), open(files[0].path, "rb") as file:
-        head = file.read(HEAD_SIZE)
-        header = parse_header(inflate_head(head) if is_gzip(head) else head)
+        header = parse_header(head_of(file))
         if header.pair and len(files) == 1:
             raise DecodeError(missing_image(files[0].name))
         if len(files) != (2 if header.pair else 1):
@@ -111,6 +110,15 @@ def voxel_stream(source: SourceFile, header: NiftiHeader) -> Iterator[Any]:
             yield stream
 
 
+def facts_of_labels(payload: bytes, *, max_voxels: int) -> HeaderFacts:
+    """The facts of the NIfTI in memory, in one file, by its header alone.
+
+    Raises:
+        DecodeError: It is damaged, claims more than `max_voxels`, or is the header of a pair.
+    """
+    return _claims_of(payload, max_voxels)[1]
+
+
 def decode_bytes(payload: bytes, *, max_voxels: int) -> StoredImage:
     """The NIfTI in memory, in one file, gzip-compressed or not."""
     return _decode_payload(payload, max_voxels, exact=False)
@@ -127,15 +135,20 @@ def _decode_payload(payload: bytes, max_voxels: int, *, exact: bool) -> StoredIm
     Raises:
         DecodeError: It is damaged, cut short, claims more than `max_voxels`, or is the header of a pair.
     """
-    head = payload[:HEAD_SIZE]
-    header = parse_header(inflate_head(head) if is_gzip(head) else head)
+    header, facts = _claims_of(payload, max_voxels)
+    file = io.BytesIO(payload)
+    with _GZIP(fileobj=file, mode="rb") if is_gzip(payload) else file as stream:
+        return StoredImage(array=_values(stream, header, header.exact_type if exact else facts.dtype), facts=facts)
+
+
+def _claims_of(payload: bytes, max_voxels: int) -> tuple[NiftiHeader, HeaderFacts]:
+    """The header of the NIfTI in memory, and its facts, held against the limit."""
+    header = parse_header(head_of(io.BytesIO(payload)))
     if header.pair:
         raise DecodeError("it is the header of a NIfTI pair, without the image. Give it as one .nii file.")
     facts = facts_of(header)
     refuse_oversized(math.prod(header.shape) * header.samples, max_voxels)
-    file = io.BytesIO(payload)
-    with _GZIP(fileobj=file, mode="rb") if is_gzip(head) else file as stream:
-        return StoredImage(array=_values(stream, header, header.exact_type if exact else facts.dtype), facts=facts)
+    return header, facts
 
 
 def _values(stream: Any, header: NiftiHeader, dtype: str) -> Array:

@@ -13,7 +13,7 @@ from isal import igzip
 
 from datamint_like.config import DEFAULT_MAX_VOXELS
 from datamint_like.exceptions import DecodeError
-from datamint_like.imaging._reading_errors import reading, refuse_oversized
+from datamint_like.imaging._reading_errors import reading, refuse_larger, refuse_oversized
 from datamint_like.imaging._sources import sources_of
 from datamint_like.imaging.nifti import header_of, voxel_stream
 from datamint_like.imaging.nifti_header import LONGEST_HEADER
@@ -51,11 +51,12 @@ def write_single_nifti(files: Sequence[SourceFile], target: BinaryIO) -> None:
             left -= len(piece)
 
 
-def single_nifti_bytes(header: Path) -> bytes:
+def single_nifti_bytes(header: Path, *, image: tuple[int, int, int] | None = None) -> bytes:
     """One .nii of the header of a pair and the image of the same name beside it.
 
     Raises:
         DecodeError: The image is missing, or a part is damaged, cut short or too large.
+        GeometryError: It is larger than any mask of an image of this shape (K, J, I), where one is given.
     """
     with reading(header.name):
         stem = header.name.lower().removesuffix(".gz").removesuffix("hdr")
@@ -64,6 +65,7 @@ def single_nifti_bytes(header: Path) -> bytes:
     claims = header_of(parts)
     with reading(header.name):
         refuse_oversized(math.prod(claims.shape) * claims.samples, DEFAULT_MAX_VOXELS)
+        refuse_larger(claims.shape, image)
     target = io.BytesIO()
     write_single_nifti(parts, target)
     return target.getvalue()

@@ -61,6 +61,15 @@ def facts_of(header: RasterHeader) -> HeaderFacts:
     )
 
 
+def facts_of_bytes(data: bytes) -> HeaderFacts:
+    """The header facts of the image in memory.
+
+    Raises:
+        DecodeError: It is none of the formats, or its header is damaged.
+    """
+    return facts_of(_header_of(io.BytesIO(data)))
+
+
 def decode_bytes(data: bytes, *, max_voxels: int, dtype: str | None = None) -> StoredImage:
     """The image (C, 1, J, I) in memory, in `dtype` where one is given, else in the header's type.
 

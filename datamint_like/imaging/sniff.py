@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import zlib
 from pathlib import Path
+from typing import IO
 
 #: Bytes of content that a decoder's `accepts` gets, where the file has them.
 HEAD_SIZE = 2048
+
+#: Bytes of a gzip file that are looked through for the first ones inside: its name and extra field may be long.
+_LONGEST_START = 1 << 18
 
 _GZIP = b"\x1f\x8b"
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -39,19 +43,44 @@ def read_head(path: Path) -> bytes:
     """The first bytes of a file, of what is inside when it is gzip-compressed.
 
     Raises:
-        OSError: The file cannot be opened.
+        OSError: The file cannot be read.
     """
     with open(path, "rb") as file:
-        head = file.read(HEAD_SIZE)
-    return inflate_head(head) if head.startswith(_GZIP) else head
+        return head_of(file)
 
 
-def inflate_head(head: bytes) -> bytes:
-    """The first bytes inside a gzip stream, or `head` itself when it does not inflate."""
-    try:
-        return zlib.decompressobj(wbits=31).decompress(head, HEAD_SIZE)
-    except zlib.error:
-        return head
+def head_of(file: IO[bytes]) -> bytes:
+    """The first bytes of an open file at its start, of what is inside when it is gzip-compressed.
+
+    A gzip file that does not inflate gives its own first bytes.
+    """
+    head = file.read(HEAD_SIZE)
+    return _inflated_head(head, file) if is_gzip(head) else head
+
+
+def _inflated_head(head: bytes, file: IO[bytes]) -> bytes:
+    """The first bytes inside a gzip file that starts so, which goes on in an open one.
+
+    They may lie in several members (RFC 1952, section 2.2), empty ones among them, and behind long names and extra
+    fields.
+    """
+    found, member, at_end, count = b"", zlib.decompressobj(wbits=31), False, len(head)
+    piece = head
+    while piece and len(found) < HEAD_SIZE:
+        if at_end:
+            piece = piece.lstrip(b"\0")  # padding behind a member, which readers pass over
+        try:
+            found += member.decompress(piece, HEAD_SIZE - len(found))
+        except zlib.error:  # damaged, or what stands behind the last member is none
+            return found or head
+        at_end = member.eof or (at_end and not piece)
+        piece = member.unused_data
+        if member.eof:
+            member = zlib.decompressobj(wbits=31)
+        if not piece and count < _LONGEST_START:
+            piece = file.read(HEAD_SIZE)
+            count += len(piece)
+    return found if found or (at_end and count < _LONGEST_START) else head
 
 
 def is_gzip(head: bytes) -> bool:

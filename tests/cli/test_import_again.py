@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,16 +41,122 @@ def copy(files: list[Path], folder: Path) -> None:
 # -- series that grow and shrink
 
 
-def test_a_series_that_grew_comes_in_with_a_warning_that_names_the_old_resource(
+def test_a_series_that_grew_takes_the_place_of_the_old_resource_and_says_so(
     run: Run, series: list[Path], folder: Path
 ) -> None:
     copy(series[:20], folder)
-    assert "Warning" not in run("import", folder, "--project", "c").out
+    assert "Warning" not in run("import", folder, "--project", "c", "--tag", "a").out
     (old,) = resources()
+    copy(series, folder)
+    grown = run("import", folder, "--project", "c", "--tag", "b")
+    assert grown.code == 0
+    (new,) = resources()
+    assert (new.filename, set(new.tags)) == (f"series_203_{FILES}files.dcm", {"a", "b"})
+    assert f"Replaced: series_203_20files.dcm ({old.id}) was taken out of the project: {new.filename}" in grown.out
+    assert "'c' now holds 1 resource." in grown.out
+    assert "Warning" not in grown.out
+    with Api() as api:
+        assert api.resources.get_by_id(old.id).filename == old.filename
+        api.projects.add_resources(old.id, "c")
+    assert {each.id for each in resources()} == {old.id, new.id}
+
+
+def test_a_resource_that_was_superseded_is_told_as_json(run: Run, series: list[Path], folder: Path) -> None:
+    copy(series[:20], folder)
+    run("import", folder, "--project", "c")
+    (old,) = resources()
+    copy(series, folder)
+    grown = run("import", folder, "--project", "c", "--json").json
+    (new,) = resources()
+    assert grown["superseded"] == [
+        {
+            "id": old.id,
+            "filename": "series_203_20files.dcm",
+            "files": 20,
+            "by": {"id": new.id, "filename": new.filename},
+        }
+    ]
+    assert (grown["overlapping"], grown["warnings"]) == ([], [])
+    again = run("import", folder, "--project", "c", "--json").json
+    assert (again["imported"], again["superseded"], again["overlapping"]) == ([], [], [])
+
+
+def test_a_mended_file_makes_the_series_whole_and_leaves_nothing_of_it_twice(series: list[Path], folder: Path) -> None:
+    copy(series[:4], folder)
+    mended = folder / series[2].name
+    mended.write_bytes(mended.read_bytes()[:-100])
+    with Api() as api:
+        first = import_files(api, [folder], "c", ImportOptions())
+        assert [files for _, files in first.imported] == [3]
+        copy(series[2:3], folder)
+        second = import_files(api, [folder], "c", ImportOptions())
+        assert [files for _, files in second.imported] == [4]
+        assert [each.held.id for each in second.superseded] == [first.imported[0][0].id]
+        assert second.project.resource_count == 1
+
+
+def test_an_import_that_was_stopped_before_the_old_resource_left_is_finished_by_the_next(
+    series: list[Path], folder: Path
+) -> None:
+    copy(series[:20], folder)
+    with Api() as api:
+        old, _ = import_files(api, [folder], "c", ImportOptions()).imported[0]
+        copy(series, folder)
+        new = api.resources.upload_resources([folder], publish_to="c").resource_ids[0]
+        assert {each.id for each in resources()} == {old.id, new}
+        report = import_files(api, [folder], "c", ImportOptions())
+        assert [(each.held.id, each.resource.id) for each in report.superseded] == [(old.id, new)]
+        assert (report.imported, report.overlapping, report.project.resource_count) == ((), (), 1)
+
+
+def test_a_superseded_resource_that_was_brought_back_stays(series: list[Path], folder: Path) -> None:
+    copy(series[:20], folder)
+    with Api() as api:
+        old, _ = import_files(api, [folder], "c", ImportOptions()).imported[0]
+        copy(series, folder)
+        import_files(api, [folder], "c", ImportOptions())
+        api.projects.add_resources(old.id, "c")
+        assert import_files(api, [folder], "c", ImportOptions()).superseded == ()
+        assert len(resources()) == 2
+
+
+def test_two_resources_of_the_same_files_both_stay(series: list[Path], folder: Path) -> None:
+    copy(series[:5], folder)
+    with Api() as api:
+        import_files(api, [folder], "c", ImportOptions())
+        api.resources.upload_resources([folder], publish_to="c")
+        assert import_files(api, [folder], "c", ImportOptions()).superseded == ()
+        assert len(resources()) == 2
+
+
+def annotate(api: Api, resource: Resource) -> None:
+    api.annotations.add_image_category_annotation(resource, "contrast", "arterial")
+
+
+def assign(api: Api, resource: Resource) -> None:
+    api.projects.assign_splits("c", resource, "train")
+
+
+def set_status(api: Api, resource: Resource) -> None:
+    api.projects.set_work_status("c", resource, "annotated")
+
+
+@pytest.mark.parametrize(
+    ("hang", "kept_for"), [(annotate, "1 annotation"), (assign, "split"), (set_status, "status of work")]
+)
+def test_an_old_resource_on_which_something_hangs_stays_with_a_warning_that_names_both(
+    run: Run, series: list[Path], folder: Path, hang: Callable[[Api, Resource], None], kept_for: str
+) -> None:
+    copy(series[:20], folder)
+    run("import", folder, "--project", "c")
+    (old,) = resources()
+    with Api() as api:
+        hang(api, old)
     copy(series, folder)
     grown = run("import", folder, "--project", "c", "--json")
     assert grown.code == 0
     (new,) = [each for each in resources() if each.id != old.id]
+    assert grown.json["superseded"] == []
     assert grown.json["overlapping"] == [
         {
             "id": new.id,
@@ -57,10 +164,12 @@ def test_a_series_that_grew_comes_in_with_a_warning_that_names_the_old_resource(
             "files": FILES,
             "shared": 20,
             "held_by": {"id": old.id, "filename": "series_203_20files.dcm"},
+            "kept_for": kept_for,
         }
     ]
     (sentence,) = grown.json["warnings"]
     assert f"series_203_20files.dcm ({old.id}) of the project already holds 20 of the {FILES} files" in sentence
+    assert f"The old one was kept for its {kept_for}, which no import moves." in sentence
     assert f'api.resources.delete("{old.id}")' in sentence
     assert "import into a new project" in sentence
     again = run("import", folder, "--project", "c", "--json")
@@ -79,14 +188,29 @@ def test_a_series_that_shrank_is_told_in_the_text_too(run: Run, series: list[Pat
     assert len(resources()) == 2
 
 
-def test_a_series_that_grew_twice_names_every_older_resource(series: list[Path], folder: Path) -> None:
-    shared = []
+def test_a_series_that_grew_twice_leaves_what_is_annotated_and_takes_the_place_of_the_rest(
+    series: list[Path], folder: Path
+) -> None:
+    shared, gone = [], []
     with Api() as api:
         for count in (10, 20, FILES):
             copy(series[:count], folder)
             report = import_files(api, [folder], "c", ImportOptions(on_error="raise"))
             shared.append([each.shared for each in report.overlapping])
-    assert shared == [[], [10], [10, 20]]
+            gone.append([each.files for each in report.superseded])
+            if count == 10:
+                annotate(api, report.imported[0][0])
+    assert (shared, gone) == ([[], [10], [10]], [[], [], [20]])
+
+
+def test_a_series_that_grew_in_one_project_stays_as_it_is_in_another(series: list[Path], folder: Path) -> None:
+    copy(series[:20], folder)
+    with Api() as api:
+        old, _ = import_files(api, [folder], "c", ImportOptions()).imported[0]
+        api.projects.create("other", resources_ids=[old.id])
+        copy(series, folder)
+        assert import_files(api, [folder], "c", ImportOptions()).superseded
+        assert [each.id for each in api.projects.get_project_resources("other")] == [old.id]
 
 
 def test_nothing_is_said_once_the_old_resource_is_deleted_or_in_another_project(

@@ -15,8 +15,8 @@ from PIL import Image
 
 from datamint_like.exceptions import DecodeError, GeometryError
 from datamint_like.imaging import assemble, decode_stored, probe
+from tests.memory import memory_peak
 
-from .test_decompression_bombs import memory_peak
 from .tiff_files import gray, tiff_bytes, write_tiff
 
 RNG = np.random.default_rng(5)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
-import resource
 import time
 import zlib
 from pathlib import Path
@@ -18,6 +16,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging import HeaderFacts, assemble, decode_mask, decode_stored, derive_single_file, probe
+from tests.memory import memory_peak, zeros
 
 from .dicom_files import write_slice
 from .video_files import numbered, painted, write_video
@@ -26,31 +25,6 @@ LARGE = 400 << 20
 
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-
-
-def memory_peak(work) -> int:
-    """Bytes by which a process that does this grows at most (a child: this one may have been larger before)."""
-    read_end, write_end = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            work()
-            grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-            os.write(write_end, str(grown * 1024).encode())
-        finally:
-            os._exit(0)
-    os.close(write_end)
-    with os.fdopen(read_end) as answer:
-        said = answer.read()
-    os.waitpid(child, 0)
-    return int(said)  # nothing was said where the work failed
-
-
-def zeros(count: int, wbits: int) -> bytes:
-    """Compressed zeros, made without having them in memory."""
-    packer, piece = zlib.compressobj(1, wbits=wbits), bytes(1 << 20)
-    return b"".join([*(packer.compress(piece) for _ in range(count >> 20)), packer.flush()])
 
 
 def deflated(folder: Path, *, before: bytes = b"", after: bytes = b"", **elements) -> Path:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import io
+from dataclasses import replace
 from itertools import permutations, product
 
 import nibabel as nib
@@ -165,7 +166,7 @@ def test_a_mask_above_the_limit_is_refused_before_decoding():
 def test_a_frame_mask_whose_end_is_missing_is_a_decode_error():
     data = encode_frame_mask(np.random.default_rng(0).integers(0, 2, (40, 50)))
     with pytest.raises(DecodeError, match="m: it is cut short"):
-        decode_frame_mask(data[: len(data) * 2 // 3], facts(), name="m")
+        decode_frame_mask(data[: len(data) * 2 // 3], replace(facts(), shape=(3, 40, 50)), name="m")
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "I;16"])

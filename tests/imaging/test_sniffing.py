@@ -1,18 +1,25 @@
 from __future__ import annotations
 
 import gzip
+import io
 import shutil
+import time
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
 import nibabel as nib
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from datamint_like.exceptions import DecodeError
-from datamint_like.imaging import assemble, probe
+from datamint_like.imaging import assemble, decode_mask, decode_stored, probe, sniff_mask
 from datamint_like.imaging.registry import decoder_of
 from datamint_like.imaging.sniff import (
+    HEAD_SIZE,
+    head_of,
     is_analyze,
     is_bmp,
     is_dicom,
@@ -109,6 +116,74 @@ def test_nifti_is_found_inside_gzip_and_outside(name: str, tmp_path: Path):
     assert probe([tmp_path / name]).shape == (5, 4, 3)
     (tmp_path / name).write_bytes(gzip.compress(payload))
     assert probe([tmp_path / name]).shape == (5, 4, 3)
+
+
+VOLUME = nib.Nifti1Image(np.random.default_rng(1).integers(0, 999, (20, 30, 40)).astype(np.int16), np.eye(4)).to_bytes()
+
+
+def named(name: str, extra: int = 0, comment: int = 0) -> bytes:
+    """A gzip member of the volume with a name, an extra field and a comment of these lengths (RFC 1952)."""
+    plain = gzip.compress(VOLUME, mtime=0)
+    flags = 4 * bool(extra) + 8 + 16 * bool(comment)
+    field = extra.to_bytes(2, "little") + b"x" * extra if extra else b""
+    start = plain[:3] + bytes([flags]) + plain[4:10] + field + name.encode() + b"\0"
+    return start + (b"c" * comment + b"\0" if comment else b"") + plain[10:]
+
+
+MEMBERS = {
+    "one": gzip.compress(VOLUME),
+    "the first ends inside the header": gzip.compress(VOLUME[:200]) + gzip.compress(VOLUME[200:]),
+    "the first ends with the header": gzip.compress(VOLUME[:348]) + gzip.compress(VOLUME[348:]),
+    "the first ends with the extensions": gzip.compress(VOLUME[:352]) + gzip.compress(VOLUME[352:]),
+    "a member for each byte of the header": b"".join(gzip.compress(VOLUME[n : n + 1]) for n in range(352))
+    + gzip.compress(VOLUME[352:]),
+    "the first is empty": gzip.compress(b"") + gzip.compress(VOLUME),
+    "many are empty": gzip.compress(b"") * 3000 + gzip.compress(VOLUME),
+    "zeros between them": gzip.compress(VOLUME[:200]) + bytes(5000) + gzip.compress(VOLUME[200:]),
+    "a long name": named("x" * 3000),
+    "long fields": named("x" * 9000, extra=65_000, comment=70_000),
+}
+
+
+@pytest.mark.parametrize("case", MEMBERS)
+def test_a_gzip_of_any_members_is_read_as_nibabel_reads_it(case: str, tmp_path: Path):
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(MEMBERS[case])
+    expected = np.asanyarray(nib.load(path).dataobj)
+    facts = probe([path])
+    assert np.array_equal(decode_stored([path], facts).array[0].T, expected)
+    assert len(assemble([path]).groups) == 1
+    assert sniff_mask(path.read_bytes()) == "nifti"
+    assert np.array_equal(decode_mask(path.read_bytes(), facts, name="m").T, expected)
+
+
+@given(st.lists(st.integers(0, 700), max_size=5))
+@settings(deadline=None)
+def test_a_head_is_the_same_however_its_bytes_are_cut_into_members(cuts: list[int]):
+    edges = [0, *sorted(cuts), len(VOLUME)]
+    data = b"".join(gzip.compress(VOLUME[start:end], 1) for start, end in pairwise(edges))
+    assert head_of(io.BytesIO(data)) == VOLUME[:HEAD_SIZE]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (gzip.compress(b""), "an empty file"),
+        (gzip.compress(b"") * 2 + bytes(9000), "an empty file"),
+        (gzip.compress(VOLUME)[:5], "no image format"),
+        (named("x" * 300_000), "no image format"),
+        (gzip.compress(b"") * 20_000 + gzip.compress(VOLUME), "no image format"),
+        (b"\x1f\x8bjunk" * 999, "no image format"),
+    ],
+    ids=["nothing inside", "twice nothing", "cut in its start", "too long a name", "too many empty members", "damaged"],
+)
+def test_a_gzip_that_shows_no_image_soon_says_what_it_is(content: bytes, says: str, tmp_path: Path):
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(content)
+    start = time.perf_counter()
+    (skip,) = assemble([path]).skipped
+    assert time.perf_counter() - start < 5
+    assert says in skip.reason
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from datamint_like.config import DEFAULT_MAX_VOXELS
 from datamint_like.exceptions import DecodeError
-from datamint_like.imaging._reading_errors import reading, refuse_oversized
+from datamint_like.imaging._reading_errors import reading, refuse_larger, refuse_oversized
 from datamint_like.imaging.types import Array
 
 NPY = b"\x93NUMPY"
@@ -22,16 +22,29 @@ _HEADERS: dict[tuple[int, int], Any] = {
 _LONGEST_HEADER = 1 << 16
 
 
-def decode_numpy(payload: bytes, *, name: str, max_voxels: int = DEFAULT_MAX_VOXELS) -> Array:
+def decode_numpy(
+    payload: bytes, *, name: str, max_voxels: int = DEFAULT_MAX_VOXELS, image: tuple[int, int, int] | None = None
+) -> Array:
     """The array of a .npy file, or the only one of a .npz.
+
+    Args:
+        payload: The bytes of the file.
+        name: What the file is called in errors.
+        max_voxels: Refuse a header that claims more.
+        image: The shape (K, J, I) of the image that a mask is for; an array that is too large for it is not read.
 
     Raises:
         DecodeError: It is damaged or too large, holds objects (which could run code), or several arrays.
+        GeometryError: It is larger than any mask of the image.
     """
     with reading(name):
         if payload.startswith(NPY):
-            return _array(payload, max_voxels)
-        return _array(_member(payload, max_voxels), max_voxels)
+            return _array(io.BytesIO(payload), len(payload), max_voxels, image)
+        with zipfile.ZipFile(io.BytesIO(payload)) as archive:
+            member = _only_member(archive)
+            refuse_oversized(member.file_size // 8, max_voxels)
+            with archive.open(member) as file:
+                return _array(file, member.file_size, max_voxels, image)
 
 
 def is_npz(payload: bytes) -> bool:
@@ -39,20 +52,21 @@ def is_npz(payload: bytes) -> bool:
     return payload.startswith(b"PK\x03\x04") and b".npy" in payload[: 30 + 256]
 
 
-def _member(payload: bytes, max_voxels: int) -> bytes:
-    """The only file of an archive, inflated no further than it says and the limit allows."""
-    with zipfile.ZipFile(io.BytesIO(payload)) as archive:
-        names = [each for each in archive.infolist() if each.filename.endswith(".npy")]
-        if len(names) != 1:
-            listed = ", ".join(each.filename.removesuffix(".npy") for each in names[:10]) or "none"
-            raise DecodeError(f"it holds {len(names)} arrays ({listed}); a mask is one. Save the one with numpy.save.")
-        refuse_oversized(names[0].file_size // 8, max_voxels)
-        with archive.open(names[0]) as file:
-            return file.read(names[0].file_size)
+def _only_member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    """The entry of the one array of an archive.
+
+    Raises:
+        DecodeError: It holds none, or several.
+    """
+    names = [each for each in archive.infolist() if each.filename.endswith(".npy")]
+    if len(names) != 1:
+        listed = ", ".join(each.filename.removesuffix(".npy") for each in names[:10]) or "none"
+        raise DecodeError(f"it holds {len(names)} arrays ({listed}); a mask is one. Save the one with numpy.save.")
+    return names[0]
 
 
-def _array(payload: bytes, max_voxels: int) -> Array:
-    stream = io.BytesIO(payload)
+def _array(stream: IO[bytes], size: int, max_voxels: int, image: tuple[int, int, int] | None) -> Array:
+    """The array of a .npy of `size` bytes, held against the limits by its header before its values are read."""
     version = np.lib.format.read_magic(stream)
     if version not in _HEADERS:
         raise DecodeError(f"it is a .npy of version {version[0]}.{version[1]}; 1.0 and 2.0 can be read.")
@@ -61,8 +75,11 @@ def _array(payload: bytes, max_voxels: int) -> Array:
         raise DecodeError(f"it holds values of type {dtype}; a mask holds integers or booleans.")
     voxels = math.prod(shape)
     refuse_oversized(voxels, max_voxels)
-    left = len(payload) - stream.tell()
-    if left < voxels * dtype.itemsize:
-        raise DecodeError(f"it is cut short: expected {voxels * dtype.itemsize:,} bytes of values, found {left:,}.")
-    values = np.frombuffer(payload, dtype, count=voxels, offset=stream.tell())
+    refuse_larger(shape, image)
+    wanted, left = voxels * dtype.itemsize, size - stream.tell()
+    data = stream.read(wanted) if wanted <= left else b""
+    if len(data) < wanted:
+        found = min(left, len(data) or left)
+        raise DecodeError(f"it is cut short: expected {wanted:,} bytes of values, found {found:,}.")
+    values = np.frombuffer(data, dtype, count=voxels)
     return values.reshape(shape, order="F" if fortran else "C").astype(dtype.newbyteorder("="))

@@ -6,6 +6,7 @@ exactly, another grid is an error that names both.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import permutations, product
 from typing import Literal
 
@@ -16,10 +17,10 @@ import numpy.typing as npt
 from datamint_like.config import DEFAULT_MAX_VOXELS
 from datamint_like.exceptions import DecodeError, GeometryError
 from datamint_like.imaging._nifti_writer import nifti_gz
-from datamint_like.imaging._pictures import decode_gray
+from datamint_like.imaging._pictures import decode_gray, size_of_gray
 from datamint_like.imaging._reading_errors import reading
 from datamint_like.imaging.affine import Affine, Turn
-from datamint_like.imaging.nifti import SWAP_XYZ, decode_labels
+from datamint_like.imaging.nifti import SWAP_XYZ, decode_labels, facts_of_labels
 from datamint_like.imaging.orientation import canonical_shape, turn_of
 from datamint_like.imaging.resampling import resampled
 from datamint_like.imaging.types import Array, HeaderFacts
@@ -58,26 +59,35 @@ def decode_mask(
         GeometryError: It lies on another grid; the message names both.
     """
     with reading(name):
-        stored = decode_labels(payload, max_voxels=max_voxels)
-        if stored.array.shape[0] != 1:
-            raise GeometryError(f"it has {stored.array.shape[0]} channels, expected a 3-D label map.")
-        labels, affine = _integers(stored.array[0]), stored.facts.affine
-        bare = affine is None or (_is_identity(affine) and not (facts.affine and _is_identity(facts.affine)))
-        if affine is None or facts.affine is None or bare:
-            return array_to_stored(labels.transpose(2, 1, 0), facts, axes=axes)
-        turn = _turn_between(affine, labels.shape, facts.affine, facts.shape)
-        if turn is not None:
-            return np.ascontiguousarray(turn.array(labels))
-        grids = (
-            f"the mask has shape (k, j, i) {labels.shape} and {affine!r}, the image {facts.shape} and {facts.affine!r}"
-        )
-        _refuse_other_unit(stored.facts, facts, grids)
-        if resample:
-            return resampled(labels, affine, facts)
-        raise GeometryError(
-            f"it lies on another grid: the {grids}. Resample the mask to the image first, or pass "
-            "resample_masks=True to upload_volume_segmentation, or to a dataset whose masks lie on other grids."
-        )
+        claims = facts_of_labels(payload, max_voxels=max_voxels)
+        lay = _way_onto(facts, claims, axes, resample)  # a mask that does not fit is refused by its header
+        return lay(_integers(decode_labels(payload, max_voxels=max_voxels).array[0]))
+
+
+def _way_onto(facts: HeaderFacts, mask: HeaderFacts, axes: Axes, resample: bool) -> Callable[[Array], Array]:
+    """What lays the labels of a mask with these header facts on the grid of the resource.
+
+    Raises:
+        GeometryError: Nothing does; the message names both grids.
+    """
+    if mask.channels != 1:
+        raise GeometryError(f"it has {mask.channels} channels, expected a 3-D label map.")
+    affine = mask.affine
+    bare = affine is None or (_is_identity(affine) and not (facts.affine and _is_identity(facts.affine)))
+    if affine is None or facts.affine is None or bare:
+        _refuse_other_shape(mask.shape[::-1], facts, axes)
+        return lambda labels: array_to_stored(labels.transpose(2, 1, 0), facts, axes=axes)
+    turn = _turn_between(affine, mask.shape, facts.affine, facts.shape)
+    if turn is not None:
+        return lambda labels: np.ascontiguousarray(turn.array(labels))
+    grids = f"mask has shape (k, j, i) {mask.shape} and {affine!r}, the image {facts.shape} and {facts.affine!r}"
+    _refuse_other_unit(mask, facts, grids)
+    if resample:
+        return lambda labels: resampled(labels, affine, facts)
+    raise GeometryError(
+        f"it lies on another grid: the {grids}. Resample the mask to the image first, or pass "
+        "resample_masks=True to upload_volume_segmentation, or to a dataset whose masks lie on other grids."
+    )
 
 
 def decode_frame_mask(
@@ -90,13 +100,13 @@ def decode_frame_mask(
         GeometryError: Its size is not that of the resource's frames.
     """
     with reading(name):
-        gray = decode_gray(payload, max_voxels=max_voxels)
-        if gray.shape != facts.shape[1:]:
+        rows, columns = size_of_gray(payload)
+        if (rows, columns) != facts.shape[1:]:
             raise GeometryError(
-                f"the mask is {gray.shape[0]} x {gray.shape[1]} pixels (rows x columns), "
+                f"the mask is {rows} x {columns} pixels (rows x columns), "
                 f"the image {facts.shape[1]} x {facts.shape[2]}."
             )
-        mask: npt.NDArray[np.uint8] = (gray != 0).astype(np.uint8)
+        mask: npt.NDArray[np.uint8] = (decode_gray(payload, max_voxels=max_voxels) != 0).astype(np.uint8)
         return mask
 
 
@@ -141,16 +151,20 @@ def array_to_stored(array: Array, facts: HeaderFacts, *, axes: Axes = "xyz") -> 
         GeometryError: The shape is not the resource's.
         DecodeError: The labels are not integers of 32 bits.
     """
-    expected = facts.shape[::-1] if axes == "xyz" else canonical_shape(facts)[1:]
-    if array.shape != expected:
-        raise GeometryError(
-            f"The mask has shape {array.shape}, the image ({', '.join(axes)}) {expected}. "
-            "Give the mask on the image's grid, or with its own affine."
-        )
+    _refuse_other_shape(array.shape, facts, axes)
     labels = _integers(array)
     if axes == "xyz":
         return np.ascontiguousarray(labels.transpose(2, 1, 0))
     return np.ascontiguousarray(turn_of(facts).inverse().array(labels))
+
+
+def _refuse_other_shape(shape: tuple[int, ...], facts: HeaderFacts, axes: Axes) -> None:
+    expected = facts.shape[::-1] if axes == "xyz" else canonical_shape(facts)[1:]
+    if shape != expected:
+        raise GeometryError(
+            f"The mask has shape {shape}, the image ({', '.join(axes)}) {expected}. "
+            "Give the mask on the image's grid, or with its own affine."
+        )
 
 
 def _integers(array: Array) -> Array:

@@ -16,21 +16,33 @@ import numpy.typing as npt
 
 from datamint_like.config import DEFAULT_MAX_VOXELS
 from datamint_like.exceptions import DecodeError
-from datamint_like.imaging._reading_errors import reading, refuse_oversized
+from datamint_like.imaging._reading_errors import reading, refuse_larger, refuse_oversized
 
 _OFFSET, _MORE, _SIGN, _BITS = 48, 0x20, 0x10, 5
 
 
 def decode_rle(
-    payload: bytes | Mapping[str, Any], *, name: str, max_voxels: int = DEFAULT_MAX_VOXELS
+    payload: bytes | Mapping[str, Any],
+    *,
+    name: str,
+    max_voxels: int = DEFAULT_MAX_VOXELS,
+    image: tuple[int, int, int] | None = None,
 ) -> npt.NDArray[np.uint8]:
     """The mask (J, I) of a COCO RLE, JSON bytes or a dict: uint8, 1 in every second run.
 
+    Args:
+        payload: The bytes of the file, or what they say.
+        name: What the mask is called in errors.
+        max_voxels: Refuse a size above it.
+        image: The shape (K, J, I) of the image that a mask is for; one that is too large for it is not made.
+
     Raises:
         DecodeError: It is no RLE, its runs do not make the size it says, or that is above `max_voxels`.
+        GeometryError: It is larger than any mask of the image.
     """
     with reading(name):
         rows, columns, counts = _parts(payload, max_voxels)
+        refuse_larger((rows, columns), image)
         runs, total = np.array(counts, dtype=np.int64), rows * columns
         if int(runs.sum()) != total:
             raise DecodeError(f"its runs make {int(runs.sum()):,} pixels, but its size {rows} x {columns} = {total:,}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Literal
 
 from datamint_like.exceptions import DecodeError
@@ -9,7 +10,7 @@ from datamint_like.imaging._reading_errors import reading
 from datamint_like.imaging.dicom.classes import annotation_kind
 from datamint_like.imaging.dicom.objects import read_object
 from datamint_like.imaging.masks.arrays import NPY, is_npz
-from datamint_like.imaging.sniff import HEAD_SIZE, inflate_head, is_dicom, is_gzip, is_nifti, is_picture
+from datamint_like.imaging.sniff import HEAD_SIZE, head_of, is_dicom, is_nifti, is_picture
 
 PayloadKind = Literal["picture", "nifti", "numpy", "rle", "seg", "rtstruct", "dicom"]
 
@@ -25,7 +26,7 @@ def sniff_mask(payload: bytes) -> PayloadKind | None:
         return "picture"
     if head.startswith(NPY) or is_npz(head):
         return "numpy"
-    if is_nifti(inflate_head(head) if is_gzip(head) else head):
+    if is_nifti(head_of(io.BytesIO(payload))):
         return "nifti"
     if is_dicom(head):
         return _dicom(payload)

@@ -90,6 +90,16 @@ def _decoded(file: IO[bytes], pages: Sequence[Page], max_voxels: int, dtype: str
     return StoredImage(array=array, facts=facts)
 
 
+def facts_of_bytes(data: bytes) -> HeaderFacts:
+    """The header facts of a TIFF in memory.
+
+    Raises:
+        DecodeError: It is damaged, or of a kind that cannot be read.
+        GeometryError: Its pages differ.
+    """
+    return facts_of(pages_of(io.BytesIO(data)))
+
+
 def decode_bytes(data: bytes, *, max_voxels: int) -> StoredImage:
     """The stack (C, K, J, I) of a TIFF in memory.
 
