@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datamint_like.annotations import BOX_TYPE, OF_ONE_FRAME_SQL, is_box, is_of_one_frame
-from datamint_like.dataset.boxes import box_span
+from datamint_like.dataset.boxes import EVERY_PLANE, placed_box
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.dataset.slice_reader import SliceReader, Volume
 from datamint_like.entities import Annotation
@@ -27,9 +27,9 @@ def rows_with_marks(prepared: Prepared) -> npt.NDArray[np.int64]:
 def annotated_planes(slices: SliceReader, row: int) -> Flags:
     """For each slice of a row whether a kept mask, frame label or box lies on it.
 
-    A mask or box of one frame marks its frame. Where slices run across the frames, a mask marks those on which it has
-    a voxel, and a box those that its corners span, each corner taken to the nearest plane; so does a box that names
-    no frame. A box whose corners cannot be placed marks none of these.
+    A mask of one frame marks its frame, and a box the slices whose items hold it: that of its plane, or each where it
+    names no frame. Where slices run across the frames, a mask marks those on which it has a voxel; across its plane a
+    box marks those that its corners span, each corner taken to the nearest. A box that cannot be placed marks none.
     """
     volume, annotations = slices.volume(row), slices.reader.annotations(row)
     found = np.zeros(volume.count, dtype=np.bool_)
@@ -54,8 +54,13 @@ def _mark(found: Flags, first: int, last: int) -> None:
     found[max(0, first) : max(0, last + 1)] = True
 
 
-def _mark_box(found: Flags, volume: Volume, box: Annotation) -> None:
-    span = box_span(box, volume.place, volume.orientation)
-    if span is not None:
-        low, high = span
-        _mark(found, int(np.rint(low[volume.axis])), int(np.rint(high[volume.axis])))
+def _mark_box(found: Flags, volume: Volume, annotation: Annotation) -> None:
+    box = placed_box(annotation, volume.place, volume.orientation)
+    if box is None:
+        return
+    if box.axis != volume.axis:
+        _mark(found, int(np.rint(box.low[volume.axis])), int(np.rint(box.high[volume.axis])))
+    elif box.index == EVERY_PLANE:
+        found[:] = True
+    else:
+        _mark(found, box.index, box.index)

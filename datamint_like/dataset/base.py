@@ -267,15 +267,12 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         raw = self._get_raw_item(position)
         image, masks = raw.pop("image"), raw.pop("segmentations")
         boxes = {key: raw.pop(key) for key in BOX_KEYS if key in raw}
-        if self._transforms:
-            row, given = (
-                EpochIndex(int(self._rows[position]), position.epoch),
-                (image, masks, Boxes.of(boxes)) if boxes else (image, masks),
-            )
-            with self._drawing(row, position.epoch), lying_at(lambda: self._metainfo(row)["affine"]):
-                made = self.apply_alb_transform(*given)
-            image, masks = made["image"], made["segmentations"]
-            boxes = left_boxes(boxes, made["boxes"]) if boxes else {}
+        row = EpochIndex(int(self._rows[position]), position.epoch)
+        given = (image, masks, Boxes.of(boxes)) if boxes else (image, masks)
+        with self._drawing(row, position.epoch), lying_at(lambda: self._metainfo(row)["affine"]):
+            made = self.apply_alb_transform(*given)
+        image, masks = made["image"], made["segmentations"]
+        boxes = left_boxes(boxes, made["boxes"]) if boxes else {}
         image, masks = self._shaped(image, masks)
         targets = self._process_segmentations(masks, raw.pop("seg_labels"), tuple(image.shape[1:]))
         owned = {key: {author: own_tensor(each) for author, each in own.items()} for key, own in boxes.items()}
@@ -298,6 +295,8 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         self, img: npt.NDArray[Any], segmentations: dict[str, npt.NDArray[Any]], boxes: Boxes | None = None
     ) -> dict[str, Any]:
         """Image and masks after the dataset's transforms, as `{"image": ..., "segmentations": {author: ...}}`.
+
+        It is called for every item, also where there is no transform; a class of your own may override it.
 
         Args:
             img: (C, H, W) or (C, D, H, W).

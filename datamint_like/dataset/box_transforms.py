@@ -6,6 +6,7 @@ on the way in and loses it on the way out.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -74,6 +75,23 @@ def check_takes_boxes(transform: Any) -> None:
         raise DatamintDatasetException(
             f"return_boxes=True, but the transform {type(transform).__name__} has no bbox_params, so it would leave "
             f"the boxes behind. {_HOW}"
+        )
+
+
+def check_is_given_boxes(transform: Any) -> None:
+    """Refuse a callable that has no argument for boxes.
+
+    Raises:
+        DatamintDatasetException: It takes neither `bboxes=` nor any keyword.
+    """
+    try:
+        parameters = inspect.signature(transform).parameters.values()
+    except (TypeError, ValueError):  # one written in C tells no signature
+        return
+    if not any(each.name == "bboxes" or each.kind is each.VAR_KEYWORD for each in parameters):
+        raise DatamintDatasetException(
+            f"return_boxes=True, but the transform {type(transform).__name__} takes no boxes: a callable gets them as "
+            "bboxes= and bbox_ids= beside image= and masks=. Leave return_boxes at False, or use albumentations."
         )
 
 

@@ -89,13 +89,12 @@ def slice_box_targets(
     return _by_author(inside, {box.author for box in placed}, planes=False)
 
 
-def box_span(annotation: Annotation, place: Place, orientation: Orientation) -> tuple[Numbers, Numbers] | None:
-    """The least and greatest index of a box along D, H and W of its item; None where it cannot be placed in it."""
+def placed_box(annotation: Annotation, place: Place, orientation: Orientation) -> Placed | None:
+    """The box of an annotation, with code 0; None where it cannot be placed in its item."""
     try:
-        placed = _in_item(stored_box(annotation), 0, place, orientation)
+        return _in_item(stored_box(annotation), 0, place, orientation)
     except DatamintDatasetException:  # whoever asks for boxes is told which annotation to mend
         return None
-    return placed.low, placed.high
 
 
 def _placed(

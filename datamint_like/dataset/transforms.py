@@ -23,6 +23,7 @@ from datamint_like.dataset.box_transforms import (
     box_arguments,
     boxes_of_callable,
     boxes_returned,
+    check_is_given_boxes,
     check_takes_boxes,
 )
 from datamint_like.dataset.seeds import current_seed, drawn_seed, seeded
@@ -52,8 +53,8 @@ def checked_transform(transform: Any, *, boxes: bool = False) -> Transform:
             "alb_transform= takes an albumentations transform, or a callable with image= and masks=, "
             f"not {transform!r:.80}."
         )
-    if boxes and is_albumentations(transform):
-        check_takes_boxes(transform)
+    if boxes:
+        (check_takes_boxes if is_albumentations(transform) else check_is_given_boxes)(transform)
     return transform  # type: ignore[no-any-return]
 
 
@@ -139,7 +140,24 @@ def _by_callable(
     with nullcontext() if seed is None else seeded(seed):
         result = transform(image=given, masks=stacked, **more)
     made = _image_of(result, "image")
-    return made, result.get("masks", ()), None if boxes is None else boxes_of_callable(boxes, result)
+    return made, _binary(result.get("masks", ())), None if boxes is None else boxes_of_callable(boxes, result)
+
+
+def _binary(masks: Any) -> Any:
+    """Masks that a callable returned, as uint8 0 and 1.
+
+    Raises:
+        DatamintDatasetException: They hold other values.
+    """
+    if not len(masks):
+        return masks
+    stack = masks if isinstance(masks, np.ndarray | torch.Tensor) else _stack(masks)
+    if bool(((stack != 0) & (stack != 1)).any()):
+        raise DatamintDatasetException(
+            "The transform returned masks with values other than 0 and 1, as an interpolation leaves them or a "
+            "scaling. Move masks by nearest neighbour, and change the values of the image alone."
+        )
+    return stack.to(torch.uint8) if isinstance(stack, torch.Tensor) else stack.astype(np.uint8, copy=False)
 
 
 def _image_of(result: Any, key: str) -> Any:

@@ -9,12 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from datamint_like.integrations.lightning import DatamintDataModule as DatamintDataModule
     from datamint_like.integrations.monai import from_monai as from_monai
     from datamint_like.integrations.monai import to_monai as to_monai
     from datamint_like.integrations.torchio import from_torchio as from_torchio
     from datamint_like.integrations.torchio import to_torchio as to_torchio
 
-_HOME = {"from_monai": "monai", "to_monai": "monai", "from_torchio": "torchio", "to_torchio": "torchio"}
+_HOME = {
+    "DatamintDataModule": "lightning",
+    "from_monai": "monai",
+    "from_torchio": "torchio",
+    "to_monai": "monai",
+    "to_torchio": "torchio",
+}
 
 __all__ = sorted(_HOME)
 

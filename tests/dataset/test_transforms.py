@@ -224,3 +224,38 @@ def test_a_subclass_may_override_each_step_of_the_walk(shelf: Shelf):
     item = slices[3]
     assert torch.equal(item["image"], -2 * volumes(shelf).slice()[3]["image"].flip(-1).float())
     assert (item["position"], item["mask_count"]) == (3, 3)
+
+
+def test_a_step_that_a_subclass_overrides_is_taken_without_a_transform_too(shelf: Shelf):
+    slices = _Inverted(resources=[shelf.philips], server_url=shelf.url)
+    assert torch.equal(slices[3]["image"], -2 * volumes(shelf).slice()[3]["image"])
+
+
+@pytest.mark.parametrize("factor", [0.5, 255, np.nan])
+def test_masks_that_a_callable_scales_are_refused(shelf: Shelf, factor: float):
+    def scaling(image: Any, masks: Any) -> dict[str, Any]:
+        return {"image": image, "masks": masks * factor}
+
+    with pytest.raises(DatamintDatasetException, match="masks with values other than 0 and 1"):
+        volumes(shelf, alb_transform=scaling)[0]
+
+
+@pytest.mark.parametrize("kind", [np.float32, bool, torch.as_tensor])
+def test_masks_of_a_callable_are_bytes_whatever_it_makes_of_them(shelf: Shelf, kind: Any):
+    def turning(image: Any, masks: Any) -> dict[str, Any]:
+        return {
+            "image": image,
+            "masks": [kind(each) if kind is torch.as_tensor else each.astype(kind) for each in masks],
+        }
+
+    plain = volumes(shelf)[0]["segmentations"]
+    turned = volumes(shelf, alb_transform=turning)[0]["segmentations"]
+    assert any(own.any() for own in plain.values())
+    for author, own in plain.items():
+        assert turned[author].dtype == torch.uint8
+        assert torch.equal(turned[author], own)
+
+
+def test_a_callable_without_an_argument_for_boxes_is_refused_where_boxes_are_asked_for(shelf: Shelf):
+    with pytest.raises(DatamintDatasetException, match="takes no boxes"):
+        volumes(shelf, return_boxes=True, alb_transform=lambda image, masks: {"image": image, "masks": masks})

@@ -66,7 +66,7 @@ def test_examples_run() -> None:
 
 
 def test_there_is_nothing_else_in_the_package() -> None:
-    assert integrations.__all__ == ["from_monai", "from_torchio", "to_monai", "to_torchio"]
+    assert integrations.__all__ == ["DatamintDataModule", "from_monai", "from_torchio", "to_monai", "to_torchio"]
     assert all(callable(getattr(integrations, name)) for name in integrations.__all__)
     with pytest.raises(AttributeError, match="from_keras"):
         _ = integrations.from_keras
