@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
@@ -167,6 +168,13 @@ class Holdings:
         """SHA-256: equal fingerprints mean equal resources, versions, annotations, label space and options."""
         resource_rows = self._resource_rows()
         return fingerprint(self._prepared, resource_rows, self._planes(resource_rows), self._fingerprint_options())
+
+    def order_fingerprint(self) -> str:
+        """The fingerprint without seed and transforms, which a training may go on with changed."""
+        twin = copy.copy(self)
+        twin.__dict__.pop("fingerprint", None)
+        twin._transforms, twin._seed = (), None
+        return twin.fingerprint
 
     def _fingerprint_options(self) -> tuple[object, ...]:
         read = replace(self._reading.read, max_voxels=ReadOptions.max_voxels)  # a limit changes no value

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Iterator, Mapping, Sized
+from functools import cached_property
 from typing import Any, cast
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from datamint_like.dataset.collate import single
+from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.item import Item
+from datamint_like.dataset.options import flag
+from datamint_like.dataset.order_state import refuse_other_data
 from datamint_like.dataset.sampler import EpochSampler
-from datamint_like.dataset.seeds import drawn_seed
+from datamint_like.dataset.seeds import checked_seed, drawn_seed
 
 #: Arguments of a `DataLoader` by which its caller decides the order.
 _OWN_ORDER = ("sampler", "batch_sampler", "generator")
@@ -21,36 +25,44 @@ _OWN_ORDER = ("sampler", "batch_sampler", "generator")
 class Loader(DataLoader[Item]):
     """A `DataLoader` over an `EpochSampler`, with a state that is exact in the middle of an epoch.
 
-    The state counts batches that the loop has got, not those that workers prepared ahead.
+    The state counts what the loop has got, not what workers prepared ahead, and tells the data by a fingerprint.
     """
 
     sampler: EpochSampler
     _epoch: int | None = None
-    _batches = 0
+    _position = 0
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # a generator counts what is delivered
         sampler, size = self.sampler, self.batch_size or 1
-        self._epoch, self._batches = sampler.epoch, sampler.start // size
+        self._epoch, self._position = sampler.epoch, sampler.start
         for batch in super().__iter__():
-            self._batches += 1
+            self._position += size
             yield batch
         self._epoch = None
 
     def state_dict(self) -> dict[str, Any]:
         """Where this loader is: the batches of the epoch under way that were delivered, or the start of the next."""
+        told = {"fingerprint": self._fingerprint}
         if self._epoch is None:
-            return self.sampler.state_dict()
-        state = self.sampler.state_dict(position=self._batches * (self.batch_size or 1))
-        return state | {"epoch": self._epoch}
+            return self.sampler.state_dict() | told
+        return self.sampler.state_dict(position=self._position) | {"epoch": self._epoch} | told
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Let the next pass go on where `state_dict` was taken.
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Let the next pass go on where `state_dict` was taken; a refused state changes nothing.
 
         Raises:
-            DatamintDatasetException: It was taken of a dataset of another length.
+            DatamintDatasetException: It is no state, is out of bounds, or is of another dataset, part, `shuffle` or
+                `seed` (one that was given; a drawn one gives way to that of the state).
         """
+        self.sampler.check_state(state)
+        refuse_other_data(state, self._fingerprint)
         self.sampler.load_state_dict(state)
         self._epoch = None
+
+    @cached_property
+    def _fingerprint(self) -> str | None:
+        """That of the data; None of the deprecated datasets, which have none."""
+        return self.dataset.order_fingerprint() if isinstance(self.dataset, Holdings) else None
 
 
 def loader_of(
@@ -59,18 +71,25 @@ def loader_of(
     """A `Loader` by the arguments of a `DataLoader`; a plain one where they bring a sampler or generator.
 
     Batches are made by `collate` unless the arguments say otherwise; without batches items stay as they are.
+
+    Raises:
+        DatamintDatasetException: `shuffle` is no truth value, or `seed` no seed.
     """
     given = inspect.signature(DataLoader).bind(dataset, *args, **kwargs).arguments
+    seed = checked_seed(seed)
+    if given.get("shuffle") is not None:
+        given["shuffle"] = flag("shuffle", given["shuffle"])
     if "collate_fn" not in given:
         given["collate_fn"] = collate if given.get("batch_size", 1) is not None else single
     if any(given.get(name) is not None for name in _OWN_ORDER):
         return DataLoader(**given)
     given = {name: value for name, value in given.items() if name not in _OWN_ORDER}
     rank, world_size = _ranks()
+    drawn = seed is None
     if seed is None:  # ranks must agree; alone, torch.manual_seed decides
         seed = 0 if world_size > 1 else drawn_seed()
-    shuffle = bool(given.pop("shuffle", False))
-    sampler = EpochSampler(cast("Sized", dataset), shuffle=shuffle, seed=seed, rank=rank, world_size=world_size)
+    items, shuffle = cast("Sized", dataset), bool(given.pop("shuffle", False))
+    sampler = EpochSampler(items, shuffle=shuffle, seed=seed, drawn=drawn, rank=rank, world_size=world_size)
     return Loader(**given, sampler=sampler)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Mapping, Sized
 from typing import Any
 
 from torch.utils.data import Sampler
 
+from datamint_like.dataset.order_state import require_keys, truth, whole_number
 from datamint_like.dataset.seeds import EpochIndex, item_seed
 from datamint_like.exceptions import DatamintDatasetException
 
@@ -25,6 +26,7 @@ class EpochSampler(Sampler[int]):
         dataset: What has a length.
         shuffle: Whether the order is random.
         seed: Where the order starts; None draws one now.
+        drawn: Whether `seed` was drawn too, so that a state may bring another.
         rank: Which of the processes this is.
         world_size: How many processes share an epoch.
 
@@ -39,12 +41,20 @@ class EpochSampler(Sampler[int]):
     """
 
     def __init__(
-        self, dataset: Sized, *, shuffle: bool, seed: int | None = None, rank: int = 0, world_size: int = 1
+        self,
+        dataset: Sized,
+        *,
+        shuffle: bool,
+        seed: int | None = None,
+        drawn: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         if not 0 <= rank < world_size:
             raise DatamintDatasetException(f"Rank {rank} is not one of {world_size} processes (0 to {world_size - 1}).")
         self._length = len(dataset)
         self._shuffle = shuffle
+        self._drawn = drawn or seed is None
         self._seed = random.getrandbits(62) if seed is None else seed
         self._rank, self._world_size = rank, world_size
         self.epoch, self.start = 0, 0
@@ -70,19 +80,48 @@ class EpochSampler(Sampler[int]):
         if epoch != self.epoch:
             self.epoch, self.start = epoch, 0
 
-    def state_dict(self, *, position: int = 0) -> dict[str, Any]:
-        """Where the next pass goes on, `position` indices into its epoch: plain values, for a checkpoint."""
-        return {"epoch": self.epoch, "position": position, "seed": self._seed, "length": self._length}
+    def state_dict(self, *, position: int | None = None) -> dict[str, Any]:
+        """Where the next pass goes on: plain values, for a checkpoint; `position` is another place in its epoch."""
+        position = self.start if position is None else position
+        return {
+            "epoch": self.epoch,
+            "position": min(position, len(self)),  # the last batch of an epoch may be smaller than the others
+            "shuffle": self._shuffle,
+            "seed": self._seed,
+            "length": self._length,
+        }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where `state_dict` was taken.
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken; a seed that was drawn gives way to that of the state.
 
         Raises:
-            DatamintDatasetException: It was taken of a dataset of another length.
+            DatamintDatasetException: See `check_state`.
         """
-        if state["length"] != self._length:
+        self.check_state(state)
+        self.epoch, self.start, self._seed = int(state["epoch"]), int(state["position"]), int(state["seed"])
+
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Nothing, where `load_state_dict` would take this state.
+
+        Raises:
+            DatamintDatasetException: It is no state, is of another length, `shuffle` or `seed`, or is out of bounds.
+        """
+        require_keys(state, "epoch", "position", "shuffle", "seed", "length")
+        length, shuffle, seed = whole_number(state, "length"), truth(state, "shuffle"), whole_number(state, "seed")
+        if length != self._length:
             raise DatamintDatasetException(
-                f"The state is of a dataset with {state['length']} items, this one has {self._length}. "
+                f"The state is of a dataset with {length} items, this one has {self._length}. "
                 "Make the same dataset, or start anew."
             )
-        self.epoch, self.start, self._seed = state["epoch"], state["position"], state["seed"]
+        if shuffle != self._shuffle:
+            raise DatamintDatasetException(
+                f"The state is of shuffle={shuffle}, this loader has shuffle={self._shuffle}. "
+                f"Make the loader with shuffle={shuffle}, or start anew."
+            )
+        if not self._drawn and seed != self._seed:
+            raise DatamintDatasetException(
+                f"The state is of seed={seed}, this one has seed={self._seed}. "
+                f"Make the dataset with seed={seed}, or without a seed if it had none, or start anew."
+            )
+        whole_number(state, "epoch", least=0)
+        whole_number(state, "position", least=0, most=len(self))

@@ -74,15 +74,15 @@ def current_seed() -> int | None:
 
 
 def checked_seed(seed: object) -> int | None:
-    """A whole number of 64 bits, or None.
+    """A whole number from 0 to 2**63 - 1, or None.
 
     Raises:
         DatamintDatasetException: It is neither.
     """
     if seed is None:
         return None
-    if isinstance(seed, (bool, np.bool_)) or not hasattr(seed, "__index__") or not -(2**63) <= seed.__index__() < 2**63:
-        raise DatamintDatasetException(f"seed is None or a whole number of 64 bits, not {seed!r:.80}.")
+    if isinstance(seed, (bool, np.bool_)) or not hasattr(seed, "__index__") or not 0 <= seed.__index__() < 2**63:
+        raise DatamintDatasetException(f"seed is None or a whole number from 0 to 2**63 - 1, not {seed!r:.80}.")
     return int(seed.__index__())
 
 

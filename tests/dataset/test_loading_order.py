@@ -34,7 +34,7 @@ def test_a_sampler_goes_on_where_its_state_was_taken(length: int, seed: int, epo
     position = min(position, length)
     whole = EpochSampler(range(length), shuffle=True, seed=seed)
     passes = [list(whole) for _ in range(epoch + 2)]
-    twin = EpochSampler(range(length), shuffle=True, seed=seed + 1)
+    twin = EpochSampler(range(length), shuffle=True)  # its drawn seed gives way
     source = EpochSampler(range(length), shuffle=True, seed=seed)
     source.set_epoch(epoch)
     twin.load_state_dict(source.state_dict(position=position))
@@ -65,6 +65,7 @@ def test_a_loader_goes_on_after_the_batches_that_were_delivered(workers: int, sh
     resumed.load_state_dict(state)
     assert [_indices(batch) for batch in resumed] == epochs[0][3:]
     assert resumed.state_dict() == plain.state_dict() | {"epoch": 1}
+    resumed.load_state_dict(resumed.state_dict())
     assert [_indices(batch) for batch in resumed] == epochs[1]
 
 
@@ -72,6 +73,115 @@ def test_a_state_of_another_dataset_is_refused(shelf: Shelf):
     state = EpochSampler(range(9), shuffle=True).state_dict()
     with pytest.raises(DatamintDatasetException, match="of a dataset with 9 items, this one has 32"):
         _loader(shelf).load_state_dict(state)
+
+
+def _slices(shelf: Shelf, axis: str = "axial", **options: Any) -> Any:
+    return VolumeDataset(resources=[shelf.philips], server_url=shelf.url, **options).slice(axis)
+
+
+def test_a_state_of_another_shuffle_or_given_seed_is_refused_with_the_way_out(shelf: Shelf):
+    state = _loader(shelf).state_dict()
+    in_order = _slices(shelf, seed=4).get_dataloader(batch_size=5)
+    with pytest.raises(
+        DatamintDatasetException, match=r"shuffle=True, this loader has shuffle=False\. Make the loader"
+    ):
+        in_order.load_state_dict(state)
+    other = _slices(shelf, seed=5).get_dataloader(batch_size=5, shuffle=True)
+    with pytest.raises(DatamintDatasetException, match=r"seed=4, this one has seed=5\. Make the dataset with seed=4"):
+        other.load_state_dict(state)
+
+
+def test_an_unseeded_loader_takes_the_seed_of_the_state(shelf: Shelf):
+    first, second = (_slices(shelf).get_dataloader(batch_size=5, shuffle=True) for _ in range(2))
+    stream = iter(first)
+    next(stream)
+    state = first.state_dict()
+    second.load_state_dict(state)
+    assert [_indices(batch) for batch in second] == [_indices(batch) for batch in stream]
+
+
+def test_a_state_of_as_many_other_items_is_refused(shelf: Shelf):
+    slices = _slices(shelf, seed=4)
+    state = slices.subset(range(8)).get_dataloader(batch_size=4).state_dict()
+    slices.subset(range(8)).get_dataloader(batch_size=4).load_state_dict(state)
+    for other in (slices.subset(range(1, 9)), slices.subset([*range(7), 8]), slices.subset(range(7, -1, -1))):
+        with pytest.raises(DatamintDatasetException, match=r"other items, .* Make the same dataset"):
+            other.get_dataloader(batch_size=4).load_state_dict(state)
+    along, across = (_slices(shelf, axis, seed=4).subset(range(8)) for axis in ("axial", "coronal"))
+    along.get_dataloader().load_state_dict(state)
+    with pytest.raises(DatamintDatasetException, match="other items"):
+        across.get_dataloader().load_state_dict(state)
+
+
+def test_a_state_outlives_new_transforms_and_another_batch_size(shelf: Shelf):
+    first = _loader(shelf)
+    order = [index for batch in _loader(shelf) for index in _indices(batch)]
+    next(iter(first))
+    slices = _slices(shelf, seed=4, alb_transform=lambda image, masks: {"image": image, "masks": masks})
+    second = slices.get_dataloader(batch_size=2, shuffle=True)
+    second.load_state_dict(first.state_dict())
+    assert second.state_dict() == first.state_dict()
+    stream = iter(second)
+    assert _indices(next(stream)) == order[5:7]
+    third = _loader(shelf)
+    third.load_state_dict(second.state_dict())
+    assert [index for batch in third for index in _indices(batch)] == order[7:]
+
+
+def test_a_state_taken_after_the_last_smaller_batch_can_be_loaded(shelf: Shelf):
+    first = _loader(shelf)
+    stream = iter(first)
+    for _ in range(7):
+        next(stream)
+    assert first.state_dict()["position"] == 32
+    second = _loader(shelf)
+    second.load_state_dict(first.state_dict())
+    assert list(second) == []
+    assert second.state_dict()["epoch"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"position": 33}, "'position' .* from 0 to 32, not 33"),
+        ({"position": -1}, "'position' .* from 0 to 32, not -1"),
+        ({"position": 2.0}, "'position'"),
+        ({"epoch": -1}, "'epoch' .* from 0 to"),
+        ({"epoch": True}, "'epoch'"),
+        ({"epoch": 2**63}, "'epoch'"),
+        ({"seed": "4"}, "'seed'"),
+        ({"seed": 2**64}, "'seed'"),
+        ({"shuffle": "yes"}, "'shuffle' .* True or False"),
+        ({"length": None}, "'length'"),
+    ],
+)
+def test_a_state_out_of_bounds_is_refused_and_changes_nothing(change: dict[str, Any], told: str, shelf: Shelf):
+    loader = _loader(shelf)
+    state = loader.state_dict()
+    with pytest.raises(DatamintDatasetException, match=rf"{told}.*A state is what state_dict\(\) gives"):
+        loader.load_state_dict(state | {"epoch": 7, "position": 3} | change)
+    assert loader.state_dict() == state
+
+
+@pytest.mark.parametrize("key", ["epoch", "position", "shuffle", "seed", "length", "fingerprint"])
+def test_a_state_without_one_of_its_keys_is_refused(key: str, shelf: Shelf):
+    loader = _loader(shelf)
+    state = {name: value for name, value in loader.state_dict().items() if name != key}
+    with pytest.raises(DatamintDatasetException, match=rf"no '{key}'\. A state is what state_dict\(\) gives"):
+        loader.load_state_dict(state)
+
+
+@pytest.mark.parametrize("state", [None, 3, "state", [("epoch", 1)]])
+def test_what_is_no_state_is_refused_by_its_type(state: Any, shelf: Shelf):
+    with pytest.raises(DatamintDatasetException, match=f"is a mapping, not {type(state).__name__}"):
+        _loader(shelf).load_state_dict(state)
+
+
+@pytest.mark.parametrize("shuffle", ["yes", "", 2, 0.0])
+def test_shuffle_that_is_no_truth_value_is_refused(shuffle: Any, shelf: Shelf):
+    with pytest.raises(DatamintDatasetException, match="shuffle is True or False, not"):
+        _slices(shelf).get_dataloader(shuffle=shuffle)
+    assert len(_slices(shelf).get_dataloader(shuffle=None)) == 32  # torch's default
 
 
 def test_a_sampler_or_generator_of_ones_own_is_used(shelf: Shelf):
@@ -97,7 +207,7 @@ def test_without_a_seed_torch_decides_the_order(shelf: Shelf):
 
 def test_set_epoch_before_the_epoch_that_a_state_left_keeps_its_place() -> None:
     source = EpochSampler(range(10), shuffle=True, seed=3)
-    source.load_state_dict({"epoch": 2, "position": 6, "seed": 3, "length": 10})
+    source.load_state_dict({"epoch": 2, "position": 6, "shuffle": True, "seed": 3, "length": 10})
     source.set_epoch(2)
     assert len(list(source)) == 4
     source.set_epoch(2)

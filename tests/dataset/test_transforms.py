@@ -195,7 +195,7 @@ def test_a_transform_that_breaks_the_rules_is_an_error_that_says_how(transform: 
         volumes(shelf, alb_transform=transform).slice("axial")[0]
 
 
-@pytest.mark.parametrize("option", [{"alb_transform": 5}, {"seed": "x"}, {"seed": 2.5}, {"seed": True}])
+@pytest.mark.parametrize("option", [{"alb_transform": 5}, {"seed": "x"}, {"seed": 2.5}, {"seed": True}, {"seed": -1}])
 def test_a_transform_or_seed_of_no_use_is_refused_when_it_is_given(option: dict[str, Any], shelf: Shelf):
     with pytest.raises(DatamintDatasetException, match=next(iter(option))):
         volumes(shelf, **option)
