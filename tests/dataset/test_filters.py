@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.utils.data import ConcatDataset
+from torch.utils.data import ConcatDataset, IterableDataset, TensorDataset
 
 from datamint_like.backends import open_backend
 from datamint_like.backends.base import Backend, NewAnnotation, NewProject, NewResource
@@ -86,6 +87,25 @@ def test_iteration_ends_and_a_sum_holds_both(dataset: Any) -> None:
     assert [item["resource"].id for item in both] == [*ids(some), ids(dataset)[0]]
     assert sum(1 for _ in some) == 2
     assert torch.equal(both[2]["image"], dataset[0]["image"])
+
+
+class Endless(IterableDataset[Any]):
+    """A dataset whose items have no numbers."""
+
+    def __iter__(self) -> Iterator[int]:
+        return itertools.count()
+
+
+@pytest.mark.parametrize("other", [5, None, "images", [1, 2], Endless()], ids=lambda other: type(other).__name__)
+def test_a_sum_with_what_is_no_dataset_of_numbered_items_is_refused(shelf: Shelf, other: Any) -> None:
+    with pytest.raises(TypeError, match=r"^ImageDataset \+ .*: give another dataset"):
+        CLASSES["images"](shelf) + other
+
+
+def test_a_sum_takes_any_dataset_of_torch(shelf: Shelf) -> None:
+    both = CLASSES["images"](shelf) + TensorDataset(torch.arange(3))
+    assert len(both) == 5
+    assert both[4] == (torch.tensor(2),)
 
 
 def test_modality_patient_and_size_are_those_of_the_records(shelf: Shelf) -> None:
