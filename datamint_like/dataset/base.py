@@ -84,7 +84,7 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         allow_external_annotations: Keep names that the worklists do not know, after theirs.
         image_labels_merge_strategy: Merge the annotators' image and frame labels.
         image_categories_merge_strategy: Merge the annotators' categories.
-        worklists: The schemas that count: `"all"`, a list, or None for the names in use.
+        worklists: The schemas that count: `"all"`, a list, or None (as `[]`) for the names in use.
         all_annotations: False keeps published annotations only: those that were approved (status `"published"`).
         strict_kind: Raise where resources of another kind would be left out with a warning.
         return_objects: False leaves out `metainfo`, `annotations` and `resource`; with merged masks and labels
