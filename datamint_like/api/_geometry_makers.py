@@ -65,7 +65,13 @@ class GeometryMakers(AnnotationMakers):
         model_id: str | None = None,
         source: str | None = "imported",
     ) -> str:
-        """The id of a new box between two opposite corners; its type is `"square"`."""
+        """The id of a new box between two opposite corners; its type is `"square"`.
+
+        Corners are (x, y) pixels, the centre of the first one (0, 0), or with `coords_system="patient"` (x, y, z) in
+        millimetres, LPS+ as in DICOM: x to the patient's left, y to the back, z to the head. `metainfo["affine"]` of
+        an item gives RAS+, whose x and y have the other sign. A box that shares no pixel with its resource is an
+        error of the datasets that read it.
+        """
         _refuse(slice_plane, coords_system, metadata, dicom_metadata)
         geometry = _geometry.box(point1, point2, coords_system, frame_index, slice_plane)
         origin = Origin(worklist_id, imported_from, author_email, model_id, source)

@@ -41,6 +41,7 @@ from datamint_like.dataset.reader import Reader, ReaderOptions
 from datamint_like.dataset.rows import RowNumbers
 from datamint_like.dataset.seeds import EpochIndex, checked_seed, drawing_from, item_seed
 from datamint_like.dataset.slice_reader import SliceReader
+from datamint_like.dataset.sums import summed
 from datamint_like.dataset.targets import segmentation_targets
 from datamint_like.dataset.tensors import own_tensor
 from datamint_like.dataset.transforms import Transform, checked_transform, transformed_by_all
@@ -83,7 +84,7 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         allow_external_annotations: Keep names that the worklists do not know, after theirs.
         image_labels_merge_strategy: Merge the annotators' image and frame labels.
         image_categories_merge_strategy: Merge the annotators' categories.
-        worklists: The schemas that count: `"all"`, a list, or None for the names in use.
+        worklists: The schemas that count: `"all"`, a list, or None (as `[]`) for the names in use.
         all_annotations: False keeps published annotations only: those that were approved (status `"published"`).
         strict_kind: Raise where resources of another kind would be left out with a warning.
         return_objects: False leaves out `metainfo`, `annotations` and `resource`; with merged masks and labels
@@ -282,7 +283,7 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         return (self[index] for index in range(len(self)))
 
     def __add__(self, other: Dataset[Item]) -> ConcatDataset[Item]:
-        return ConcatDataset([self, other])
+        return summed(self, other)
 
     @abstractmethod
     def _get_raw_item(self, index: int) -> Item:
@@ -339,7 +340,9 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
 
         Without a sampler of your own it is a `Loader`: with a seed, order and draws follow from seed and epoch alone,
         `state_dict()` and `load_state_dict()` go on in the middle of an epoch, and under a process group each rank
-        gets its share. With `batch_size=None` it gives single items, each as `dataset[index]` gives it.
+        gets its share. With a `sampler`, `batch_sampler` or `generator` of your own it is torch's plain `DataLoader`,
+        which has no `state_dict()`: order, shares and state are then yours. With `batch_size=None` it gives single
+        items, each as `dataset[index]` gives it.
         """
         self.prepare()
         return loader_of(self, self._seed, self.get_collate_fn(), *args, **kwargs)

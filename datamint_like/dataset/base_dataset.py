@@ -19,6 +19,7 @@ from datamint_like.dataset.collate import Collate
 from datamint_like.dataset.every_kind import EveryFrame, EveryKindDataset
 from datamint_like.dataset.item import Item
 from datamint_like.dataset.loader import loader_of
+from datamint_like.dataset.sums import summed
 from datamint_like.entities import Annotation
 from datamint_like.exceptions import DatamintDatasetException, DatamintWarning
 from datamint_like.imaging import derive_single_file, probe, required_facts
@@ -184,7 +185,7 @@ class DatamintBaseDataset(Dataset[Item]):
 
     def __add__(self, other: Dataset[Item]) -> ConcatDataset[Item]:
         """The items of this dataset, then those of the other."""
-        return ConcatDataset([self, other])
+        return summed(self, other)
 
     def __repr__(self) -> str:
         """Class, project and number of items."""

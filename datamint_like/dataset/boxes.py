@@ -132,10 +132,20 @@ def _in_item(box: StoredBox, code: int, place: Place, orientation: Orientation) 
         corners = _of_patient(box.corners * _LPS_TO_RAS, place)
     low, high = corners.min(axis=0), corners.max(axis=0)
     axis, index = _plane_of(box, low, high, place)
-    length = turn_of(facts, orientation).shape(facts.shape)[axis]
-    if not EVERY_PLANE <= index < length or (index == EVERY_PLANE and box.system == "patient"):
+    placed = Placed(box.author, code, low, high, axis, index)
+    _check_inside(box, placed, turn_of(facts, orientation).shape(facts.shape))
+    return placed
+
+
+def _check_inside(box: StoredBox, placed: Placed, shape: tuple[int, int, int]) -> None:
+    """Refuse a box whose plane is not there, or that shares nothing with the pixels of its plane."""
+    there = EVERY_PLANE <= placed.index < shape[placed.axis]
+    if not there or (placed.index == EVERY_PLANE and box.system == "patient"):
         raise _outside(box, "lies outside of the resource")
-    return Placed(box.author, code, low, high, axis, index)
+    for axis in range(3):
+        beside = placed.high[axis] <= -0.5 or placed.low[axis] >= shape[axis] - 0.5
+        if axis != placed.axis and beside:
+            raise _outside(box, "lies outside of the resource, beside the pixels of its plane")
 
 
 def _plane_of(box: StoredBox, low: Numbers, high: Numbers, place: Place) -> tuple[int, int]:
@@ -185,6 +195,8 @@ def _of_patient(points: Numbers, place: Place) -> Numbers:
 
 
 def _outside(box: StoredBox, why: str) -> DatamintDatasetException:
+    system = " Patient coordinates are LPS+ mm: x to the left, y to the back, z to the head."
     return DatamintDatasetException(
-        f"The box {box.name!r} (annotation {box.annotation_id}) {why}. Delete or correct that annotation."
+        f"The box {box.name!r} (annotation {box.annotation_id}) {why}.{system if box.system == 'patient' else ''} "
+        "Delete or correct that annotation."
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import json
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from types import NoneType
 from typing import TypeAlias
@@ -54,6 +56,25 @@ class Criteria:
         ):
             if not fits:
                 raise DatamintDatasetException(f"{name} is {what}, not {getattr(self, name)!r}.")
+        for name in ("tags", "annotation_names", "modality", "patient"):
+            if getattr(self, name) == ():
+                raise DatamintDatasetException(f"{name} is empty, which no resource meets: name at least one, or None.")
+
+
+def refuse_unknown(keywords: Iterable[str]) -> None:
+    """Nothing, where there are no keywords that `filter` does not know.
+
+    Raises:
+        TypeError: There are; it names the criteria there are, and the one that was likely meant.
+    """
+    known = [field.name for field in fields(Criteria)]
+    for keyword in keywords:
+        close = difflib.get_close_matches(keyword, known, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise TypeError(
+            f"filter() has no criterion {keyword!r}.{hint} There are {', '.join(known)}; custom_fn= takes a function "
+            "for all else."
+        )
 
 
 def matching_rows(criteria: Criteria, reader: Reader, rows: Rows) -> Rows:
@@ -82,8 +103,27 @@ def matching_rows(criteria: Criteria, reader: Reader, rows: Rows) -> Rows:
         rows = rows[_mask(_made(criteria, snapshot.resource(row)) for row in rows.tolist())]
     if criteria.custom_fn is not None:
         keep = criteria.custom_fn
-        rows = rows[_mask(bool(keep(snapshot.resource(row), reader.annotations(row))) for row in rows.tolist())]
+        rows = rows[_mask(_verdict(keep(snapshot.resource(row), reader.annotations(row))) for row in rows.tolist())]
     return rows
+
+
+def _verdict(answer: object) -> bool:
+    """What a function of the user's own says about a resource, as True or False.
+
+    Raises:
+        DatamintDatasetException: It says nothing (a forgotten `return`), or many things.
+    """
+    if answer is None:
+        raise DatamintDatasetException(
+            "custom_fn returned None: it must return True or False; is a `return` missing, or a bool(...) around what "
+            "it returns?"
+        )
+    if getattr(answer, "ndim", 0):  # of NumPy, torch or pandas
+        raise DatamintDatasetException(
+            f"custom_fn returned an array ({type(answer).__name__}): it must return one True or False; put "
+            ".any() or .all() behind it."
+        )
+    return bool(answer)
 
 
 def _mask(verdicts: Iterable[bool]) -> npt.NDArray[np.bool_]:
@@ -95,7 +135,7 @@ def stamps_of(dates: object) -> tuple[str | None, str | None] | None:
     """The bounds of `date=` as time stamps of the store; a bare date as the end means its whole day.
 
     Raises:
-        DatamintDatasetException: It is no pair of ISO 8601 texts or dates.
+        DatamintDatasetException: It is no pair of ISO 8601 texts or dates, or the end lies before the start.
     """
     if dates is None:
         return None
@@ -105,16 +145,21 @@ def stamps_of(dates: object) -> tuple[str | None, str | None] | None:
         )
     try:
         first, last = (bound.isoformat() if isinstance(bound, date) else bound for bound in dates)
-        return None if first is None else clock.parse(first), None if last is None else clock.end_of(last)
+        start, end = None if first is None else clock.parse(first), None if last is None else clock.end_of(last)
     except ValidationError as error:
         raise DatamintDatasetException(f"date: {error}") from error
+    if start is not None and end is not None and end < start:
+        raise DatamintDatasetException(
+            f"date ends before it starts: from {start} to {end}. Give (from, to), the earlier one first."
+        )
+    return start, end
 
 
 def sizes_of(sizes: object) -> Sizes | None:
     """The bounds of `size=`, checked.
 
     Raises:
-        DatamintDatasetException: It is no pair of extents.
+        DatamintDatasetException: It is no pair of extents, or the least is above the most.
     """
     if sizes is None:
         return None
@@ -124,7 +169,21 @@ def sizes_of(sizes: object) -> Sizes | None:
             f"((256, 256), None); not {sizes!r}."
         )
     least, most = (tuple(bound) if isinstance(bound, list) else bound for bound in sizes)
+    if least is not None and most is not None and _nothing_between(least, most):
+        raise DatamintDatasetException(
+            f"size is above its own limit: no item has at least {least!r} and at most {most!r}. Give (least, most), "
+            "the smaller one first."
+        )
     return least, most
+
+
+def _nothing_between(least: Extent, most: Extent) -> bool:
+    """Whether no shape can reach `least` and not exceed `most`; lengths are compared from the last axis."""
+    if isinstance(most, int):
+        return (least if isinstance(least, int) else math.prod(max(1, length) for length in least)) > most
+    if isinstance(least, int):
+        return len(most) == 3 and least > math.prod(most)
+    return any(low > high for low, high in zip(reversed(least), reversed(most), strict=False))
 
 
 def _is_extent(bound: object) -> bool:

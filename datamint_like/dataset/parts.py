@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, Never, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -168,6 +168,7 @@ class Parts(Holdings):
         patient: str | Sequence[str] | None = None,
         date: filters.Dates | None = None,
         size: filters.Sizes | None = None,
+        **unknown: Never,
     ) -> Self:
         """A dataset of the items whose resource meets every criterion given.
 
@@ -176,16 +177,19 @@ class Parts(Holdings):
             filename_pattern: A glob pattern of the file name.
             has_annotations: Whether a kept annotation exists.
             annotation_names: A kept annotation with one of these names.
-            custom_fn: Called with the resource and its kept annotations; True keeps it.
+            custom_fn: Called with the resource and its kept annotations; True keeps it, False leaves it out.
             modality: One of these modalities, such as `"CT"`; upper and lower case are equal.
             patient: One of these patient ids.
             date: `(from, to)`: created between these, both included; ISO 8601 texts (UTC unless they say) or dates,
                 None for an open end. A bare date as `to` includes its day.
             size: `(least, most)`, both included, None for an open end: lengths `(H, W)` or `(D, H, W)` that each
                 axis of the whole item must reach or not exceed, or the number of its pixels (voxels).
+            **unknown: Nothing; a criterion that there is not is refused with those there are.
 
         Raises:
-            DatamintDatasetException: No criterion was given, or one is of another form.
+            DatamintDatasetException: No criterion was given, one is of another form or empty, its least is above its
+                most, or `custom_fn` returned None or an array.
+            TypeError: There is no such criterion.
 
         Example:
             >>> dataset.filter(modality=["CT", "MR"], size=((256, 256), None))
@@ -193,6 +197,7 @@ class Parts(Holdings):
             >>> dataset.filter(date=("2026-01-01", "2026-03-31"), patient="p-017")
             ImageDataset(project='chest', 0 items)
         """
+        filters.refuse_unknown(unknown)
         criteria = filters.Criteria(
             tags=names_of("tags", tags),
             filename_pattern=filename_pattern,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from datamint_like._optional import need
@@ -40,7 +41,8 @@ class DatamintDataModule(_LightningDataModule):  # type: ignore[misc]  # Lightni
 
     Raises:
         MissingExtraError: Lightning is not installed (extra `lightning`); on import of this module.
-        DatamintDatasetException: Parts with other names, parts and `split=` together, or batches without a size.
+        DatamintDatasetException: Parts with other names, parts and `split=` together, a `split=` of another form, or
+            batches without a size.
     """
 
     def __init__(
@@ -59,6 +61,10 @@ class DatamintDataModule(_LightningDataModule):  # type: ignore[misc]  # Lightni
                 raise DatamintDatasetException("split= divides one dataset; these parts are divided already.")
             parts = dict(dataset)
         else:
+            if not isinstance(split, (Mapping, NoneType)):
+                raise DatamintDatasetException(
+                    f"split is ratios by stage, such as {{'train': 0.8, 'val': 0.2}}, or None, not {split!r:.80}."
+                )
             ratios: dict[str, Any] = dict(split or {})
             parts = dataset.split(by_patient=bool(ratios), seed=seed if ratios else None, **ratios)
         unknown = sorted(set(parts) - set(_STAGES))

@@ -287,7 +287,11 @@ def test_a_box_without_a_frame_is_on_every_frame_and_others_on_their_own(api: Ap
     ("annotation", "says"),
     [
         (square([(1, 2), (3, 4)], "pixel", 5), "frame 5; the resource has frames 0 to 4"),
-        (square([(1, 2, 900), (3, 4, 900)], "patient"), "outside"),
+        (square([(1, 2, 900), (3, 4, 900)], "patient"), r"outside.*LPS\+ mm"),
+        (square([(900, 2, 16), (903, 4, 16)], "patient"), r"outside.*beside the pixels.*LPS\+ mm"),
+        (square([(100, 100), (200, 200)], "pixel", 1), "outside.*beside the pixels"),
+        (square([(2, -9), (5, -0.5)], "pixel", 1), "outside.*beside the pixels"),
+        (square([(8.5, 2), (9, 3)], "pixel"), "outside.*beside the pixels"),
         (square([(1, 2)], "pixel", 1), "no readable geometry"),
     ],
 )
@@ -296,6 +300,48 @@ def test_a_box_that_cannot_be_placed_names_the_annotation(annotation: Annotation
     facts = HeaderFacts("nifti", "volume", "application/nifti", 1, SHAPE, "int16", affine)
     with pytest.raises(DatamintDatasetException, match=rf"annotation a1\).*{says}.*Delete or correct"):
         box_targets([annotation], SPACE, BOXES, place_of(facts), "canonical")
+
+
+@given(
+    affine=AFFINES, orientation=st.sampled_from(["canonical", "native"]), axis=st.integers(0, 2), start=st.booleans()
+)
+@settings(deadline=None)
+def test_a_patient_box_is_refused_only_where_it_shares_nothing_with_the_pixels_of_its_plane(
+    affine: Affine, orientation: Orientation, axis: int, start: bool
+) -> None:
+    facts = HeaderFacts("nifti", "volume", "application/nifti", 1, SHAPE, "int16", affine)
+    place = place_of(facts, orientation)
+    assert place.affine is not None
+    shape = turn_of(facts, orientation).shape(SHAPE)
+    beside = (axis + 1) % 3
+    edge, outwards = (-0.5, -1) if start else (shape[beside] - 0.5, 1)
+    for inwards in (0.25, -0.25):
+        low, high = np.full(3, 0.25), np.array(shape, float) - 1.25
+        low[axis] = high[axis] = 1
+        low[beside], high[beside] = sorted((edge - outwards * inwards, edge + outwards * 40))
+        corners = [((place.affine.matrix @ [*at, 1])[:3] * (-1, -1, 1)).tolist() for at in (low, high)]
+        drawn = [square(corners, "patient")]
+        if inwards > 0:
+            item = box_targets(drawn, SPACE, BOXES, place, orientation)
+            y, x = (n for n in range(3) if n != axis)
+            np.testing.assert_allclose(item["boxes"][ANA], [[low[x], low[y], high[x], high[y]]], atol=1e-5)
+        else:
+            with pytest.raises(DatamintDatasetException, match=r"annotation a1\).*outside"):
+                box_targets(drawn, SPACE, BOXES, place, orientation)
+
+
+@pytest.mark.parametrize("orientation", ["canonical", "native"])
+@pytest.mark.parametrize(("corner", "opposite"), [((-4, -4), (-0.25, -0.25)), ((8.25, 6.25), (30, 30))])
+def test_a_pixel_box_that_overlaps_a_corner_of_its_frame_is_kept_whole(
+    corner: tuple[float, float], opposite: tuple[float, float], orientation: Orientation
+) -> None:
+    affine = signed_affine((2, 1, 0), (1, 1, 1))
+    facts = HeaderFacts("nifti", "volume", "application/nifti", 1, SHAPE, "int16", affine)
+    item = box_targets(
+        [square([corner, opposite], "pixel", 2)], SPACE, BOXES, place_of(facts, orientation), orientation
+    )
+    x1, y1, x2, y2 = item["boxes"][ANA][0]
+    assert (x2 - x1, y2 - y1) == (opposite[0] - corner[0], opposite[1] - corner[1])
 
 
 def test_a_patient_box_on_a_picture_without_geometry_is_refused() -> None:

@@ -126,8 +126,10 @@ def test_names_outside_the_worklist_are_left_out_with_a_warning_that_names_them(
     assert narrow[0]["segmentations"] == {}
     wide = VolumeDataset(project="narrow", server_url=shelf.url, allow_external_annotations=True)
     assert wide.segmentation_labels_set == ["bone", "soft"]
-    inferred = VolumeDataset(project="narrow", server_url=shelf.url, worklists=None)
-    assert inferred.image_labels_set == ["artefact", "contrast"]
+    for none in (None, []):  # no schema is followed, however that is said
+        inferred = VolumeDataset(project="narrow", server_url=shelf.url, worklists=none)
+        assert inferred.image_labels_set == ["artefact", "contrast"]
+        assert inferred.segmentation_labels_set == ["bone", "soft"]
 
 
 def test_the_newest_snapshot_opens_without_the_store(shelf: Shelf, tmp_path: Path) -> None:

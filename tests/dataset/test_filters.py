@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.utils.data import ConcatDataset
+from torch.utils.data import ConcatDataset, IterableDataset, TensorDataset
 
 from datamint_like.backends import open_backend
 from datamint_like.backends.base import Backend, NewAnnotation, NewProject, NewResource
@@ -87,6 +89,25 @@ def test_iteration_ends_and_a_sum_holds_both(dataset: Any) -> None:
     assert torch.equal(both[2]["image"], dataset[0]["image"])
 
 
+class Endless(IterableDataset[Any]):
+    """A dataset whose items have no numbers."""
+
+    def __iter__(self) -> Iterator[int]:
+        return itertools.count()
+
+
+@pytest.mark.parametrize("other", [5, None, "images", [1, 2], Endless()], ids=lambda other: type(other).__name__)
+def test_a_sum_with_what_is_no_dataset_of_numbered_items_is_refused(shelf: Shelf, other: Any) -> None:
+    with pytest.raises(TypeError, match=r"^ImageDataset \+ .*: give another dataset"):
+        CLASSES["images"](shelf) + other
+
+
+def test_a_sum_takes_any_dataset_of_torch(shelf: Shelf) -> None:
+    both = CLASSES["images"](shelf) + TensorDataset(torch.arange(3))
+    assert len(both) == 5
+    assert both[4] == (torch.tensor(2),)
+
+
 def test_modality_patient_and_size_are_those_of_the_records(shelf: Shelf) -> None:
     volumes, images = CLASSES["volumes"](shelf), CLASSES["images"](shelf)
     assert ids(volumes.filter(modality="CT")) == [shelf.philips.id, shelf.ge.id]
@@ -138,6 +159,10 @@ def test_dates_are_compared_to_the_microsecond_both_ends_included(
     end = None if last is None else moments[last] + timedelta(microseconds=after)
     expected = [n for n, at in enumerate(moments) if (start is None or at >= start) and (end is None or at <= end)]
     dataset = ImageDataset(project="dated", server_url=backend.url)
+    if start is not None and end is not None and end < start:
+        with pytest.raises(DatamintDatasetException, match="date ends before it starts"):
+            dataset.filter(date=(start, end))
+        return
     for bounds in ((start, end), tuple(None if at is None else at.isoformat() for at in (start, end))):
         kept = dataset.filter(date=bounds)  # type: ignore[arg-type]
         assert [int(r.filename[0]) for r in kept.resources] == expected
@@ -175,3 +200,67 @@ def test_a_criterion_of_another_form_is_refused_by_name(
     dataset = ImageDataset(project="dated", server_url=dated[0].url)
     with pytest.raises(DatamintDatasetException, match=next(iter(criterion))):
         dataset.filter(**criterion)
+
+
+@pytest.mark.parametrize("criterion", ["tags", "annotation_names", "modality", "patient"])
+def test_an_empty_list_of_names_is_refused_with_what_to_do(dated: tuple[Backend, list[str]], criterion: str) -> None:
+    dataset: Any = ImageDataset(project="dated", server_url=dated[0].url)
+    for empty in ([], ()):
+        with pytest.raises(DatamintDatasetException, match=f"{criterion} is empty.*name at least one"):
+            dataset.filter(**{criterion: empty})
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        (512, 256),
+        ((512, 512), (256, 1024)),
+        ((1, 2, 3), (1, 2, 2)),
+        ((512, 512), (90, 512, 511)),
+        ((40, 512, 512), (512, 511)),
+        ((512, 512), 512 * 512 - 1),
+        (1001, (10, 10, 10)),
+    ],
+    ids=str,
+)
+def test_sizes_whose_least_is_above_their_most_are_refused(dated: tuple[Backend, list[str]], size: Any) -> None:
+    dataset = ImageDataset(project="dated", server_url=dated[0].url)
+    with pytest.raises(DatamintDatasetException, match=r"size is above its own limit.*smaller one first"):
+        dataset.filter(size=size)
+
+
+@pytest.mark.parametrize("size", [(1001, (10, 10)), ((40, 512, 512), (512, 512)), ((1, 2), (1, 1, 2)), (5, 5)], ids=str)
+def test_sizes_that_some_item_could_have_are_taken(dated: tuple[Backend, list[str]], size: Any) -> None:
+    assert len(ImageDataset(project="dated", server_url=dated[0].url).filter(size=size)) == 0
+
+
+def test_dates_whose_end_lies_before_their_start_are_refused(dated: tuple[Backend, list[str]]) -> None:
+    dataset = ImageDataset(project="dated", server_url=dated[0].url)
+    with pytest.raises(DatamintDatasetException, match=r"date ends before it starts.*earlier one first"):
+        dataset.filter(date=("2026-03-01", "2026-02-28"))
+    assert len(dataset.filter(date=("2001-03-01", "2001-03-01"))) == 0
+
+
+def test_a_function_that_returns_nothing_or_an_array_is_refused_with_what_to_do(
+    dated: tuple[Backend, list[str]],
+) -> None:
+    dataset = ImageDataset(project="dated", server_url=dated[0].url)
+    answers: dict[str, Any] = {
+        r"None.*`return`": None,
+        r"an array \(ndarray\).*\.any\(\)": np.array([True, False]),
+        r"an array \(ndarray\).*one True or False": np.array([True]),
+        r"an array \(Tensor\).*\.all\(\)": torch.ones(2),
+    }
+    for says, answer in answers.items():
+        with pytest.raises(DatamintDatasetException, match=f"custom_fn returned {says}"):
+            dataset.filter(custom_fn=lambda resource, annotations, answer=answer: answer)
+    for one in (True, np.True_, torch.tensor(True), 1):
+        assert len(dataset.filter(custom_fn=lambda resource, annotations, one=one: one)) == 4  # type: ignore[misc]
+
+
+def test_a_criterion_that_there_is_not_is_refused_with_those_there_are(dated: tuple[Backend, list[str]]) -> None:
+    dataset: Any = ImageDataset(project="dated", server_url=dated[0].url)
+    with pytest.raises(TypeError, match=r"no criterion 'modalities'\. Did you mean 'modality'\? There are tags, "):
+        dataset.filter(modalities=["CT"])
+    with pytest.raises(TypeError, match=r"no criterion 'x'\. There are .*custom_fn= takes a function"):
+        dataset.filter(tags=["a"], x=None)

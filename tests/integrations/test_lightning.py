@@ -93,3 +93,6 @@ def test_misuse_is_refused_with_the_way_out(shelf: Shelf) -> None:
         DatamintDataModule({"train": slices(shelf)}, split={"train": 1.0})
     with pytest.raises(DatamintDatasetException, match="train, val, test, predict"):
         DatamintDataModule({"dev": slices(shelf)})
+    for split in ("train", ["train", "val"], 0.8):
+        with pytest.raises(DatamintDatasetException, match=r"split is ratios by stage, such as \{'train': 0\.8"):
+            DatamintDataModule(slices(shelf), split=split)  # type: ignore[arg-type]
