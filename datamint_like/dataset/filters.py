@@ -103,27 +103,29 @@ def matching_rows(criteria: Criteria, reader: Reader, rows: Rows) -> Rows:
         rows = rows[_mask(_made(criteria, snapshot.resource(row)) for row in rows.tolist())]
     if criteria.custom_fn is not None:
         keep = criteria.custom_fn
-        rows = rows[_mask(_verdict(keep(snapshot.resource(row), reader.annotations(row))) for row in rows.tolist())]
+        rows = rows[_mask(_verdicts(keep(snapshot.resource(row), reader.annotations(row)) for row in rows.tolist()))]
     return rows
 
 
-def _verdict(answer: object) -> bool:
-    """What a function of the user's own says about a resource, as True or False.
+def _verdicts(answers: Iterable[object]) -> list[bool]:
+    """What a function of the user's own says about each resource, by truth; None is no, as `re.search` means it.
 
     Raises:
-        DatamintDatasetException: It says nothing (a forgotten `return`), or many things.
+        DatamintDatasetException: It says None of all (a forgotten `return`), or many things of one.
     """
-    if answer is None:
+    found = list(answers)
+    if found and all(answer is None for answer in found):
         raise DatamintDatasetException(
-            "custom_fn returned None: it must return True or False; is a `return` missing, or a bool(...) around what "
-            "it returns?"
+            f"custom_fn returned None for each of {len(found)} resources: it must return True or False; is a `return` "
+            "missing, or a bool(...) around what it returns?"
         )
-    if getattr(answer, "ndim", 0):  # of NumPy, torch or pandas
+    many = next((answer for answer in found if getattr(answer, "ndim", 0)), None)  # of NumPy, torch or pandas
+    if many is not None:
         raise DatamintDatasetException(
-            f"custom_fn returned an array ({type(answer).__name__}): it must return one True or False; put "
+            f"custom_fn returned an array ({type(many).__name__}): it must return one True or False; put "
             ".any() or .all() behind it."
         )
-    return bool(answer)
+    return [bool(answer) for answer in found]
 
 
 def _mask(verdicts: Iterable[bool]) -> npt.NDArray[np.bool_]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -264,3 +265,10 @@ def test_a_criterion_that_there_is_not_is_refused_with_those_there_are(dated: tu
         dataset.filter(modalities=["CT"])
     with pytest.raises(TypeError, match=r"no criterion 'x'\. There are .*custom_fn= takes a function"):
         dataset.filter(tags=["a"], x=None)
+
+
+def test_a_function_that_finds_something_or_none_keeps_what_it_finds(shelf: Shelf) -> None:
+    dataset: Any = CLASSES["images"](shelf)
+    first = dataset.resources[0].filename
+    kept = dataset.filter(custom_fn=lambda resource, _: re.search(re.escape(first), resource.filename))
+    assert [resource.filename for resource in kept.resources] == [first]
