@@ -139,6 +139,7 @@ def _binaries(kind: str) -> Parser:
 
 _PARSERS: dict[str, Parser] = {
     **dict.fromkeys(("AE", "AS", "CS", "DA", "DT", "LO", "PN", "SH", "TM", "UI"), _texts(str)),
+    **dict.fromkeys(("OB", "OW"), lambda encoded, _: bytes(encoded)),
     "DS": _texts(float),
     "IS": _texts(int),
     **{vr: _binaries(kind) for vr, kind in (("US", "H"), ("UL", "L"), ("FL", "f"), ("FD", "d"))},

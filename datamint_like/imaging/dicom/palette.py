@@ -44,11 +44,11 @@ def palette_of(file: DicomFile) -> Palette | None:
 
 def _explicit(file: DicomFile) -> Palette:
     """A palette told entry by entry."""
-    dataset, signed = file.elements.dataset, file.pixels.signed
+    elements, signed = file.elements, file.pixels.signed
     channels, bits, in_words = [], 0, False
     for colour in _COLOURS:
-        descriptor = dataset.get(f"{colour}PaletteColorLookupTableDescriptor")
-        data = dataset.get(f"{colour}PaletteColorLookupTableData")
+        descriptor = elements.get(f"{colour}PaletteColorLookupTableDescriptor")
+        data = elements.get(f"{colour}PaletteColorLookupTableData")
         if descriptor is None or data is None:
             raise DecodeError(f"its palette has no whole {colour.lower()}. Export it with its palette, or as RGB.")
         channels.append(lut_from(descriptor, data, file.pixels, signed=signed))
