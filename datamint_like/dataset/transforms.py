@@ -35,6 +35,10 @@ Array = npt.NDArray[Any]
 Masks = Mapping[str, Array]
 #: What comes back of a transform: image and masks as arrays or tensors, channels first, and the boxes that are left.
 Transformed = tuple[Any, dict[str, Any], Boxes | None]
+_SCALED = (
+    ", as an interpolation leaves them or a scaling. Move masks by nearest neighbour, and change the values of the "
+    "image alone."
+)
 
 
 def is_albumentations(transform: object) -> bool:
@@ -140,24 +144,21 @@ def _by_callable(
     with nullcontext() if seed is None else seeded(seed):
         result = transform(image=given, masks=stacked, **more)
     made = _image_of(result, "image")
-    return made, _binary(result.get("masks", ())), None if boxes is None else boxes_of_callable(boxes, result)
+    drawn = result.get("masks", ())
+    if len(drawn):
+        drawn = binary_masks(_stacked(drawn), "The transform", _SCALED)
+    return made, drawn, None if boxes is None else boxes_of_callable(boxes, result)
 
 
-def _binary(masks: Any) -> Any:
-    """Masks that a callable returned, as uint8 0 and 1.
+def binary_masks(masks: Any, who: str, advice: str) -> Any:
+    """Masks that a transform returned, an array or tensor, as uint8 0 and 1.
 
     Raises:
         DatamintDatasetException: They hold other values.
     """
-    if not len(masks):
-        return masks
-    stack = masks if isinstance(masks, np.ndarray | torch.Tensor) else _stack(masks)
-    if bool(((stack != 0) & (stack != 1)).any()):
-        raise DatamintDatasetException(
-            "The transform returned masks with values other than 0 and 1, as an interpolation leaves them or a "
-            "scaling. Move masks by nearest neighbour, and change the values of the image alone."
-        )
-    return stack.to(torch.uint8) if isinstance(stack, torch.Tensor) else stack.astype(np.uint8, copy=False)
+    if bool(((masks != 0) & (masks != 1)).any()):
+        raise DatamintDatasetException(f"{who} returned masks with values other than 0 and 1{advice}")
+    return masks.to(torch.uint8) if isinstance(masks, torch.Tensor) else masks.astype(np.uint8, copy=False)
 
 
 def _image_of(result: Any, key: str) -> Any:
@@ -188,7 +189,7 @@ def _by_author(drawn: Any, masks: Masks, spatial: tuple[int, ...]) -> dict[str, 
         return {}
     if not expected:
         return {author: np.zeros((0, *spatial), np.uint8) for author in masks}
-    stack = drawn if isinstance(drawn, np.ndarray | torch.Tensor) else _stack(drawn)
+    stack = _stacked(drawn)
     if tuple(stack.shape[1:]) != spatial:
         raise DatamintDatasetException(
             f"The transform made an image of size {spatial} and masks of size {tuple(stack.shape[1:])}. "
@@ -201,5 +202,8 @@ def _by_author(drawn: Any, masks: Masks, spatial: tuple[int, ...]) -> dict[str, 
     return result
 
 
-def _stack(drawn: Any) -> Any:
+def _stacked(drawn: Any) -> Any:
+    """The masks as one array or tensor."""
+    if isinstance(drawn, np.ndarray | torch.Tensor):
+        return drawn
     return torch.stack(list(drawn)) if isinstance(drawn[0], torch.Tensor) else np.stack(list(drawn))

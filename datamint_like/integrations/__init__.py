@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from datamint_like._lazy import imported
 
 if TYPE_CHECKING:
     from datamint_like.integrations.lightning import DatamintDataModule as DatamintDataModule
@@ -30,4 +31,4 @@ def __getattr__(name: str) -> Any:
     """The public name, from the module that defines it."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    return imported(f"{__name__}.{_HOME[name]}", name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from datamint_like.dataset.transforms import binary_masks
 from datamint_like.exceptions import DatamintDatasetException
 
 if TYPE_CHECKING:
@@ -63,17 +64,13 @@ def refuse_transforms(dataset: DatamintBaseDataset, library: str) -> None:
         )
 
 
-def binary_masks(made: torch.Tensor, library: str, advice: str) -> torch.Tensor:
-    """Masks that a transform returned, as uint8 0 and 1.
+def binary_masks_of(library: str, made: torch.Tensor, advice: str) -> torch.Tensor:
+    """Masks that a library's transform returned, as uint8 0 and 1.
 
     Raises:
         DatamintDatasetException: They hold other values: they were interpolated.
     """
-    kept = made.to(torch.uint8)
-    if bool(((made != 0) & (made != 1)).any()):
-        raise DatamintDatasetException(
-            f"The {library} transform returned masks with values other than 0 and 1: it interpolates them. {advice}"
-        )
+    kept: torch.Tensor = binary_masks(made, f"The {library} transform", f": it interpolates them. {advice}")
     return kept
 
 

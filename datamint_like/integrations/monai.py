@@ -27,7 +27,7 @@ from datamint_like.integrations.axes import (
     reversed_affine,
     reversed_axes,
 )
-from datamint_like.integrations.labels import binary_masks, columns_of, item_name, label_channels, refuse_transforms
+from datamint_like.integrations.labels import binary_masks_of, columns_of, item_name, label_channels, refuse_transforms
 
 if TYPE_CHECKING:
     from datamint_like.dataset.base import DatamintBaseDataset
@@ -67,7 +67,7 @@ class MonaiTransform:
         advice = _NEAREST.format(key=self.keys[1])
         return {
             "image": reversed_axes(_plain(made[self.keys[0]])),
-            "masks": reversed_axes(binary_masks(drawn, "MONAI", advice)),
+            "masks": reversed_axes(binary_masks_of("MONAI", drawn, advice)),
         }
 
     def _given(self, image: npt.NDArray[Any], masks: npt.NDArray[Any], affine: Matrix) -> dict[str, Any]:

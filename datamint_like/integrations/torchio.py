@@ -18,7 +18,7 @@ from datamint_like._optional import need
 from datamint_like.dataset.placing import current_affine, moved_to
 from datamint_like.exceptions import DatamintDatasetException
 from datamint_like.integrations.axes import Matrix, reversed_affine, reversed_axes
-from datamint_like.integrations.labels import binary_masks, refuse_transforms
+from datamint_like.integrations.labels import binary_masks_of, refuse_transforms
 
 if TYPE_CHECKING:
     from datamint_like.dataset.base import DatamintBaseDataset
@@ -55,7 +55,7 @@ class TorchioTransform:
         result = _back(made["image"].data, flat)
         if not len(masks):
             return {"image": result, "masks": torch.zeros(0, *result.shape[1:], dtype=torch.uint8)}
-        drawn = binary_masks(_back(made["masks"].data, flat), "TorchIO", "Give label_interpolation='nearest'.")
+        drawn = binary_masks_of("TorchIO", _back(made["masks"].data, flat), "Give label_interpolation='nearest'.")
         return {"image": result, "masks": drawn}
 
 

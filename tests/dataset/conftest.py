@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from datamint_like.backends import open_backend
 from datamint_like.backends.base import Backend, NewAnnotation, NewProject, NewResource
+from datamint_like.dataset import SlicedVolumeDataset, VolumeDataset
 from datamint_like.entities import AnnotationSpec, Resource, SegmentationClass
-from datamint_like.imaging import encode_frame_mask, encode_volume_mask, facts_of, turn_of
+from datamint_like.imaging import encode_frame_mask, encode_volume_mask, facts_of, reading, turn_of
 
 ANA, BEN = "ana@lab.example", "ben@lab.example"
 TEMPLATE = NewAnnotation(type="segmentation", identifier="")
@@ -41,6 +43,25 @@ def canonical_mask(resource: Resource, fill: Callable[[np.ndarray], None]) -> by
     stored = np.zeros(facts.shape, np.uint8)
     fill(turn_of(facts).array(stored))
     return encode_volume_mask(stored, facts)
+
+
+def slices_of(shelf: Shelf, cache: Path, **options: Any) -> SlicedVolumeDataset:
+    """The axial slices of the even CT series, packed in `cache`."""
+    return VolumeDataset(resources=[shelf.philips], server_url=shelf.url, cache_dir=cache, **options).slice("axial")
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files of every decoding in this process."""
+    names: list[str] = []
+    plain = reading._decoded
+
+    def counted(files: Any, *rest: Any) -> Any:
+        names.append(files[0].name)
+        return plain(files, *rest)
+
+    monkeypatch.setattr(reading, "_decoded", counted)
+    return names
 
 
 @pytest.fixture(scope="session")

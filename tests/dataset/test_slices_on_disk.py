@@ -12,27 +12,8 @@ import torch
 
 from datamint_like.api import Api
 from datamint_like.backends.base import AnnotationQuery
-from datamint_like.dataset import SlicedVolumeDataset, VolumeDataset
-from datamint_like.imaging import reading
-from tests.dataset.conftest import ANA, BEN, Shelf
-
-
-@pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The files of every decoding in this process."""
-    names: list[str] = []
-    plain = reading._decoded
-
-    def counted(files: Any, *rest: Any) -> Any:
-        names.append(files[0].name)
-        return plain(files, *rest)
-
-    monkeypatch.setattr(reading, "_decoded", counted)
-    return names
-
-
-def _slices(shelf: Shelf, cache: Path, **options: Any) -> SlicedVolumeDataset:
-    return VolumeDataset(resources=[shelf.philips], server_url=shelf.url, cache_dir=cache, **options).slice("axial")
+from datamint_like.dataset import VolumeDataset
+from tests.dataset.conftest import ANA, BEN, Shelf, slices_of
 
 
 def _packs(cache: Path) -> list[Path]:
@@ -43,14 +24,14 @@ def _packs(cache: Path) -> list[Path]:
 def test_a_volume_is_decoded_once_however_its_slices_are_read(
     options: dict[str, Any], shelf: Shelf, tmp_path: Path, decoded: list[str]
 ):
-    first = _slices(shelf, tmp_path, **options)
+    first = slices_of(shelf, tmp_path, **options)
     whole = VolumeDataset(resources=[shelf.philips], server_url=shelf.url)[0]
     decoded.clear()
     for index in (31, 0, 7, 8, 7, 30):
         item = first[index]
         assert torch.equal(item["image"], whole["image"][:, index])
         assert torch.equal(item["segmentations"][BEN], whole["segmentations"][BEN][:, index])
-    for dataset in (_slices(shelf, tmp_path, **options), first.subset([4, 5])):
+    for dataset in (slices_of(shelf, tmp_path, **options), first.subset([4, 5])):
         assert torch.equal(dataset[-1]["image"], whole["image"][:, {32: 31, 2: 5}[len(dataset)]])
     assert len(decoded) == 1
     assert len(_packs(tmp_path)) == 2  # the image, and the masks
@@ -85,7 +66,7 @@ def test_packed_slices_equal_the_cut_of_the_volume_for_every_option(
 def test_a_damaged_pack_is_made_again_and_told_in_the_log(
     shelf: Shelf, tmp_path: Path, decoded: list[str], caplog: pytest.LogCaptureFixture
 ):
-    expected = _slices(shelf, tmp_path)[9]["image"]
+    expected = slices_of(shelf, tmp_path)[9]["image"]
     for damage in ("cut", "bits"):
         for path in _packs(tmp_path):
             data = bytearray(path.read_bytes())
@@ -93,9 +74,9 @@ def test_a_damaged_pack_is_made_again_and_told_in_the_log(
                 data[40 : len(data) // 2] = bytes(len(data) // 2 - 40)
             path.write_bytes(data[: -10 if damage == "cut" else None])
         with caplog.at_level(logging.WARNING):
-            assert torch.equal(_slices(shelf, tmp_path, memory_cache=0)[9]["image"], expected)
+            assert torch.equal(slices_of(shelf, tmp_path, memory_cache=0)[9]["image"], expected)
         assert "is damaged" in caplog.text
-        assert torch.equal(_slices(shelf, tmp_path, memory_cache=0)[9]["image"], expected)
+        assert torch.equal(slices_of(shelf, tmp_path, memory_cache=0)[9]["image"], expected)
     assert len(decoded) == 3
 
 
@@ -103,7 +84,7 @@ def test_a_cache_that_cannot_be_written_costs_speed_only(
     shelf: Shelf, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     cache = tmp_path / "cache"
-    dataset = _slices(shelf, cache).prepare()
+    dataset = slices_of(shelf, cache).prepare()
     (cache / "packs").write_text("a file where the folder should be")
     with caplog.at_level(logging.WARNING):
         items = [dataset[n]["image"] for n in (0, 1)]

@@ -20,9 +20,8 @@ import pytest
 import torch
 
 from datamint_like.api import Api
-from datamint_like.dataset import SlicedVolumeDataset, VolumeDataset
-from datamint_like.imaging import reading
-from tests.dataset.conftest import ANA, Shelf
+from datamint_like.dataset import VolumeDataset
+from tests.dataset.conftest import ANA, Shelf, slices_of
 
 SHAPE = (6, 5, 4)  # (i, j, k) of the small volumes
 
@@ -38,24 +37,6 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Api:
     api = Api(server_url=(folder / "store").as_uri())
     api.resources.upload_resources(str(folder / "files"), progress_bar=False)
     return api
-
-
-@pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The files of every decoding in this process."""
-    names: list[str] = []
-    plain = reading._decoded
-
-    def counted(files: Any, *rest: Any) -> Any:
-        names.append(files[0].name)
-        return plain(files, *rest)
-
-    monkeypatch.setattr(reading, "_decoded", counted)
-    return names
-
-
-def slices_of(shelf: Shelf, cache: Path, **options: Any) -> SlicedVolumeDataset:
-    return VolumeDataset(resources=[shelf.philips], server_url=shelf.url, cache_dir=cache, **options).slice("axial")
 
 
 def run_in_fork(work: Callable[[], bool]) -> int:
