@@ -26,6 +26,11 @@ class Loader(DataLoader[Item]):
     """A `DataLoader` over an `EpochSampler`, with a state that is exact in the middle of an epoch.
 
     The state counts what the loop has got, not what workers prepared ahead, and tells the data by a fingerprint.
+
+    Example:
+        >>> loader = ImageDataset(project="chest", seed=7).get_dataloader(shuffle=True)
+        >>> type(loader).__name__, len(loader)
+        ('Loader', 3)
     """
 
     sampler: EpochSampler
@@ -41,7 +46,15 @@ class Loader(DataLoader[Item]):
         self._epoch = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Where this loader is: the batches of the epoch under way that were delivered, or the start of the next."""
+        """Where this loader is: the batches of the epoch under way that were delivered, or the start of the next.
+
+        Example:
+            >>> loader = ImageDataset(project="chest", seed=7).get_dataloader(shuffle=True)
+            >>> first = next(iter(loader))
+            >>> state = loader.state_dict()  # plain values: put them into your checkpoint
+            >>> state["epoch"], state["position"], state["length"]
+            (0, 1, 3)
+        """
         told = {"fingerprint": self._fingerprint}
         if self._epoch is None:
             return self.sampler.state_dict() | told
@@ -53,6 +66,15 @@ class Loader(DataLoader[Item]):
         Raises:
             DatamintDatasetException: It is no state, is out of bounds, or is of another dataset, part, `shuffle` or
                 `seed` (one that was given; a drawn one gives way to that of the state).
+
+        Example:
+            >>> loader = ImageDataset(project="chest", seed=7).get_dataloader(shuffle=True)
+            >>> batches = iter(loader)
+            >>> first, state = next(batches), loader.state_dict()
+            >>> again = ImageDataset(project="chest", seed=7).get_dataloader(shuffle=True)
+            >>> again.load_state_dict(state)
+            >>> torch.equal(next(iter(again))["image"], next(batches)["image"])
+            True
         """
         self.sampler.check_state(state)
         refuse_other_data(state, self._fingerprint)

@@ -48,6 +48,12 @@ class Parts(Holdings):
         Raises:
             IndexError: There is no such item, or a mask is not as long as the dataset.
             TypeError: An index is no whole number.
+
+        Example:
+            >>> dataset.subset([0, -1])
+            ImageDataset(project='chest', 2 items)
+            >>> dataset.subset([True, False, True]).resources[1].filename
+            'cr_16bit.png'
         """
         chosen = np.asarray(indices)
         if chosen.dtype == bool:

@@ -110,7 +110,13 @@ class PatchesDataset(PiecesDataset):
 
 
 class PatchDataset(PatchesDataset):
-    """`n` patches of every volume, drawn anew each epoch; see `VolumeDataset.patches`."""
+    """`n` patches of every volume, drawn anew each epoch; see `VolumeDataset.patches`.
+
+    Example:
+        >>> patches = volumes.patches((8, 32, 32), n=4, balance="bone", seed=1)
+        >>> len(patches), patches[0]["location"].shape
+        (4, torch.Size([3, 2]))
+    """
 
     _count: int
     _shares: dict[str, float]
@@ -169,7 +175,13 @@ class PatchDataset(PatchesDataset):
 
 
 class PatchGrid(PatchesDataset):
-    """All patches of a grid that covers every volume; see `VolumeDataset.patch_grid`."""
+    """All patches of a grid that covers every volume; see `VolumeDataset.patch_grid`.
+
+    Example:
+        >>> grid = volumes.patch_grid((16, 64, 64))
+        >>> len(grid), grid.num_volumes
+        (8, 1)
+    """
 
     _step: Triple
 
@@ -213,6 +225,10 @@ class PatchGrid(PatchesDataset):
 
         Raises:
             IndexError: There is no such volume.
+
+        Example:
+            >>> len(volumes.patch_grid((16, 64, 64)).of_volume(0))
+            8
         """
         return self.subset(np.asarray(self._resource_rows() == self._volume_row(index)))
 
@@ -221,6 +237,14 @@ class PatchGrid(PatchesDataset):
 
         Raises:
             IndexError: There is no such volume.
+
+        Example:
+            >>> grid = volumes.patch_grid((16, 64, 64))
+            >>> aggregator = grid.aggregator(0, weights="crop")
+            >>> for batch in grid.of_volume(0).get_dataloader(batch_size=4):
+            ...     aggregator.add(batch["image"] > 300, batch["location"])
+            >>> aggregator.result().dtype
+            torch.bool
         """
         return GridAggregator(self._slices.volume(self._volume_row(index)).shape, weights)
 

@@ -30,6 +30,11 @@ class PrefetchReport:
         cut: How slices were packed: `"axial"`, `"frames"`, ...; None where they were not asked for.
         packs_made: Packs of slices (of images, and of masks) that were missing.
         packs_there: Packs that were there.
+
+    Example:
+        >>> report = dataset.prefetch()
+        >>> report.resources, report.files
+        (3, 3)
     """
 
     resources: int

@@ -52,6 +52,13 @@ class SplitReport:
     Attributes:
         parts: The numbers of each part, in the order of the split.
         overlaps: What each two parts share: counted over all of their resources and patients.
+
+    Example:
+        >>> report = dataset.split(train=0.7, val=0.3, seed=42).report()
+        >>> report.disjoint_resources, report.disjoint_patients
+        (True, True)
+        >>> report.parts[0].balance["segmentation lung"]
+        2
     """
 
     parts: tuple[PartReport, ...]
@@ -68,7 +75,13 @@ class SplitReport:
         return not any(each.patients for each in self.overlaps)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain dicts, lists, numbers and texts, for JSON."""
+        """The same as plain dicts, lists, numbers and texts, for JSON.
+
+        Example:
+            >>> report = dataset.split(train=0.7, val=0.3, seed=42).report()
+            >>> report.as_dict()["parts"]["train"]["items"]
+            2
+        """
         return {
             "parts": {
                 part.name: {
