@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
+from datamint_like._words import counted
 from datamint_like.annotations import MergeStrategy, Selection
 from datamint_like.backends import store_url
 from datamint_like.config import load_settings
@@ -344,7 +345,7 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
             raise TypeError(f"An item is asked for by a whole number, not {index!r}; several items by subset([...]).")
         length, index = len(self), operator.index(index)
         if not -length <= index < length:
-            raise IndexError(f"Item {index} of a {type(self).__name__} with {length} items.")
+            raise IndexError(f"Item {index} of a {type(self).__name__} with {counted(length, 'item')}.")
         return index + length if index < 0 else index
 
     # loading

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from datamint_like._warn import warn_user
+from datamint_like._words import counted
 from datamint_like.annotations import OF_ONE_FRAME_SQL, is_of_one_frame
 from datamint_like.dataset.annotation_processor import AnnotationProcessor
 from datamint_like.dataset.collate import Collate
@@ -154,9 +155,10 @@ class DatamintBaseDataset(Dataset[Item]):
         snapshot = self._whole._prepared.snapshot
         unpublished = sum(count for _, _, count in snapshot.count_names("status IS NOT 'published'", {}))
         if unpublished:
+            are = "is" if unpublished == 1 else "are"
             warn_user(
-                f"{unpublished} annotations of {self._project_name!r} are not published and were left out. Approve "
-                "them, or pass all_annotations=True.",
+                f"{counted(unpublished, 'annotation')} of {self._project_name!r} {are} not published and so left out. "
+                "Approve what should count, or pass all_annotations=True.",
                 DatamintWarning,
             )
 
@@ -194,14 +196,14 @@ class DatamintBaseDataset(Dataset[Item]):
 
     def __repr__(self) -> str:
         """Class, project and number of items."""
-        what = "frames" if self._frames is not None else "resources"
-        return f"{type(self).__name__}(project={self._project_name!r}, {len(self)} {what})"
+        size = counted(len(self), "frame" if self._frames is not None else "resource")
+        return f"{type(self).__name__}(project={self._project_name!r}, {size})"
 
     def _position(self, index: int) -> int:
         """Where the item at `index` is among all resources or frames of the dataset."""
         wanted, length = operator.index(index), len(self)
         if not -length <= wanted < length:
-            raise IndexError(f"Item {wanted} of a {type(self).__name__} with {length} items.")
+            raise IndexError(f"Item {wanted} of a {type(self).__name__} with {counted(length, 'item')}.")
         return int(self._indices[wanted])
 
     def _made(self, position: int) -> Item:

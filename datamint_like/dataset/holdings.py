@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like._words import counted
 from datamint_like.annotations import Selection
 from datamint_like.dataset.annotation_processor import AnnotationProcessor
 from datamint_like.dataset.fingerprint import fingerprint
@@ -290,7 +291,7 @@ class Holdings:
     def __repr__(self) -> str:
         what = self._source.project
         name = what.name if isinstance(what, Project) else what
-        source = f"project={name!r}" if name else f"{len(self._source.resource_ids or ())} resources"
-        size = "not prepared" if self._state is None else f"{len(self)} items"
+        source = f"project={name!r}" if name else counted(len(self._source.resource_ids or ()), "resource")
+        size = "not prepared" if self._state is None else counted(len(self), "item")
         part = f", split={self.split_name!r}" if self.split_name else ""
         return f"{type(self).__name__}({source}, {size}{part})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sized
 from functools import cached_property
@@ -88,16 +89,17 @@ class Loader(DataLoader[Item]):
 
 
 def loader_of(
-    dataset: Dataset[Item], seed: int | None, collate: Callable[..., Any], *args: Any, **kwargs: Any
+    dataset: Dataset[Item], seed: int | None, collate: Callable[..., Any], /, *args: Any, **kwargs: Any
 ) -> DataLoader[Item]:
     """A `Loader` by the arguments of a `DataLoader`; a plain one where they bring a sampler or generator.
 
     Batches are made by `collate` unless the arguments say otherwise; without batches items stay as they are.
 
     Raises:
+        TypeError: The arguments are not those of a `DataLoader`.
         DatamintDatasetException: `shuffle` is no truth value, or `seed` no seed.
     """
-    given = inspect.signature(DataLoader).bind(dataset, *args, **kwargs).arguments
+    given = _arguments(dataset, args, kwargs)
     seed = checked_seed(seed)
     if given.get("shuffle") is not None:
         given["shuffle"] = flag("shuffle", given["shuffle"])
@@ -113,6 +115,25 @@ def loader_of(
     items, shuffle = cast("Sized", dataset), bool(given.pop("shuffle", False))
     sampler = EpochSampler(items, shuffle=shuffle, seed=seed, drawn=drawn, rank=rank, world_size=world_size)
     return Loader(**given, sampler=sampler)
+
+
+def _arguments(dataset: Dataset[Item], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a `DataLoader` over the dataset, by name.
+
+    Raises:
+        TypeError: They are not those of a `DataLoader`; it names those there are, and the one that was likely meant.
+    """
+    signature = inspect.signature(DataLoader)
+    known = [name for name in signature.parameters if name != "dataset"]
+    for keyword in kwargs:
+        if keyword not in known:
+            close = difflib.get_close_matches(keyword, known, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise TypeError(f"get_dataloader() has no argument {keyword!r}.{hint} It takes {', '.join(known)}.")
+    try:
+        return dict(signature.bind(dataset, *args, **kwargs).arguments)
+    except TypeError as error:
+        raise TypeError(f"get_dataloader(): {error}. It takes {', '.join(known)}.") from error
 
 
 def _ranks() -> tuple[int, int]:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like._words import counted
 from datamint_like.dataset.base import DatamintBaseDataset
 from datamint_like.dataset.cut import Cut
 from datamint_like.dataset.grid_aggregator import GridAggregator, Weights
@@ -19,13 +20,15 @@ from datamint_like.dataset.item import Item
 from datamint_like.dataset.locations import Location, Triple, centred, grid_extent, on_grid, triple, uniform
 from datamint_like.dataset.metainfo import patch_metainfo_of
 from datamint_like.dataset.options import whole_number
-from datamint_like.dataset.patch_reader import raw_patch_item, voxel_of_class
+from datamint_like.dataset.patch_reader import fitting, raw_patch_item, voxel_of_class
 from datamint_like.dataset.pieces_dataset import PiecesDataset
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.dataset.rows import RowNumbers
 from datamint_like.dataset.seeds import EpochIndex, checked_seed, drawn_seed, item_seed
 from datamint_like.dataset.slice_reader import Volume
 from datamint_like.exceptions import DatamintDatasetException
+from datamint_like.imaging import required_facts
+from datamint_like.imaging.intensity import type_of_values
 from datamint_like.imaging.types import Kind
 
 Rows = npt.NDArray[np.int64]
@@ -64,7 +67,21 @@ class PatchesDataset(PiecesDataset):
 
     def _pieces_of(self, prepared: Prepared, resources: Rows) -> RowNumbers:
         self._refuse_uneven(prepared, resources, "uneven_axis IS NOT NULL", "into patches", "Slice them instead, ")
+        self._check_pad_value(prepared, resources)
         return super()._pieces_of(prepared, resources)
+
+    def _check_pad_value(self, prepared: Prepared, resources: Rows) -> None:
+        """Refuse a value that a volume smaller than the patch cannot be padded with, before any patch is read.
+
+        Raises:
+            DatamintDatasetException: The type of such a volume does not hold it.
+        """
+        smaller = (self._shapes_of(prepared)[resources] < np.array(self._size)).any(axis=1)
+        for row in resources[smaller].tolist():
+            resource = prepared.snapshot.resource(row)
+            dtype = type_of_values(required_facts(resource), self._reading.read)
+            if dtype is not None:
+                fitting(self._pad_value, np.dtype(dtype), resource.filename)
 
     def _shapes_of(self, prepared: Prepared) -> Rows:
         """(D, H, W) of the item of each row of the snapshot."""
@@ -250,7 +267,7 @@ class PatchGrid(PatchesDataset):
 
     def _volume_row(self, index: int) -> int:
         if not -self.num_volumes <= index < self.num_volumes:
-            raise IndexError(f"Volume {index} of a {type(self).__name__} with {self.num_volumes} volumes.")
+            raise IndexError(f"Volume {index} of a {type(self).__name__} with {counted(self.num_volumes, 'volume')}.")
         return int(self._volumes[index])
 
     def _with_rows(self, *args: Any, **kwargs: Any) -> Self:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from datamint_like._words import counted
 from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.marks import Mark, Rows, marks_of
 from datamint_like.dataset.prepared import Prepared
@@ -115,7 +116,8 @@ class SplitReport:
     def _proofs(self) -> list[str]:
         """A sentence on resources, and one on patients."""
         unknown = sum(part.without_patient for part in self.parts)
-        aside = f" ({unknown} resources without a patient id are not judged)" if unknown else ""
+        are = "is" if unknown == 1 else "are"
+        aside = f" ({counted(unknown, 'resource')} without a patient id {are} not judged)" if unknown else ""
         return [
             _proof("resource", self.overlaps, lambda each: each.resources),
             _proof("patient", self.overlaps, lambda each: each.patients) + aside,

@@ -22,7 +22,7 @@ class SplitResult(dict[str, D]):
         >>> parts = dataset.split(train=0.8, val=0.2, seed=42, by_patient=True)
         >>> instant = parts.save()
         >>> dataset.split(as_of_timestamp=instant)["val"].resources
-        <1 items: [...]>
+        <1 item: [...]>
     """
 
     def __init__(self, parts: Mapping[str, D], whole: D) -> None:
