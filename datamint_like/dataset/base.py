@@ -369,6 +369,10 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         which has no `state_dict()`: order, shares and state are then yours. With `batch_size=None` it gives single
         items, each as `dataset[index]` gives it.
 
+        Raises:
+            TypeError: There is no such argument; the message names those there are.
+            DatamintDatasetException: `shuffle` is no truth value.
+
         Example:
             >>> loader = dataset.subset([0, 1]).get_dataloader(batch_size=2, shuffle=True, num_workers=0)
             >>> [batch["image"].shape for batch in loader]
@@ -411,6 +415,9 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
     def set_transform(self, alb_transform: Transform | None = None) -> None:
         """Use this transform instead of those there were, None for none; parts made before keep theirs.
 
+        Raises:
+            DatamintDatasetException: It cannot be called with `image=` and `masks=` (and boxes, if there are any).
+
         Example:
             >>> dataset.set_transform(lambda image, masks: {"image": 255 - image, "masks": masks})
             >>> inverted = dataset[0]["image"]
@@ -423,6 +430,9 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
 
     def add_transform(self, alb_transform: Transform) -> None:
         """Use this transform too, after those there are.
+
+        Raises:
+            DatamintDatasetException: It cannot be called with `image=` and `masks=` (and boxes, if there are any).
 
         Example:
             >>> dataset.add_transform(lambda image, masks: {"image": image[::2, ::2], "masks": masks[:, ::2, ::2]})

@@ -105,7 +105,10 @@ class Holdings:
         return LazySequence(range(len(self)), self._annotations_at)
 
     def get_resource(self, index: int) -> Resource:
-        """The resource of the item at `index`.
+        """The resource of the item at `index`; of a slice it tells which one.
+
+        Raises:
+            IndexError: There is no such item.
 
         Example:
             >>> dataset.get_resource(-1).filename
@@ -115,6 +118,9 @@ class Holdings:
 
     def get_metainfo(self, index: int) -> dict[str, Any]:
         """The `metainfo` of the item at `index` before transforms, by header facts alone: nothing is decoded.
+
+        Raises:
+            IndexError: There is no such item.
 
         Example:
             >>> info = volumes.get_metainfo(0)
