@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like._words import counted
 from datamint_like.dataset.base import DatamintBaseDataset
 from datamint_like.dataset.cut import Cut
 from datamint_like.dataset.grid_aggregator import GridAggregator, Weights
@@ -19,13 +20,15 @@ from datamint_like.dataset.item import Item
 from datamint_like.dataset.locations import Location, Triple, centred, grid_extent, on_grid, triple, uniform
 from datamint_like.dataset.metainfo import patch_metainfo_of
 from datamint_like.dataset.options import whole_number
-from datamint_like.dataset.patch_reader import raw_patch_item, voxel_of_class
+from datamint_like.dataset.patch_reader import fitting, raw_patch_item, voxel_of_class
 from datamint_like.dataset.pieces_dataset import PiecesDataset
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.dataset.rows import RowNumbers
 from datamint_like.dataset.seeds import EpochIndex, checked_seed, drawn_seed, item_seed
 from datamint_like.dataset.slice_reader import Volume
 from datamint_like.exceptions import DatamintDatasetException
+from datamint_like.imaging import required_facts
+from datamint_like.imaging.intensity import type_of_values
 from datamint_like.imaging.types import Kind
 
 Rows = npt.NDArray[np.int64]
@@ -64,7 +67,21 @@ class PatchesDataset(PiecesDataset):
 
     def _pieces_of(self, prepared: Prepared, resources: Rows) -> RowNumbers:
         self._refuse_uneven(prepared, resources, "uneven_axis IS NOT NULL", "into patches", "Slice them instead, ")
+        self._check_pad_value(prepared, resources)
         return super()._pieces_of(prepared, resources)
+
+    def _check_pad_value(self, prepared: Prepared, resources: Rows) -> None:
+        """Refuse a value that a volume smaller than the patch cannot be padded with, before any patch is read.
+
+        Raises:
+            DatamintDatasetException: The type of such a volume does not hold it.
+        """
+        smaller = (self._shapes_of(prepared)[resources] < np.array(self._size)).any(axis=1)
+        for row in resources[smaller].tolist():
+            resource = prepared.snapshot.resource(row)
+            dtype = type_of_values(required_facts(resource), self._reading.read)
+            if dtype is not None:
+                fitting(self._pad_value, np.dtype(dtype), resource.filename)
 
     def _shapes_of(self, prepared: Prepared) -> Rows:
         """(D, H, W) of the item of each row of the snapshot."""
@@ -110,7 +127,13 @@ class PatchesDataset(PiecesDataset):
 
 
 class PatchDataset(PatchesDataset):
-    """`n` patches of every volume, drawn anew each epoch; see `VolumeDataset.patches`."""
+    """`n` patches of every volume, drawn anew each epoch; see `VolumeDataset.patches`.
+
+    Example:
+        >>> patches = volumes.patches((8, 32, 32), n=4, balance="bone", seed=1)
+        >>> len(patches), patches[0]["location"].shape
+        (4, torch.Size([3, 2]))
+    """
 
     _count: int
     _shares: dict[str, float]
@@ -169,7 +192,13 @@ class PatchDataset(PatchesDataset):
 
 
 class PatchGrid(PatchesDataset):
-    """All patches of a grid that covers every volume; see `VolumeDataset.patch_grid`."""
+    """All patches of a grid that covers every volume; see `VolumeDataset.patch_grid`.
+
+    Example:
+        >>> grid = volumes.patch_grid((16, 64, 64))
+        >>> len(grid), grid.num_volumes
+        (8, 1)
+    """
 
     _step: Triple
 
@@ -213,6 +242,10 @@ class PatchGrid(PatchesDataset):
 
         Raises:
             IndexError: There is no such volume.
+
+        Example:
+            >>> len(volumes.patch_grid((16, 64, 64)).of_volume(0))
+            8
         """
         return self.subset(np.asarray(self._resource_rows() == self._volume_row(index)))
 
@@ -221,12 +254,20 @@ class PatchGrid(PatchesDataset):
 
         Raises:
             IndexError: There is no such volume.
+
+        Example:
+            >>> grid = volumes.patch_grid((16, 64, 64))
+            >>> aggregator = grid.aggregator(0, weights="crop")
+            >>> for batch in grid.of_volume(0).get_dataloader(batch_size=4):
+            ...     aggregator.add(batch["image"] > 300, batch["location"])
+            >>> aggregator.result().dtype
+            torch.bool
         """
         return GridAggregator(self._slices.volume(self._volume_row(index)).shape, weights)
 
     def _volume_row(self, index: int) -> int:
         if not -self.num_volumes <= index < self.num_volumes:
-            raise IndexError(f"Volume {index} of a {type(self).__name__} with {self.num_volumes} volumes.")
+            raise IndexError(f"Volume {index} of a {type(self).__name__} with {counted(self.num_volumes, 'volume')}.")
         return int(self._volumes[index])
 
     def _with_rows(self, *args: Any, **kwargs: Any) -> Self:

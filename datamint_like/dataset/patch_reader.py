@@ -98,21 +98,26 @@ def _block(planes: list[Array], volume: Volume, location: Location, pad_value: f
     first = planes[0]
     block = np.empty((len(first), *size), first.dtype)
     if kept != size:
-        block[...] = _fitting(pad_value, first.dtype)
+        block[...] = fitting(pad_value, first.dtype, volume.filename)
     for n, plane in enumerate(planes, start=d0):
         block[:, n, h0 : h0 + kept[1], w0 : w0 + kept[2]] = plane[:, h[0] : h[1], w[0] : w[1]]
     return block
 
 
-def _fitting(value: float, dtype: np.dtype[Any]) -> Any:
-    """The value in this type.
+def fitting(pad_value: float, dtype: np.dtype[Any], filename: str) -> Any:
+    """The value in the type of the image of a file.
 
     Raises:
         DatamintDatasetException: The type does not hold it.
     """
-    if dtype.kind in "iu" and not (np.iinfo(dtype).min <= value <= np.iinfo(dtype).max and value == int(value)):
-        raise DatamintDatasetException(f"pad_value={value!r} does not fit the image's type, {dtype}. Give another.")
-    return dtype.type(value)
+    limits: Any = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
+    number = float if dtype.kind == "f" else int  # a comparison in the type itself would overflow
+    if not (number(limits.min) <= pad_value <= number(limits.max) and pad_value == number(pad_value)):
+        raise DatamintDatasetException(
+            f"pad_value={pad_value!r} does not fit the image's type, {dtype}, of {filename}, which is smaller than the "
+            "patch. Give another, or a dtype= to the volume dataset."
+        )
+    return dtype.type(pad_value)
 
 
 def _frames(volume: Volume, location: Location) -> range:

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch.utils.data import Sampler
 
+from datamint_like._words import counted
 from datamint_like.dataset.order_state import require_keys, truth, whole_number
 from datamint_like.dataset.seeds import EpochIndex, item_seed
 from datamint_like.exceptions import DatamintDatasetException
@@ -110,7 +111,7 @@ class EpochSampler(Sampler[int]):
         length, shuffle, seed = whole_number(state, "length"), truth(state, "shuffle"), whole_number(state, "seed")
         if length != self._length:
             raise DatamintDatasetException(
-                f"The state is of a dataset with {length} items, this one has {self._length}. "
+                f"The state is of a dataset with {counted(length, 'item')}, this one has {self._length}. "
                 "Make the same dataset, or start anew."
             )
         if shuffle != self._shuffle:

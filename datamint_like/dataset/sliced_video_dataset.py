@@ -53,6 +53,11 @@ class SlicedVideoDataset(CutDataset):
 
         Raises:
             DatamintDatasetException: It is no dataset of videos.
+
+        Example:
+            >>> frames = SlicedVideoDataset.from_dataset(VideoDataset(project="echo"), every=10)
+            >>> [resource.frame_index for resource in frames.resources]
+            [0, 10, 20]
         """
         frames, choice = cls.__new__(cls), SliceChoice(every, only_annotated, neighbors)
         frames._adopt(parent_dataset, Cut.frames(), _choice=choice)

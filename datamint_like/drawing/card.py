@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from datamint_like._words import counted
 from datamint_like.dataset.seeds import seeded
 from datamint_like.dataset.summary import Counts, counts_of, label_space_in_words
 from datamint_like.drawing.pixels import Colour, Pixels, png_of
@@ -42,10 +43,10 @@ def card(dataset: DatamintBaseDataset) -> str:
 
 
 def _holdings(counts: Counts) -> str:
-    words = [f"{counts.items} items", f"{counts.resources} resources ({counts.annotated} annotated)"]
-    words.append(f"{counts.patients} patients")
+    words = [counted(counts.items, "item"), f"{counted(counts.resources, 'resource')} ({counts.annotated} annotated)"]
+    words.append(counted(counts.patients, "patient"))
     if counts.without_patient:
-        words.append(f"{counts.without_patient} resources without a patient id")
+        words.append(f"{counted(counts.without_patient, 'resource')} without a patient id")
     return escape(", ".join(words))
 
 

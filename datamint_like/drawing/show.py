@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from datamint_like._optional import need
+from datamint_like._words import counted
 from datamint_like.drawing.sheet import sheet_of
 from datamint_like.exceptions import DatamintDatasetException
 
@@ -35,7 +36,7 @@ def montage(dataset: DatamintBaseDataset, n: int) -> Any:
         raise DatamintDatasetException(f"This {type(dataset).__name__} has no items to show.")
     indices = spread(len(dataset), n)
     sheets = [sheet_of(dataset, index, one_plane=True) for index in indices]
-    title = f"{len(indices)} of {len(dataset)} items of {type(dataset).__name__}"
+    title = f"{len(indices)} of {counted(len(dataset), 'item')} of {type(dataset).__name__}"
     if dataset.split_name:
         title += f", split {dataset.split_name}"
     return montage_figure(sheets, title)

@@ -25,6 +25,11 @@ def probe(paths: Sequence[Path], *, names: Sequence[str] | None = None) -> Heade
     Raises:
         DecodeError: No decoder takes the files, or a header is damaged.
         GeometryError: The files do not make one volume.
+
+    Example:
+        >>> facts = probe(sorted(Path("ct").iterdir()))
+        >>> facts.kind, facts.shape, facts.dtype, facts.units
+        ('volume', (32, 128, 128), 'int16', 'HU')
     """
     files = sources_of(paths, names)
     return decoder_of(files[0].path, files[0].name).probe(files)
@@ -42,6 +47,11 @@ def decode_stored(
     Raises:
         DecodeError: A file is damaged, claims more than `max_voxels`, or is not the one that was probed.
         GeometryError: The files do not make one volume.
+
+    Example:
+        >>> paths = sorted(Path("ct").iterdir())
+        >>> decode_stored(paths, probe(paths)).array.shape
+        (1, 32, 128, 128)
     """
     return _decoded(sources_of(paths, names), facts, max_voxels, facts.dtype)
 

@@ -131,6 +131,11 @@ def to_monai(dataset: DatamintBaseDataset, transform: Callable[..., Any] | None 
     Raises:
         MissingExtraError: MONAI is not installed (extra `monai`).
         DatamintDatasetException: The dataset has transforms, after which no affine would be true.
+
+    Example:
+        >>> import numpy, monai
+        >>> to_monai(volumes)[0]["image"].shape  # (C, X, Y, Z)
+        torch.Size([1, 128, 128, 32])
     """
     refuse_transforms(dataset, "MONAI")
     data: Any = need("monai.data", extra="monai")

@@ -90,6 +90,10 @@ def to_torchio(dataset: DatamintBaseDataset, transform: Callable[..., Any] | Non
     Raises:
         MissingExtraError: TorchIO is not installed (extra `torchio`).
         DatamintDatasetException: The dataset is empty, or has transforms, after which no affine would be true.
+
+    Example:
+        >>> to_torchio(volumes)[0]["image"].shape  # (C, X, Y, Z)
+        (1, 128, 128, 32)
     """
     refuse_transforms(dataset, "TorchIO")
     need("torchio", extra="torchio")
