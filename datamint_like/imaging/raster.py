@@ -11,6 +11,7 @@ import numpy as np
 
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging._bmp import bmp_pixels, parse_bmp
+from datamint_like.imaging._planes import split_into
 from datamint_like.imaging._raster_header import RasterHeader, check_end, check_whole, parse_header
 from datamint_like.imaging._reading_errors import reading, refuse_oversized
 from datamint_like.imaging._sources import only_one
@@ -110,6 +111,8 @@ def _pixels(data: bytes, header: RasterHeader, shape: tuple[int, int, int], dtyp
     if picks == (0,) and image.dtype == dtype and turned.flags.c_contiguous:
         return turned[:1, None]
     array = np.empty((header.channels, *shape), dtype=dtype)
+    if len(picks) == image.shape[2] and split_into([array[picks.index(at), 0] for at in range(len(picks))], turned):
+        return array
     for channel, source in enumerate(picks):
         array[channel, 0] = turned[source]
     return array

@@ -187,15 +187,16 @@ def _unpredicted(samples: Array, page: Page) -> Array:
     if page.predictor != 2:
         return samples
     steps = samples.view(f"u{samples.dtype.itemsize}")
+    sums = steps if steps.flags.writeable else np.empty_like(steps)  # of memory that nobody else holds
     rows, columns, each = steps.shape
     if each > 1 or steps.dtype.itemsize > 2 or columns > 4 * rows:
-        return np.add.accumulate(steps, axis=1, dtype=steps.dtype).view(samples.dtype)
-    sums = np.empty_like(steps)
+        np.add.accumulate(steps, axis=1, out=sums)
+        return sums.view(samples.dtype)
     for at in range(0, rows, _SUMMED_ROWS):  # whole columns at a time, turned to lie together: twice as fast
         turned = cv2.transpose(steps[at : at + _SUMMED_ROWS, :, 0])
         for before, column in pairwise(turned):
             np.add(column, before, out=column)
-        sums[at : at + _SUMMED_ROWS, :, 0] = cv2.transpose(turned)
+        cv2.transpose(turned, dst=sums[at : at + _SUMMED_ROWS, :, 0])
     return sums.view(samples.dtype)
 
 
