@@ -137,7 +137,7 @@ def _by_callable(
     """One call of any callable, with every global source of random numbers seeded where a seed is given."""
     if boxes is not None and given.ndim == 4:
         raise DatamintDatasetException(
-            "Boxes of a whole volume or video go through albumentations only: cut it into slices (.slice(...), "
+            "Boxes of a volume, video or patch go through albumentations only: cut it into slices (.slice(...), "
             ".frame_by_frame()), or leave return_boxes at False."
         )
     more = {} if boxes is None else {"bboxes": boxes.xyxy + 0.5, "bbox_ids": np.arange(len(boxes.xyxy))}
