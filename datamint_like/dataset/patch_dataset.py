@@ -111,6 +111,7 @@ class PatchesDataset(PiecesDataset):
 class PatchDataset(PatchesDataset):
     """`n` patches of every volume, drawn anew each epoch; see `VolumeDataset.patches`."""
 
+    _how_made = "Mine(volumes, size, n)"
     _count: int
     _shares: dict[str, float]
 
@@ -170,6 +171,7 @@ class PatchDataset(PatchesDataset):
 class PatchGrid(PatchesDataset):
     """All patches of a grid that covers every volume; see `VolumeDataset.patch_grid`."""
 
+    _how_made = "Mine(volumes, size, overlap)"
     _step: Triple
 
     def __init__(
