@@ -77,8 +77,14 @@ def transformed_by_all(
 
 
 def stable_name(transform: Transform) -> str:
-    """What a fingerprint says of a transform: equal for equal ones, `unknown` where that cannot be said."""
-    return repr(transform) if is_albumentations(transform) else stable_repr(transform)
+    """What a fingerprint says of a transform: equal for equal ones, `unknown` where that cannot be said.
+
+    Albumentations' say it by their repr, others by a text `description` that they may have, functions by their name.
+    """
+    if is_albumentations(transform):
+        return repr(transform)
+    told = getattr(transform, "description", None)
+    return told if isinstance(told, str) else stable_repr(transform)
 
 
 def transformed(

@@ -9,7 +9,7 @@ the identity.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from datamint_like.integrations.axes import (
     reversed_affine,
     reversed_axes,
 )
+from datamint_like.integrations.descriptions import description_of
 from datamint_like.integrations.labels import binary_masks_of, columns_of, item_name, label_channels, refuse_transforms
 
 if TYPE_CHECKING:
@@ -37,10 +38,20 @@ _NEAREST = "Give mode='nearest' for {key!r}, as mode=('bilinear', 'nearest') for
 
 @dataclass(frozen=True)
 class MonaiTransform:
-    """A MONAI dictionary transform with our `image=` and `masks=`; made by `from_monai`."""
+    """A MONAI dictionary transform with our `image=` and `masks=`; made by `from_monai`.
+
+    Attributes:
+        transform: MONAI's.
+        keys: Its names of image and masks.
+        description: What it was made with, for fingerprints; told at once, since some keep what they last drew.
+    """
 
     transform: Callable[..., Any]
     keys: tuple[str, str] = ("image", "label")
+    description: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "description", f"MONAI {self.keys} {description_of(self.transform)}")
 
     def __call__(self, image: npt.NDArray[Any], masks: npt.NDArray[Any]) -> dict[str, Any]:
         """Image and masks, channels first, after the transform.

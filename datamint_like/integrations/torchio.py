@@ -7,7 +7,7 @@ these axes to patient RAS+ mm; of a video Z is time. Without geometry the affine
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from datamint_like._optional import need
 from datamint_like.dataset.placing import current_affine, moved_to
 from datamint_like.exceptions import DatamintDatasetException
 from datamint_like.integrations.axes import Matrix, reversed_affine, reversed_axes
+from datamint_like.integrations.descriptions import description_of
 from datamint_like.integrations.labels import binary_masks_of, refuse_transforms
 
 if TYPE_CHECKING:
@@ -26,9 +27,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TorchioTransform:
-    """A TorchIO transform with our `image=` and `masks=`; made by `from_torchio`."""
+    """A TorchIO transform with our `image=` and `masks=`; made by `from_torchio`.
+
+    Attributes:
+        transform: TorchIO's.
+        description: What it was made with, for fingerprints.
+    """
 
     transform: Callable[..., Any]
+    description: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "description", f"TorchIO {description_of(self.transform)}")
 
     def __call__(self, image: npt.NDArray[Any], masks: npt.NDArray[Any]) -> dict[str, Any]:
         """Image and masks, channels first, after the transform.
