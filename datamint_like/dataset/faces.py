@@ -22,17 +22,18 @@ class Faces(Parts):
         return cast("DatamintBaseDataset", self)
 
     def show(self, index: int = 0, *, max_annotators: int = 4) -> Any:
-        """A matplotlib figure of one item as it is, transforms included: the image, and each annotator's masks.
+        """A matplotlib figure of one item as it is, transforms included: the image, and each annotator's marks.
 
         Args:
             index: Which item.
             max_annotators: How many annotators' masks are drawn; the title says how many more there are.
 
+        Masks are drawn, and boxes with their names where the dataset returns boxes, each in the plane that it is of.
         A volume shows an axial, a coronal and a sagittal plane in true proportions, the middle one or the one
-        nearest to it that a mask touches; a video shows frames. Planes lie as radiologists read them (patient's
-        right on the left of the picture, anterior and superior up; sagittal: anterior left), with letters at the
-        edges (none after transforms, which may have turned it); images without axes of a patient as they are stored. A
-        line below says which values are black and white.
+        nearest to it that a mask touches, or better that has a box; a video shows frames. Planes lie as radiologists
+        read them (patient's right on the left of the picture, anterior and superior up; sagittal: anterior left), with
+        letters at the edges (none after transforms, which may have turned it); images without axes of a patient as they
+        are stored. A line below says which values are black and white.
 
         Raises:
             MissingExtraError: matplotlib is not installed (extra `notebooks`).
@@ -45,7 +46,7 @@ class Faces(Parts):
         return show(self._dataset, index, max_annotators=max_annotators)
 
     def montage(self, n: int = 16) -> Any:
-        """A matplotlib figure of `n` items, evenly spread, each as one plane with the masks of all annotators.
+        """A matplotlib figure of `n` items, evenly spread, each as one plane with the masks and boxes of all.
 
         Raises:
             MissingExtraError: matplotlib is not installed (extra `notebooks`).

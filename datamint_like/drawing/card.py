@@ -112,5 +112,11 @@ def _tile(sheet: Sheet) -> Pixels:
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     tile = np.zeros((_SIDE, _SIDE + 4, 3), dtype=np.uint8)
     top, left = (_SIDE - size[1]) // 2, (_SIDE - size[0]) // 2
+    for box in sheet.boxes:
+        if box.lies_in(plane):
+            x1, y1, x2, y2 = plane.on_page(box.corners, (pixels.shape[0], pixels.shape[1]))
+            across, down = size[0] / pixels.shape[1], size[1] / pixels.shape[0]
+            ends = [(int((x + 0.5) * across), int((y + 0.5) * down)) for x, y in ((x1, y1), (x2, y2))]
+            cv2.rectangle(small, *ends, color=box.colour, thickness=1)
     tile[top : top + size[1], left : left + size[0]] = small
     return tile
