@@ -116,7 +116,7 @@ def _tile(sheet: Sheet) -> Pixels:
         if box.lies_in(plane):
             x1, y1, x2, y2 = plane.on_page(box.corners, (pixels.shape[0], pixels.shape[1]))
             across, down = size[0] / pixels.shape[1], size[1] / pixels.shape[0]
-            ends = [(int((x + 0.5) * across), int((y + 0.5) * down)) for x, y in ((x1, y1), (x2, y2))]
-            cv2.rectangle(small, *ends, color=box.colour, thickness=1)
+            first, last = ((int((x + 0.5) * across), int((y + 0.5) * down)) for x, y in ((x1, y1), (x2, y2)))
+            cv2.rectangle(small, first, last, box.colour, 1)
     tile[top : top + size[1], left : left + size[0]] = small
     return tile
