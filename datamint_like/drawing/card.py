@@ -5,19 +5,16 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 from html import escape
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.seeds import seeded
 from datamint_like.dataset.summary import Counts, counts_of, label_space_in_words
 from datamint_like.drawing.pixels import Colour, Pixels, png_of
 from datamint_like.drawing.sheet import Sheet, class_colour_table, sheet_of
 from datamint_like.drawing.show import spread
-
-if TYPE_CHECKING:
-    from datamint_like.dataset.base import DatamintBaseDataset
 
 _PICTURES, _SIDE = 4, 96
 _CHEAP = 1 << 22  # voxels of a resource that are read for a picture without being asked
@@ -25,7 +22,7 @@ _MOST_NAMES = 24
 _BOX = "font-family:sans-serif;font-size:13px;border:1px solid #ccc;border-radius:6px;padding:8px 12px;max-width:720px"
 
 
-def card(dataset: DatamintBaseDataset) -> str:
+def card(dataset: Holdings) -> str:
     """HTML that stands alone; every name in it is escaped. A dataset that is not prepared is not prepared for it."""
     if dataset._state is None:
         return f'<div style="{_BOX}"><code>{escape(repr(dataset))}</code></div>'
@@ -49,7 +46,7 @@ def _holdings(counts: Counts) -> str:
     return escape(", ".join(words))
 
 
-def _label_rows(dataset: DatamintBaseDataset) -> Iterable[tuple[str, str]]:
+def _label_rows(dataset: Holdings) -> Iterable[tuple[str, str]]:
     colours = class_colour_table(dataset)
     for kind, names in label_space_in_words(dataset._prepared.space).items():
         if names:
@@ -63,7 +60,7 @@ def _annotation_rows(counts: Counts) -> Iterable[tuple[str, str]]:
         yield "annotators", _cut([escape(f"{name} ({n})") for name, n in counts.annotators.items()])
 
 
-def _origin(dataset: DatamintBaseDataset) -> Iterable[tuple[str, str]]:
+def _origin(dataset: Holdings) -> Iterable[tuple[str, str]]:
     if dataset.split_name:
         words = [dataset.split_name, dataset.split_source or "", dataset.split_as_of_timestamp or ""]
         yield "split", escape(", ".join(word for word in words if word))
@@ -83,7 +80,7 @@ def _cut(shown: list[str]) -> str:
     return ", ".join(shown[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def _montage(dataset: DatamintBaseDataset) -> str:
+def _montage(dataset: Holdings) -> str:
     """A row of small pictures of items that are cheap to read, or nothing."""
     indices = spread(len(dataset), _PICTURES)
     tiles = []

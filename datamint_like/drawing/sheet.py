@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.summary import box_colours, class_colours
 from datamint_like.drawing.boxes import DrawnBox, boxes_of, planes_of_boxes
 from datamint_like.drawing.layers import Layer, authors_of, colours_of, layers_of, marked_by
@@ -16,9 +17,6 @@ from datamint_like.drawing.pixels import Colour, Pixels, Shade, gray, tinted
 from datamint_like.drawing.planes import Plane, middle_plane, planes_of
 from datamint_like.drawing.shading import shade_of
 from datamint_like.entities import Annotation
-
-if TYPE_CHECKING:
-    from datamint_like.dataset.base import DatamintBaseDataset
 
 _STRENGTH = 0.3
 
@@ -56,7 +54,7 @@ class Sheet:
         return tinted(base, ((x.colour, plane.of(x.mask)) for x in layers), strength=_STRENGTH, outlined=True)
 
 
-def sheet_of(dataset: DatamintBaseDataset, index: int, *, one_plane: bool = False) -> Sheet:
+def sheet_of(dataset: Holdings, index: int, *, one_plane: bool = False) -> Sheet:
     """The item at `index`, ready to be drawn.
 
     Args:
@@ -89,12 +87,12 @@ def sheet_of(dataset: DatamintBaseDataset, index: int, *, one_plane: bool = Fals
     )
 
 
-def class_colour_table(dataset: DatamintBaseDataset) -> dict[str, Colour]:
+def class_colour_table(dataset: Holdings) -> dict[str, Colour]:
     """Each segmentation class of a dataset with its colour."""
     return colours_of(dataset.seglabel2code, class_colours(dataset._prepared))
 
 
-def box_colour_table(dataset: DatamintBaseDataset) -> dict[str, Colour]:
+def box_colour_table(dataset: Holdings) -> dict[str, Colour]:
     """Each name of a box with its colour; without one of its own that of the class of this name."""
     codes, classes = dataset.boxlabel2code, class_colour_table(dataset)
     alike = {name: classes[name] for name in codes if name in classes}
@@ -126,7 +124,7 @@ def _warnings(planes: Sequence[Plane], metainfo: Mapping[str, Any]) -> list[str]
     return ["unevenly spaced planes, drawn as if they were even"] if uneven else []
 
 
-def _is_native(dataset: DatamintBaseDataset) -> bool:
+def _is_native(dataset: Holdings) -> bool:
     """Whether the values of an item are those that the header speaks of."""
     intensity = dataset._reading.read.intensity
     kept = intensity == "native" or (isinstance(intensity, tuple) and intensity[0] == "clip")

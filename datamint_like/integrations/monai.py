@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from datamint_like._optional import need
+from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.placing import current_affine, moved_to
 from datamint_like.dataset.seeds import drawn_seed
 from datamint_like.exceptions import DatamintDatasetException
@@ -29,9 +30,6 @@ from datamint_like.integrations.axes import (
 )
 from datamint_like.integrations.descriptions import description_of
 from datamint_like.integrations.labels import binary_masks_of, columns_of, item_name, label_channels, refuse_transforms
-
-if TYPE_CHECKING:
-    from datamint_like.dataset.base import DatamintBaseDataset
 
 _NEAREST = "Give mode='nearest' for {key!r}, as mode=('bilinear', 'nearest') for two keys."
 
@@ -131,7 +129,7 @@ def from_monai(transform: Callable[..., Any], keys: tuple[str, str] = ("image", 
     return MonaiTransform(transform, (str(keys[0]), str(keys[1])))
 
 
-def to_monai(dataset: DatamintBaseDataset, transform: Callable[..., Any] | None = None) -> Any:
+def to_monai(dataset: Holdings, transform: Callable[..., Any] | None = None) -> Any:
     """A `monai.data.Dataset` over the items of a dataset, each read when asked for; it pickles to workers.
 
     A dict holds `image`, `label` (the masks as channels; `label_codes` int64 (n,) names their classes, and the
@@ -153,7 +151,7 @@ def to_monai(dataset: DatamintBaseDataset, transform: Callable[..., Any] | None 
 class MonaiItems:
     """The items of a dataset as dicts in MONAI's convention."""
 
-    dataset: DatamintBaseDataset
+    dataset: Holdings
 
     def __len__(self) -> int:
         return len(self.dataset)
