@@ -101,8 +101,8 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         memory_cache: How much decoded data a sliced dataset keeps in each process, in bytes or as `"256MB"`.
         cache_dir: Folder of snapshots and slice packs; None is the configured one.
         compression: `"gzip"` packs slices compressed, None as they are: faster to read, and larger on the disk.
-        return_boxes: Give items `boxes` (n, 4), `box_labels` (n,) and, of volumes and videos, `box_planes` (n, 2) by
-            author. Coordinates are array indices: the centre of the first pixel is (0, 0).
+        return_boxes: Give items `boxes` (n, 4), `box_labels` (n,) and, of volumes, videos and patches, `box_planes`
+            (n, 2) by author. Coordinates are array indices: the centre of the first pixel is (0, 0).
         seed: Transforms draw what (seed, epoch, item) says, on any number of workers; None follows torch's random
             numbers. `get_dataloader` then also shuffles by it.
 

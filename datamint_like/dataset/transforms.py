@@ -109,8 +109,14 @@ def transformed_by_all(
 
 
 def stable_name(transform: Transform) -> str:
-    """What a fingerprint says of a transform: equal for equal ones, `unknown` where that cannot be said."""
-    return repr(transform) if is_albumentations(transform) else stable_repr(transform)
+    """What a fingerprint says of a transform: equal for equal ones, `unknown` where that cannot be said.
+
+    Albumentations' say it by their repr, others by a text `description` that they may have, functions by their name.
+    """
+    if is_albumentations(transform):
+        return repr(transform)
+    told = getattr(transform, "description", None)
+    return told if isinstance(told, str) else stable_repr(transform)
 
 
 def transformed(
@@ -169,7 +175,7 @@ def _by_callable(
     """One call of any callable, with every global source of random numbers seeded where a seed is given."""
     if boxes is not None and given.ndim == 4:
         raise DatamintDatasetException(
-            "Boxes of a whole volume or video go through albumentations only: cut it into slices (.slice(...), "
+            "Boxes of a volume, video or patch go through albumentations only: cut it into slices (.slice(...), "
             ".frame_by_frame()), or leave return_boxes at False."
         )
     more = {} if boxes is None else {"bboxes": boxes.xyxy + 0.5, "bbox_ids": np.arange(len(boxes.xyxy))}
