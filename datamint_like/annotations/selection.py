@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -131,21 +131,30 @@ def keeps(selection: Selection, space: LabelSpace, annotation: Annotation) -> bo
     Annotator lists go by `created_by`. Masks, labels and categories need a name of the label space (unless external
     annotations are allowed) that passes the lists of its kind; every other type is kept.
     """
-    rules = _rules(selection, space)
-    if selection.published_only and annotation.status != "published":
-        return False
-    if annotation.created_by is not None and not rules.annotator.allows(annotation.created_by):
-        return False
-    match annotation.annotation_type:
-        case "segmentation":
-            return rules.segmentation.allows(annotation.identifier)
-        case "label" if is_of_one_frame(annotation):
-            return rules.frame_label.allows(annotation.identifier)
-        case "label":
-            return rules.image_label.allows(annotation.identifier)
-        case "category":
-            return rules.category.allows(annotation.identifier)
-    return True
+    return keeper(selection, space)(annotation)
+
+
+def keeper(selection: Selection, space: LabelSpace) -> Callable[[Annotation], bool]:
+    """`keeps` for many annotations."""
+    rules, published_only = _rules(selection, space), selection.published_only
+
+    def kept(annotation: Annotation) -> bool:
+        if published_only and annotation.status != "published":
+            return False
+        if annotation.created_by is not None and not rules.annotator.allows(annotation.created_by):
+            return False
+        match annotation.annotation_type:
+            case "segmentation":
+                return rules.segmentation.allows(annotation.identifier)
+            case "label" if is_of_one_frame(annotation):
+                return rules.frame_label.allows(annotation.identifier)
+            case "label":
+                return rules.image_label.allows(annotation.identifier)
+            case "category":
+                return rules.category.allows(annotation.identifier)
+        return True
+
+    return kept
 
 
 def sql_condition(selection: Selection, space: LabelSpace) -> tuple[str, dict[str, Any]]:

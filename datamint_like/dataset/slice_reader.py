@@ -232,7 +232,7 @@ class SliceReader:
         """The slices of all masks of the volume, one author after another, and whose they are."""
         names = {code: name for name, code in self._codes.items()}
         reader = self.reader
-        masks = reader.masks(reader.record(volume.row), reader.annotations(volume.row))
+        masks = reader.masks(reader.record(volume.row))
         authors = [[author, [names[int(code)] for code in codes]] for author, (_, codes) in masks.items()]
         whole = np.concatenate([each for each, _ in masks.values()])
         facts = {"authors": authors, "voxels": counts_on_slices(whole, volume.axis)}
