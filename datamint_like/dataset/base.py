@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -231,14 +230,16 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
 
     @property
     def _prepared(self) -> Prepared:
-        self.prepare()
-        assert self._state is not None
+        if self._state is None:
+            self.prepare()
+            assert self._state is not None
         return self._state[0]
 
     @property
     def _rows(self) -> RowNumbers:
-        self.prepare()
-        assert self._state is not None
+        if self._state is None:
+            self.prepare()
+            assert self._state is not None
         return self._state[1]
 
     @property
@@ -317,7 +318,7 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         """The keys `segmentations` and `seg_labels` of the item, of the masks (n, *spatial) by author."""
         return segmentation_targets(segmentations, seg_labels, spatial, self._prepared.space, self._output)
 
-    def _drawing(self, row: int, epoch: int) -> AbstractContextManager[None]:
+    def _drawing(self, row: int, epoch: int) -> drawing_from:
         """A block in which transforms draw what (seed, epoch, row) says, or freely where the dataset has no seed."""
         return drawing_from(None if self._seed is None else item_seed(self._seed, epoch, row))
 
