@@ -34,7 +34,8 @@ def channels_first(array: Array) -> Array:
     if not _is_fast(array, count):
         return np.ascontiguousarray(np.moveaxis(array, -1, 0))
     if count > _SPLIT_AT_MOST:
-        return np.asarray(cv2.transpose(np.ascontiguousarray(array).reshape(-1, count))).reshape(count, *array.shape[:-1])
+        matrix = np.ascontiguousarray(array).reshape(-1, count)
+        return np.asarray(cv2.transpose(matrix)).reshape(count, *array.shape[:-1])
     made = np.empty((count, *array.shape[:-1]), array.dtype)
     rows = np.ascontiguousarray(array).reshape(-1, array.shape[-2], count)
     cv2.split(rows, [channel.reshape(rows.shape[:2]) for channel in made])
