@@ -122,7 +122,7 @@ def _npy(array: Array) -> bytes:
     if contiguous.dtype.hasobject:
         raise ValueError(f"Slices are arrays of numbers, not of {contiguous.dtype}.")
     np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(contiguous))
-    stream.write(contiguous)
+    stream.write(contiguous.data)
     return stream.getvalue()
 
 
