@@ -60,7 +60,7 @@ admin.annotations.upload_volume_segmentation(
     volumes[0]["resource"], bone, name=CLASSES, axes="dhw", author_email=ANNOTATORS[0].email
 )
 volumes = VolumeDataset(project="head-ct", server_url=address, api_key=admin_key)
-print(volumes.segmentation_labels_set, {author: tuple(mask.shape) for author, mask in volumes[0]["segmentations"].items()})
+print({author: tuple(mask.shape) for author, mask in volumes[0]["segmentations"].items()})
 
 # %% [markdown]
 # ## A dataset over HTTP
@@ -70,7 +70,7 @@ print(volumes.segmentation_labels_set, {author: tuple(mask.shape) for author, ma
 
 # %%
 slices = volumes.slice("axial")
-slices.show(14);
+slices.show(14)
 
 # %% [markdown]
 # ## The server is gone, the training goes on
