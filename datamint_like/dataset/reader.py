@@ -64,7 +64,7 @@ class Reader:
     @cached_property
     def blobs(self) -> Blobs:
         """Where the bytes lie."""
-        return open_blobs(self.prepared.snapshot.meta.store_url)
+        return open_blobs(self.prepared.snapshot.meta.store_url, cache_dir=self.options.packs.folder)
 
     def annotations(self, row: int) -> list[Annotation]:
         """The annotations of a row that the dataset's selection keeps, in order."""
@@ -92,7 +92,7 @@ class Reader:
     def files(self, record: Record) -> tuple[list[Path], list[str]]:
         """Where the files of a record lie, in order, and what they were called."""
         filename, parts = record.resource.filename, self.prepared.snapshot.parts(record.row)
-        return [self.blobs.part_path(part, filename) for part in parts], [part.filename for part in parts]
+        return self.blobs.part_paths(parts, filename), [part.filename for part in parts]
 
     def units(self, facts: HeaderFacts) -> str | None:
         """The unit of the values: the header's, unless `intensity` made other values of them."""

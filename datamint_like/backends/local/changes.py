@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from operator import index
 from typing import Any
 
 from datamint_like.backends.local.database import Read
 from datamint_like.backends.local.schema import resources
+from datamint_like.backends.values import json_ready as json_ready
 from datamint_like.exceptions import ValidationError
 
 
@@ -59,20 +59,6 @@ def one_of(value: Any, allowed: Sequence[str] | frozenset[str], what: str) -> st
     if not isinstance(value, str) or value not in allowed:
         raise ValidationError(f"{what} must be one of {', '.join(sorted(allowed))}; {value!r:.80} is not.")
     return value
-
-
-def json_ready(value: Any, what: str) -> Any:
-    """`value` as JSON gives it back.
-
-    Raises:
-        ValidationError: JSON cannot hold it (as NaN, infinities and lone surrogates).
-    """
-    try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-        text.encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValidationError(f"{what} must be JSON-ready: {error}.") from error
-    return json.loads(text)
 
 
 def page(offset: int, limit: int | None) -> slice:
