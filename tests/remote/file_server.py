@@ -1,4 +1,4 @@
-"""A small server of given answers and of files with ranges, ETag and a key: what transport and downloads are tested on."""
+"""A small server of given answers, and of files with ranges, ETag and a key, for transport and downloads."""
 
 from __future__ import annotations
 
@@ -72,7 +72,11 @@ def _handler(owner: FileServer) -> type[BaseHTTPRequestHandler]:
             elif path in owner.files:
                 status, headers, data = ranged(owner.files[path], given)
             elif path in owner.values:
-                status, headers, data = 200, {"Content-Type": "application/json"}, json.dumps(owner.values[path]).encode()
+                status, headers, data = (
+                    200,
+                    {"Content-Type": "application/json"},
+                    json.dumps(owner.values[path]).encode(),
+                )
             else:
                 status, headers, data = 404, {}, b'{"detail": "Not Found"}'
             self.send_response(status)
@@ -81,7 +85,7 @@ def _handler(owner: FileServer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 -- the base class asks for these names
 
         def log_message(self, *_: Any) -> None:
             pass
