@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from operator import index
+from collections.abc import Sequence
 from typing import Any
 
 from datamint_like.backends.local.database import Read
-from datamint_like.backends.local.schema import resources
+from datamint_like.backends.local.schema import projects, resources
 from datamint_like.backends.values import json_ready as json_ready
+from datamint_like.backends.values import only as only
+from datamint_like.backends.values import page as page
 from datamint_like.exceptions import ValidationError
-
-
-def only(changes: Mapping[str, Any], allowed: frozenset[str], what: str) -> dict[str, Any]:
-    """`changes`, all of whose keys are `allowed`.
-
-    Raises:
-        ValidationError: Another key, or none at all.
-    """
-    if not isinstance(changes, Mapping):
-        raise ValidationError(f"The changes of {what} must be a mapping of names to values, not {changes!r:.80}.")
-    unknown = sorted(repr(key) for key in changes if key not in allowed)
-    if unknown or not changes:
-        found = f"{', '.join(unknown)} cannot be changed" if unknown else "nothing was given to change"
-        raise ValidationError(f"Of {what}, {found}; what can be: {', '.join(sorted(allowed))}.")
-    return dict(changes)
 
 
 def name(value: Any, what: str) -> str:
@@ -61,21 +47,10 @@ def one_of(value: Any, allowed: Sequence[str] | frozenset[str], what: str) -> st
     return value
 
 
-def page(offset: int, limit: int | None) -> slice:
-    """The part of a listing from `offset`, at most `limit` long.
-
-    Raises:
-        ValidationError: No whole number, or one below zero.
-    """
-    try:
-        first, length = index(offset), None if limit is None else index(limit)
-    except TypeError as error:
-        raise ValidationError(
-            f"offset and limit must be whole numbers; they are {offset!r:.80} and {limit!r:.80}."
-        ) from error
-    if first < 0 or (length is not None and length < 0):
-        raise ValidationError(f"offset and limit must not be negative; they are {first} and {length}.")
-    return slice(first, None if length is None else first + length)
+def need_project(read: Read, project_id: str) -> None:
+    """Raise ItemNotFoundError unless the store holds this project."""
+    if not read.found(projects.c.id, [project_id]):
+        raise read.missing("Project", project_id)
 
 
 def need_resources(read: Read, ids: Sequence[str]) -> None:

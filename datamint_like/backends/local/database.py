@@ -6,6 +6,7 @@ even when the machine's clock does: the history of splits rests on that.
 
 from __future__ import annotations
 
+import copy
 import getpass
 import re
 import uuid
@@ -27,6 +28,19 @@ from datamint_like.exceptions import ItemNotFoundError, StorageError
 BATCH = 5000
 
 
+@dataclass(frozen=True)
+class Acting:
+    """Who uses the store.
+
+    Attributes:
+        email: The user; None is the store's owner.
+        sees_all: Whether listings hold everything, or only what is theirs and their projects'.
+    """
+
+    email: str | None = None
+    sees_all: bool = True
+
+
 @dataclass
 class Read:
     """One consistent view of the store.
@@ -34,10 +48,12 @@ class Read:
     Attributes:
         connection: Inside a transaction.
         store: URL of the store, for messages.
+        acting: Who reads.
     """
 
     connection: sa.Connection
     store: str
+    acting: Acting
 
     def rows(self, statement: sa.Select[Any]) -> list[Any]:
         """All rows of `statement`, as mappings of column names."""
@@ -123,13 +139,20 @@ class Database:
     def __init__(self, file: Path, store: str) -> None:
         self._sqlite = SqliteDatabase(file)
         self.store = store
+        self.acting = Acting()
         self._sqlite.prepare(_fill)
+
+    def acting_as(self, acting: Acting) -> Database:
+        """The same database, used by someone else."""
+        other = copy.copy(self)
+        other.acting = acting
+        return other
 
     @contextmanager
     def read(self) -> Iterator[Read]:
         """A consistent view: nothing that others write meanwhile shows in it."""
         with self._sqlite.begin() as connection:
-            yield Read(connection, self.store)
+            yield Read(connection, self.store, self.acting)
 
     @contextmanager
     def write(self) -> Iterator[Write]:
@@ -141,7 +164,8 @@ class Database:
                 .values(revision=meta.revision + 1)
                 .returning(meta.revision, meta.owner, meta.last_stamp)
             ).one()
-            write = Write(connection, self.store, row.revision, new_id(), row.owner, row.last_stamp)
+            user = self.acting.email or row.owner
+            write = Write(connection, self.store, self.acting, row.revision, new_id(), user, row.last_stamp)
             yield write
             connection.execute(sa.update(store_meta).values(last_stamp=write.last_stamp))
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 
 from datamint_like.backends.base import NewAnnotation, NewResource, NewVolumeMask
 from datamint_like.backends.local import annotation_rows, annotation_uploads, projects, resources, uploads, verify
+from datamint_like.backends.local.changes import need_project
 from datamint_like.backends.local.database import Database, Write
 from datamint_like.backends.local.files import FileStore, Intake
 from datamint_like.entities import Annotation, Resource
@@ -31,7 +32,7 @@ class Storing:
             raise ValidationError(f"{new.filename!r} must name the project (project_id) in which it is to be once.")
         if new.project_id is not None:
             with self._database.read() as read:
-                projects.need(read, new.project_id)  # before a byte is copied
+                need_project(read, new.project_id)  # before a byte is copied
         upload = uploads.prepare(new)
         with Intake(self._files, upload.size) as intake:
             parts = uploads.take_in(upload, intake)

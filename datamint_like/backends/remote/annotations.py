@@ -9,7 +9,7 @@ from datamint_like.backends.base import AnnotationQuery, NewAnnotation, NewVolum
 from datamint_like.backends.remote import given
 from datamint_like.backends.remote.answers import path
 from datamint_like.backends.remote.base import STORING_S, Subject
-from datamint_like.backends.values import id_list
+from datamint_like.backends.values import id_list, page
 from datamint_like.entities import Annotation
 
 
@@ -44,8 +44,8 @@ class Annotations(Subject):
 
     def list_annotations(self, query: AnnotationQuery) -> list[Annotation]:
         """The annotations that `query` asks for, by (created_at, id)."""
+        whole = page(query.offset, query.limit)
         given.plain(query)
-        whole = given.page(query.offset, query.limit)
         if query.resource_ids is not None and not query.resource_ids:
             return []
         body = search_body(query)

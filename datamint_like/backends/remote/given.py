@@ -94,14 +94,3 @@ def changes(values: Mapping[str, Any], what: str) -> dict[str, Any]:
     except (TypeError, RecursionError) as error:
         raise ValidationError(f"The changes of {what} must be JSON-ready: {error}.") from error
     return fields
-
-
-def page(offset: Any, limit: Any) -> slice:
-    """The part of a listing from `offset`, at most `limit` long.
-
-    Raises:
-        ValidationError: One is below zero.
-    """
-    if offset < 0 or (limit is not None and limit < 0):
-        raise ValidationError(f"offset and limit must not be negative; they are {offset} and {limit}.")
-    return slice(offset, None if limit is None else offset + limit)

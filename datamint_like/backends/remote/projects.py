@@ -9,10 +9,11 @@ from datamint_like.backends.base import NewProject, NewWorklist
 from datamint_like.backends.remote import given
 from datamint_like.backends.remote.answers import path
 from datamint_like.backends.remote.base import Subject
-from datamint_like.backends.values import id_list
+from datamint_like.backends.values import id_list, only
 from datamint_like.entities import AnnotationWorklist, Project, ProjectResourceSplit, Resource, WorkStatus
 from datamint_like.exceptions import ValidationError
 
+_CHANGEABLE = frozenset({"name", "description", "most_recent_experiment"})
 _WORKLIST_ALIASES = {"worklist_id": "id", "worklist_name": "name"}
 
 
@@ -43,7 +44,8 @@ class Projects(Subject):
 
     def update_project(self, project_id: str, changes: Mapping[str, Any]) -> Project:
         """Change a project's own fields."""
-        self._calls.send("PATCH", path("projects", project_id), given.changes(changes, "a project"), repeat=True)
+        wanted = only(given.changes(changes, "a project"), _CHANGEABLE, "a project")
+        self._calls.send("PATCH", path("projects", project_id), wanted, repeat=True)
         return self.get_project(project_id)
 
     def archive_project(self, project_id: str) -> None:

@@ -19,7 +19,7 @@ from datamint_like.backends.remote.downloads import Wanted, download
 from datamint_like.backends.remote.located import located
 from datamint_like.backends.remote.transport import Call
 from datamint_like.backends.remote.uploads import forget, upload_files
-from datamint_like.backends.values import id_list
+from datamint_like.backends.values import id_list, page
 from datamint_like.entities import Part, Resource
 from datamint_like.exceptions import ItemNotFoundError, StorageError, ValidationError
 
@@ -55,8 +55,8 @@ class Resources(Subject):
 
     def list_resources(self, query: ResourceQuery) -> list[Resource]:
         """The resources that `query` asks for."""
+        whole = page(query.offset, query.limit)
         given.plain(query)
-        whole = given.page(query.offset, query.limit)
         found = self._listed("resources", "/resources", query_params(query), offset=whole.start, limit=query.limit)
         return self._calls.records(Resource, found)
 
