@@ -123,7 +123,7 @@ def _server_url(text: str) -> str:
             f"The address {shown!r:.200} was given with a user's name or a password. Give the plain address, and the "
             "key as api_key= or in DATAMINT_LIKE_API_KEY."
         )
-    if parts.query or parts.fragment or not _HOST.fullmatch(host):
+    if parts.query or parts.fragment or not _HOST.fullmatch(host) or not text.strip().isprintable():
         raise ValidationError(
             f"{shown!r:.200} is no address of a server: give scheme, host, port and path alone, such as {_EXAMPLE}."
         )

@@ -36,7 +36,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault that leaves everything as it is; its kinds change the request, the answer, or how it is sent."""
+    """None at all: everything is left as it is. Its kinds change the request, the answer, or how it is sent."""
 
     def request(self, headers: dict[str, str]) -> dict[str, str]:
         """The headers that the real server gets."""
@@ -53,10 +53,6 @@ class Fault:
     def send(self, connection: socket.socket, head: bytes, body: bytes) -> None:
         """Send an answer."""
         connection.sendall(head + body)
-
-
-class Pass(Fault):
-    """No fault."""
 
 
 @dataclass(frozen=True)
@@ -173,9 +169,10 @@ class FaultServer:
         seen: The requests that came, in order.
     """
 
-    def __init__(self, upstream: str) -> None:
-        """Stand in front of the server at `upstream` (`http://host:port`)."""
+    def __init__(self, upstream: str, otherwise: Fault | None = None) -> None:
+        """Stand in front of the server at `upstream` (`http://host:port`); unplanned requests meet `otherwise`."""
         self._upstream = urlsplit(upstream)
+        self._otherwise = otherwise or Fault()
         self._plans: list[tuple[str, list[Fault]]] = []
         self._lock = threading.Lock()
         self.seen: list[Seen] = []
@@ -207,7 +204,7 @@ class FaultServer:
             for path, faults in self._plans:
                 if path in request.path and faults:
                     return faults.pop(0)
-        return Pass()
+        return self._otherwise
 
     def ask(self, request: Seen, headers: dict[str, str], body: bytes) -> Answer:
         """What the real server answers."""
