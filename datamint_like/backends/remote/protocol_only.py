@@ -86,7 +86,8 @@ class ProtocolBackend(HttpBackend):
         for name in dict.fromkeys(names.values()):
             if name is not None:
                 self.assign_split(project_id, [key for key, value in names.items() if value == name], name)
-        return max((each.created_at for each in self.list_splits(project_id)), default=self.now())
+        stamps = [each.created_at for each in self.list_splits(project_id)]
+        return max(stamps) if stamps else self.now()
 
     def list_worklists(self, project_id: str) -> list[AnnotationWorklist]:
         """A project's worklists with their classes."""
