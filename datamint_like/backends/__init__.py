@@ -29,6 +29,12 @@ def open_backend(url: str, *, api_key: str | None = None, cache_dir: Path | None
         StorageError: The store cannot be read or made, or a newer version wrote it.
         AuthenticationError: The server does not accept the key, or there is none.
         NetworkError: The server does not answer.
+
+    Example:
+        >>> store = open_backend("my-store")
+        >>> store.list_projects()
+        []
+        >>> store.close()
     """
     url = store_url(url)
     if is_server(url):
@@ -62,6 +68,11 @@ def open_blobs(url: str, *, cache_dir: Path | None = None) -> Blobs:
 
     Raises:
         ValidationError: `url` is no URL of a store.
+
+    Example:
+        >>> (part,) = api.backend.list_parts([xray.id])[xray.id]
+        >>> open_blobs(api.server_url).part_path(part, xray.filename).stat().st_size == part.size
+        True
     """
     if is_server(url):
         from datamint_like.backends.remote.blobs import RemoteBlobs
