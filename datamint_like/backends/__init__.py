@@ -38,7 +38,7 @@ def open_backend(url: str, *, api_key: str | None = None, cache_dir: Path | None
     """
     url = store_url(url)
     if is_server(url):
-        from datamint_like.backends.remote import connect
+        from datamint_like.backends.remote.connecting import connect
 
         return connect(url, api_key=api_key, cache_dir=cache_dir)
     from datamint_like.backends.local.backend import LocalBackend
@@ -51,6 +51,9 @@ def remember_key(url: str, api_key: str) -> None:
 
     Raises:
         ValidationError: The key is no text that a header can carry.
+
+    Example:
+        >>> remember_key("https://lab.example", "dml_shown_once")
     """
     if is_server(url):
         from datamint_like.backends.remote.keys import given
