@@ -7,7 +7,7 @@ from pathlib import Path
 from datamint_like.backends.remote.annotations import Annotations
 from datamint_like.backends.remote.answers import Calls
 from datamint_like.backends.remote.blobs import RemoteBlobs
-from datamint_like.backends.remote.projects import Projects, Splits, Worklists
+from datamint_like.backends.remote.projects import Projects, Splits
 from datamint_like.backends.remote.resources import Resources
 from datamint_like.backends.remote.retries import RetryPolicy
 from datamint_like.backends.remote.serving import PAGE_SIZE, capabilities
@@ -15,7 +15,7 @@ from datamint_like.backends.remote.transport import Transport
 from datamint_like.backends.remote.users import Users
 
 
-class HttpBackend(Users, Projects, Splits, Worklists, Resources, Annotations):
+class HttpBackend(Users, Projects, Splits, Resources, Annotations):
     """The store behind a server of ours.
 
     Any number of threads and processes may use one; connections are the process's own, so it survives a fork. It

@@ -13,11 +13,36 @@ from datamint_like.backends.values import id_list, only
 from datamint_like.entities import AnnotationWorklist, Project, ProjectResourceSplit, Resource, WorkStatus
 from datamint_like.exceptions import ValidationError
 
+_RGB = 3
 _CHANGEABLE = frozenset({"name", "description", "most_recent_experiment"})
 _WORKLIST_ALIASES = {"worklist_id": "id", "worklist_name": "name"}
 
 
-class Projects(Subject):
+class Worklists(Subject):
+    """The calls about worklists."""
+
+    def list_worklists(self, project_id: str) -> list[AnnotationWorklist]:
+        """A project's worklists, by time of creation."""
+        found = self._calls.get(path("projects", project_id, "worklists"))
+        named = [worklist_names(each) for each in found] if isinstance(found, list) else found
+        return self._calls.records(AnnotationWorklist, named)
+
+    def get_worklist(self, worklist_id: str) -> AnnotationWorklist:
+        """The worklist with this id."""
+        return self._calls.record(AnnotationWorklist, self._calls.get(path("annotationsets", worklist_id)))
+
+    def create_worklist(self, new: NewWorklist) -> AnnotationWorklist:
+        """Add a worklist."""
+        return self._calls.record(AnnotationWorklist, self._created("/annotationsets", given.plain(new)))
+
+    def update_worklist(self, worklist_id: str, changes: Mapping[str, Any]) -> AnnotationWorklist:
+        """Replace fields of a worklist."""
+        place = path("annotationsets", worklist_id)
+        changed = self._calls.send("PATCH", place, given.changes(changes, "a worklist"), repeat=True)
+        return self._calls.record(AnnotationWorklist, changed)
+
+
+class Projects(Worklists):
     """The calls about projects and their members."""
 
     def list_projects(self, *, include_archived: bool = False) -> list[Project]:
@@ -37,10 +62,12 @@ class Projects(Subject):
 
     def create_project(self, new: NewProject) -> Project:
         """Add a project and its default worklist."""
-        made = self._created("/projects", project_body(new))
-        if "name" in made and "created_at" in made:
-            return self._calls.record(Project, made)
-        return self.get_project(self._calls.field(made, "id", str))
+        body = project_body(new)
+        made = self.get_project(self._calls.field(self._created("/projects", body), "id", str))
+        if made.worklist_id and any(len(each.color) == _RGB for each in new.segmentation_group.values()):
+            # the form of the protocol makes colours RGBA; ours keep the form in which they were given
+            self.update_worklist(made.worklist_id, {"segmentation_group": new.segmentation_group})
+        return made
 
     def update_project(self, project_id: str, changes: Mapping[str, Any]) -> Project:
         """Change a project's own fields."""
@@ -122,30 +149,6 @@ class Splits(Subject):
         return self._calls.records(
             ProjectResourceSplit, self._calls.get(path("projects", project_id, "splits"), params)
         )
-
-
-class Worklists(Subject):
-    """The calls about worklists."""
-
-    def list_worklists(self, project_id: str) -> list[AnnotationWorklist]:
-        """A project's worklists, by time of creation."""
-        found = self._calls.get(path("projects", project_id, "worklists"))
-        named = [worklist_names(each) for each in found] if isinstance(found, list) else found
-        return self._calls.records(AnnotationWorklist, named)
-
-    def get_worklist(self, worklist_id: str) -> AnnotationWorklist:
-        """The worklist with this id."""
-        return self._calls.record(AnnotationWorklist, self._calls.get(path("annotationsets", worklist_id)))
-
-    def create_worklist(self, new: NewWorklist) -> AnnotationWorklist:
-        """Add a worklist."""
-        return self._calls.record(AnnotationWorklist, self._created("/annotationsets", given.plain(new)))
-
-    def update_worklist(self, worklist_id: str, changes: Mapping[str, Any]) -> AnnotationWorklist:
-        """Replace fields of a worklist."""
-        place = path("annotationsets", worklist_id)
-        changed = self._calls.send("PATCH", place, given.changes(changes, "a worklist"), repeat=True)
-        return self._calls.record(AnnotationWorklist, changed)
 
 
 def worklist_names(value: Any) -> Any:
