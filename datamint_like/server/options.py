@@ -18,6 +18,8 @@ class ServerOptions:
         port: Port to listen on; 0 takes a free one.
         workers: Number of processes.
         max_body: Bytes that a request may have in memory (JSON, MessagePack, one mask).
+        audit: File of the audit log; empty is `audit.jsonl` in the store's folder.
+        verbose: Whether every request is a line of the log, not only what went wrong.
         max_upload: Bytes that one uploaded file may have.
     """
 
@@ -25,5 +27,7 @@ class ServerOptions:
     host: str = "127.0.0.1"
     port: int = 8100
     workers: int = 1
+    audit: str = ""
+    verbose: bool = False
     max_body: int = 256 * _MEBIBYTE
     max_upload: int = 1024 * 64 * _MEBIBYTE

@@ -64,22 +64,24 @@ async def answered(route: Route, call: Call) -> Response:
     Raises:
         DatamintException, Existing, Refused: What the client gets instead.
     """
+    early = route.rule.field is None  # else the body says what the rule is about
+    if early:
+        await run_in_threadpool(check, route.rule, call)
     if route.query is not None:
         call.query = query_of(call.request.query_params, route.query)
-    if route.body is not None and not route.reads_body:
-        call.body = body_of(await bounded_body(call.request, call.options.max_body), route.body, call.request)
     if route.reads_body:
-        await run_in_threadpool(check, route.rule, call)
         result = await route.handler(call)
-    else:
-        result = await run_in_threadpool(_checked_and_handled, route, call)
-    return result if isinstance(result, Response) else json_answer(result, route.status)
+        return result if isinstance(result, Response) else json_answer(result, route.status)
+    if route.body is not None:
+        call.body = body_of(await bounded_body(call.request, call.options.max_body), route.body, call.request)
 
+    def handled() -> Response:
+        if not early:
+            check(route.rule, call)
+        result = route.handler(call)
+        return result if isinstance(result, Response) else json_answer(result, route.status)  # a thread encodes, too
 
-def _checked_and_handled(route: Route, call: Call) -> Any:
-    check(route.rule, call)
-    result = route.handler(call)
-    return result if isinstance(result, Response) else json_answer(result, route.status)  # encoded in this thread, too
+    return await run_in_threadpool(handled)
 
 
 async def bounded_body(request: Request, limit: int) -> bytes:
@@ -89,9 +91,8 @@ async def bounded_body(request: Request, limit: int) -> bytes:
         Refused: It is (413), or the client went away (400).
     """
     too_long = Refused(413, f"The body of this request is larger than this server takes, {limit} bytes.")
-    if (request.headers.get("content-length") or "0").isdigit() and int(
-        request.headers.get("content-length") or 0
-    ) > limit:
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
         raise too_long
     read = bytearray()
     try:
