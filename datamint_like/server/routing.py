@@ -6,6 +6,7 @@ or a `Response` as it is. A route that `reads_body` has an `async` handler, whic
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from datamint_like.exceptions import ValidationError
 from datamint_like.server.access import Rule, check
 from datamint_like.server.call import Call
 from datamint_like.server.errors import Refused
+from datamint_like.server.once import made_once
 from datamint_like.server.wire import json_answer
 
 MSGPACK = "application/msgpack"
@@ -39,6 +41,8 @@ class Route:
         example: A body that works, for the documentation.
         reads_body: Whether the handler is `async` and takes the body itself (files).
         status: Of an answer that went well.
+        answer: Of a create, from what the store made (which the handler returns as it is) to the body. Such a route
+            keeps `Idempotency-Key`.
     """
 
     method: str
@@ -51,6 +55,7 @@ class Route:
     example: Any = None
     reads_body: bool = False
     status: int = 200
+    answer: Callable[[Any], Any] | None = None
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -66,20 +71,23 @@ async def answered(route: Route, call: Call) -> Response:
     """
     if route.query is not None:
         call.query = query_of(call.request.query_params, route.query)
-    if route.body is not None and not route.reads_body:
-        call.body = body_of(await bounded_body(call.request, call.options.max_body), route.body, call.request)
     if route.reads_body:
         await run_in_threadpool(check, route.rule, call)
         result = await route.handler(call)
-    else:
-        result = await run_in_threadpool(_checked_and_handled, route, call)
-    return result if isinstance(result, Response) else json_answer(result, route.status)
+        return result if isinstance(result, Response) else json_answer(result, route.status)
+    raw = b"" if route.body is None else await bounded_body(call.request, call.options.max_body)
+    return await run_in_threadpool(_checked_and_handled, route, call, raw)
 
 
-def _checked_and_handled(route: Route, call: Call) -> Any:
+def _checked_and_handled(route: Route, call: Call, raw: bytes) -> Response:
+    """The answer, with everything that takes time done in this thread: decoding, the store, encoding."""
+    if route.body is not None:
+        call.body = body_of(raw, route.body, call.request)
     check(route.rule, call)
+    if route.answer is not None:
+        return made_once(call, hashlib.sha256(raw).hexdigest(), route.handler, route.answer, route.status)
     result = route.handler(call)
-    return result if isinstance(result, Response) else json_answer(result, route.status)  # encoded in this thread, too
+    return result if isinstance(result, Response) else json_answer(result, route.status)
 
 
 async def bounded_body(request: Request, limit: int) -> bytes:

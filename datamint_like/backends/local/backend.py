@@ -33,6 +33,7 @@ from datamint_like.backends.local.changes import name, need_project
 from datamint_like.backends.local.database import Acting, Database, batches, id_list
 from datamint_like.backends.local.files import FileStore
 from datamint_like.backends.local.folder import made_ready
+from datamint_like.backends.local.idempotency import Answer, Once
 from datamint_like.backends.local.storing import Storing
 from datamint_like.backends.local.whole_file import opened
 from datamint_like.entities import (
@@ -80,9 +81,25 @@ class LocalBackend:
             email: The user; it is not looked up.
             sees_all: Whether listings hold everything, or only what the user uploaded and what their projects hold.
         """
+        return self._over(self._database.acting_as(Acting(email, sees_all)))
+
+    def creating_once(self, once: Once) -> LocalBackend:
+        """The same store, whose next create is this one: it raises AlreadyMade where it has happened before."""
+        return self._over(self._database.creating_once(once))
+
+    def earlier_answer(self, once: Once) -> Answer | None:
+        """What a create was answered within the last day; None where it has not happened.
+
+        Raises:
+            ValidationError: Its name was used for something else.
+        """
+        return self._database.earlier_answer(once)
+
+    def _over(self, database: Database) -> LocalBackend:
         other = copy.copy(self)
-        other._database = self._database.acting_as(Acting(email, sees_all))
-        other._storing = Storing(other._database, self._files)
+        other.__dict__.pop("administration", None)
+        other._database = database
+        other._storing = Storing(database, self._files)
         return other
 
     @cached_property
@@ -144,8 +161,8 @@ class LocalBackend:
 
     def create_user(self, user: User) -> User:
         """Add a user."""
-        with self._database.write() as write:
-            return users.create(write, user)
+        with self._database.write(creates=True) as write:
+            return write.made(users.create(write, user))
 
     def update_user(self, email: str, changes: Mapping[str, Any]) -> User:
         """Change names or roles of a user."""
@@ -176,8 +193,8 @@ class LocalBackend:
 
     def create_project(self, new: NewProject) -> Project:
         """Add a project and its default worklist."""
-        with self._database.write() as write:
-            return projects.create(write, new)
+        with self._database.write(creates=True) as write:
+            return write.made(projects.create(write, new))
 
     def update_project(self, project_id: str, changes: Mapping[str, Any]) -> Project:
         """Change a project's own fields."""
@@ -389,8 +406,8 @@ class LocalBackend:
 
     def create_worklist(self, new: NewWorklist) -> AnnotationWorklist:
         """Add a worklist."""
-        with self._database.write() as write:
-            return worklists.create(write, new)
+        with self._database.write(creates=True) as write:
+            return write.made(worklists.create(write, new))
 
     def update_worklist(self, worklist_id: str, changes: Mapping[str, Any]) -> AnnotationWorklist:
         """Replace fields of a worklist."""

@@ -127,7 +127,7 @@ def create_project(call: Call) -> Any:
         segmentation_type=body.segmentation_data.segmentation_value_type,
     )
     try:
-        return wire.project(call.store.create_project(new))
+        return call.store.create_project(new)
     except EntityAlreadyExistsError as error:
         found = call.store.find_project(body.name)
         if found is None:  # its name is taken by a project that this user may not see
@@ -259,7 +259,17 @@ _EXAMPLE = {"name": "Chest pilot", "description": "Radiographs of 2026", "resour
 _P = "/projects/{project_id}"
 ROUTES = (
     Route("GET", "/projects", list_projects, KEY, "Projects that the user may see", query=ProjectPage),
-    Route("POST", "/projects", create_project, KEY, "Add a project", body=ProjectBody, example=_EXAMPLE, status=201),
+    Route(
+        "POST",
+        "/projects",
+        create_project,
+        KEY,
+        "Add a project",
+        body=ProjectBody,
+        example=_EXAMPLE,
+        status=201,
+        answer=wire.project,
+    ),
     Route("POST", "/projects/annotated-counts", annotated_counts, KEY, "Annotated resources", body=ProjectIds),
     Route("GET", _P, get_project, READS_PROJECT, "One project"),
     Route("PATCH", _P, update_project, OWNS_PROJECT, "Change a project", body=Json),
