@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -12,7 +13,7 @@ from starlette.responses import Response
 from datamint_like import __version__
 from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.entities import User
-from datamint_like.exceptions import AuthenticationError
+from datamint_like.exceptions import AuthenticationError, StorageError
 from datamint_like.server.call import Call, is_admin
 from datamint_like.server.errors import Refused, answer_to
 from datamint_like.server.options import ServerOptions
@@ -48,6 +49,8 @@ def create_app(store: LocalBackend, options: ServerOptions, routes: Sequence[Rou
             openapi_extra=dict(documented(route)),
             operation_id=f"{route.method}-{route.path}",
         )
+    with suppress(StorageError):  # a store that this user may only read is served as it is
+        store.tidy()
     app.add_exception_handler(404, _unknown_route)
     app.add_exception_handler(405, _unknown_route)
     return app

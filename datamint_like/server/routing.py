@@ -22,6 +22,7 @@ from datamint_like.exceptions import ValidationError
 from datamint_like.server.access import Rule, check
 from datamint_like.server.call import Call
 from datamint_like.server.errors import Refused
+from datamint_like.server.incoming import drain
 from datamint_like.server.once import made_once
 from datamint_like.server.wire import json_answer
 
@@ -73,7 +74,11 @@ async def answered(route: Route, call: Call) -> Response:
         call.query = query_of(call.request.query_params, route.query)
     if route.reads_body:
         await run_in_threadpool(check, route.rule, call)
-        result = await route.handler(call)
+        try:
+            result = await route.handler(call)
+        except Exception:  # whatever it is goes on, once the client has had time to listen
+            await drain(call)
+            raise
         return result if isinstance(result, Response) else json_answer(result, route.status)
     raw = b"" if route.body is None else await bounded_body(call.request, call.options.max_body)
     return await run_in_threadpool(_checked_and_handled, route, call, raw)

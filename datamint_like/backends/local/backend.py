@@ -21,6 +21,7 @@ from datamint_like.backends.base import (
 from datamint_like.backends.local import (
     annotation_rows,
     contents,
+    idempotency,
     projects,
     resources,
     splits,
@@ -34,6 +35,7 @@ from datamint_like.backends.local.database import Acting, Database, batches, id_
 from datamint_like.backends.local.files import FileStore
 from datamint_like.backends.local.folder import made_ready
 from datamint_like.backends.local.idempotency import Answer, Once
+from datamint_like.backends.local.pending import PendingUploads
 from datamint_like.backends.local.storing import Storing
 from datamint_like.backends.local.whole_file import opened
 from datamint_like.entities import (
@@ -106,6 +108,18 @@ class LocalBackend:
     def administration(self) -> Administration:
         """Keys, members and the rest that only a server needs."""
         return Administration(self._database)
+
+    @property
+    def pending(self) -> PendingUploads:
+        """Files that come in pieces."""
+        return PendingUploads(self._files.incoming)
+
+    def tidy(self) -> None:
+        """Remove what is older than a day of files that came in part, of killed writers, and of names of creates."""
+        self._files.sweep()
+        self.pending.sweep()
+        with self._database.write() as write:
+            idempotency.forget_old(write.connection)
 
     def __repr__(self) -> str:
         return f"LocalBackend({self.url!r})"
@@ -303,6 +317,16 @@ class LocalBackend:
         with self._database.read() as read:
             return resources.listing(read, query)
 
+    def page_of_resources(self, query: ResourceQuery, *, not_annotated: bool = False) -> tuple[list[Resource], int]:
+        """One page of `list_resources`, and how many resources all pages hold; on demand without annotated ones."""
+        with self._database.read() as read:
+            return resources.not_annotated(read, query) if not_annotated else resources.page_of(read, query)
+
+    def list_channels(self) -> list[tuple[str, list[Resource]]]:
+        """Each channel and its resources that are not deleted, by name."""
+        with self._database.read() as read:
+            return resources.channels(read)
+
     def get_resource(self, resource_id: str) -> Resource:
         """The resource with this id, deleted or not."""
         with self._database.read() as read:
@@ -343,11 +367,14 @@ class LocalBackend:
         with self._database.read() as read:
             return resources.parts_of(read, resource_ids)
 
+    def resource_and_parts(self, resource_id: str) -> tuple[Resource, list[Part]]:
+        """A resource and its original files, as they are at one instant."""
+        with self._database.read() as read:
+            return resources.get(read, resource_id), resources.parts_of(read, [resource_id])[resource_id]
+
     def open_resource_file(self, resource_id: str) -> BinaryIO:
         """One file that holds the whole resource: the part itself, or one derived (multi-frame DICOM, .nii)."""
-        with self._database.read() as read:
-            resource = resources.get(read, resource_id)
-            parts = resources.parts_of(read, [resource_id])[resource_id]
+        resource, parts = self.resource_and_parts(resource_id)
         return opened(resource, parts, [self._files.part_path(part, resource.filename) for part in parts])
 
     # annotations

@@ -12,7 +12,14 @@ from datamint_like.backends.local import clock
 from datamint_like.backends.local.changes import given_texts, need_live_resources, need_resources, one_of, page
 from datamint_like.backends.local.database import Read, Write, batches, id_list
 from datamint_like.backends.local.members import visible_projects, visible_resources
-from datamint_like.backends.local.schema import parts, project_resources, projects, resource_tags, resources
+from datamint_like.backends.local.schema import (
+    annotation_table,
+    parts,
+    project_resources,
+    projects,
+    resource_tags,
+    resources,
+)
 from datamint_like.entities import Part, Resource
 from datamint_like.exceptions import ValidationError
 
@@ -50,13 +57,27 @@ def get(read: Read, resource_id: str) -> Resource:
 
 def listing(read: Read, query: ResourceQuery) -> list[Resource]:
     """The resources that `query` asks for."""
-    part = page(query.offset, query.limit)
-    field = one_of(query.order_field or "created_at", _ORDER_FIELDS, "order_field")
-    first = _row[field].asc() if query.order_ascending else _row[field].desc()
-    statement = sa.select(resources).where(*_conditions(read, query)).order_by(first, _row.created_at, _row.id)
-    return fetch(
-        read, statement.slice(part.start, part.stop) if part.stop is not None else statement.offset(part.start)
-    )
+    return fetch(read, _chosen(query, _conditions(read, query)))
+
+
+def page_of(read: Read, query: ResourceQuery) -> tuple[list[Resource], int]:
+    """The resources of one page, and how many there are on all pages."""
+    return _page(read, query, _conditions(read, query))
+
+
+def not_annotated(read: Read, query: ResourceQuery) -> tuple[list[Resource], int]:
+    """A page of the resources that have no annotation, and how many there are on all pages."""
+    said = sa.select(annotation_table.c.resource_id).where(annotation_table.c.deleted.is_(False))
+    return _page(read, query, [*_conditions(read, query), _row.id.not_in(said)])
+
+
+def channels(read: Read) -> list[tuple[str, list[Resource]]]:
+    """Each channel and its resources that are not deleted, by name, then by time."""
+    chosen = sa.select(resources).where(*visible_resources(read.acting), _row.deleted.is_(False))
+    found: dict[str, list[Resource]] = {}
+    for row in read.rows(chosen.order_by(_row.upload_channel, _row.created_at, _row.id)):
+        found.setdefault(row["upload_channel"], []).append(_resource(row, ()))
+    return list(found.items())
 
 
 def insert(write: Write, row: dict[str, Any], tags: Sequence[str], part_rows: Sequence[Part]) -> None:
@@ -168,6 +189,20 @@ def checked_tags(tags: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(cleaned))
 
 
+def _page(read: Read, query: ResourceQuery, conditions: list[sa.ColumnElement[bool]]) -> tuple[list[Resource], int]:
+    total = sa.select(sa.func.count()).select_from(resources).where(*conditions)
+    return fetch(read, _chosen(query, conditions)), int(read.connection.execute(total).scalar_one())
+
+
+def _chosen(query: ResourceQuery, conditions: list[sa.ColumnElement[bool]]) -> sa.Select[Any]:
+    """The statement that picks the query's page of the rows that meet these conditions, in its order."""
+    part = page(query.offset, query.limit)
+    field = one_of(query.order_field or "created_at", _ORDER_FIELDS, "order_field")
+    first = _row[field].asc() if query.order_ascending else _row[field].desc()
+    statement = sa.select(resources).where(*conditions).order_by(first, _row.created_at, _row.id)
+    return statement.slice(part.start, part.stop) if part.stop is not None else statement.offset(part.start)
+
+
 def _conditions(read: Read, query: ResourceQuery) -> list[sa.ColumnElement[bool]]:
     found = visible_resources(read.acting)
     one_of(query.deleted, ("exclude", "include", "only"), "deleted")
@@ -183,7 +218,10 @@ def _conditions(read: Read, query: ResourceQuery) -> list[sa.ColumnElement[bool]
         found.append(_row.created_at < clock.parse(query.to_date))
     if query.tags:
         found.append(_tagged(query))
-    found += [_row.id.in_(_members_of(read, wanted)) for wanted in id_list(query.project_names, "project_names")]
+    held = [_row.id.in_(_members_of(read, wanted)) for wanted in id_list(query.project_names, "project_names")]
+    one_of(query.projects_mode, ("union", "intersection"), "projects_mode")
+    if held:
+        found.append(sa.or_(*held) if query.projects_mode == "union" else sa.and_(*held))
     return found
 
 

@@ -17,7 +17,7 @@ from datamint_like.server.access import (
     KEY,
     OWNS_PROJECT,
     READS_PROJECT,
-    Rule,
+    READS_RESOURCES,
     need_project,
     need_resources,
 )
@@ -25,7 +25,7 @@ from datamint_like.server.call import Call
 from datamint_like.server.errors import Existing
 from datamint_like.server.pages import Page, paged
 from datamint_like.server.routing import Route
-from datamint_like.server.schemas import SegmentationData, annotators_of, specs_of
+from datamint_like.server.schemas import ResourceIds, SegmentationData, annotators_of, specs_of
 
 Json = dict[str, Any]
 STREAM = "application/x-msgpack"
@@ -68,12 +68,6 @@ class ProjectIds(msgspec.Struct, frozen=True):
     """Some projects."""
 
     project_ids: tuple[str, ...]
-
-
-class ResourceIds(msgspec.Struct, frozen=True):
-    """Some resources."""
-
-    resource_ids: tuple[str, ...]
 
 
 class State(msgspec.Struct, frozen=True):
@@ -254,7 +248,6 @@ def content_stream(content: ProjectContent) -> Iterator[bytes]:
     yield framed("end")
 
 
-READS_THESE = Rule("resource", Level.READER, field="resource_ids")
 _EXAMPLE = {"name": "Chest pilot", "description": "Radiographs of 2026", "resource_ids": []}
 _P = "/projects/{project_id}"
 ROUTES = (
@@ -297,7 +290,7 @@ ROUTES = (
         "POST",
         "/resources/content",
         resources_content,
-        READS_THESE,
+        READS_RESOURCES,
         "All that a dataset reads of these",
         body=ResourceIds,
     ),

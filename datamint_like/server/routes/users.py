@@ -75,7 +75,9 @@ _NEW = {"email": "ana@lab.example", "firstname": "Ana", "lastname": "B", "roles"
 ROUTES = (
     Route("GET", "/users", list_users, KEY, "All users", query=Page),
     Route("GET", "/users/me", me, KEY, "The user whose key this is"),
-    Route("POST", "/users", create_user, ADMIN, "Add a user", body=NewUser, example=_NEW, status=201, answer=User.to_dict),
+    Route(
+        "POST", "/users", create_user, ADMIN, "Add a user", body=NewUser, example=_NEW, status=201, answer=User.to_dict
+    ),
     Route("GET", "/users/{email}", get_user, KEY, "One user"),
     Route("PATCH", "/users/{email}", update_user, ADMIN, "Change a user", body=dict[str, Any]),
     Route("DELETE", "/users/{email}", delete_user, ADMIN, "Remove a user"),
