@@ -179,3 +179,9 @@ def test_channels_hold_their_resources(admin: httpx.Client, three: list[Resource
     assert first["resource_data"][0]["resource_file_name"] == "a.png"
     only = admin.get("/resources/channels", params={"channel_name": "CH1"}).json()
     assert [each["channel_name"] for each in only["data"][0]["channels"]] == ["ch1"]
+
+
+def test_a_listing_tells_the_same_of_a_resource_as_asking_for_it(admin: httpx.Client, three: list[Resource]) -> None:
+    for query in ({}, {"order_field": "filename"}, {"order_field": "published_on", "order_by_asc": "false"}):
+        for row in admin.get("/resources", params=query).json()["data"][0]["resources"]:
+            assert row == admin.get(f"/resources/{row['id']}").json()

@@ -317,10 +317,18 @@ class LocalBackend:
         with self._database.read() as read:
             return resources.listing(read, query)
 
-    def page_of_resources(self, query: ResourceQuery, *, not_annotated: bool = False) -> tuple[list[Resource], int]:
-        """One page of `list_resources`, and how many resources all pages hold; on demand without annotated ones."""
+    def page_of_resources(self, query: ResourceQuery, *, not_annotated: bool = False) -> tuple[list[Any], int]:
+        """One page of `list_resources`, and how many resources all pages hold.
+
+        Args:
+            query: Which resources.
+            not_annotated: Leave out those that have an annotation.
+
+        Returns:
+            Rows that encode as the JSON of a `Resource`, and the total.
+        """
         with self._database.read() as read:
-            return resources.not_annotated(read, query) if not_annotated else resources.page_of(read, query)
+            return resources.page_of(read, query, not_annotated=not_annotated)
 
     def list_channels(self) -> list[tuple[str, list[Resource]]]:
         """Each channel and its resources that are not deleted, by name."""

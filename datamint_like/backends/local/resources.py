@@ -11,6 +11,7 @@ from datamint_like.backends.base import ResourceQuery
 from datamint_like.backends.local import clock
 from datamint_like.backends.local.changes import given_texts, need_live_resources, need_resources, one_of, page
 from datamint_like.backends.local.database import Read, Write, batches, id_list
+from datamint_like.backends.local.listed_resources import listed
 from datamint_like.backends.local.members import visible_projects, visible_resources
 from datamint_like.backends.local.schema import (
     annotation_table,
@@ -60,15 +61,14 @@ def listing(read: Read, query: ResourceQuery) -> list[Resource]:
     return fetch(read, _chosen(query, _conditions(read, query)))
 
 
-def page_of(read: Read, query: ResourceQuery) -> tuple[list[Resource], int]:
-    """The resources of one page, and how many there are on all pages."""
-    return _page(read, query, _conditions(read, query))
-
-
-def not_annotated(read: Read, query: ResourceQuery) -> tuple[list[Resource], int]:
-    """A page of the resources that have no annotation, and how many there are on all pages."""
-    said = sa.select(annotation_table.c.resource_id).where(annotation_table.c.deleted.is_(False))
-    return _page(read, query, [*_conditions(read, query), _row.id.not_in(said)])
+def page_of(read: Read, query: ResourceQuery, *, not_annotated: bool = False) -> tuple[list[Any], int]:
+    """A page of a listing as rows that encode as resources do, and how many there are on all pages."""
+    conditions = _conditions(read, query)
+    if not_annotated:
+        said = sa.select(annotation_table.c.resource_id).where(annotation_table.c.deleted.is_(False))
+        conditions.append(_row.id.not_in(said))
+    total = sa.select(sa.func.count()).select_from(resources).where(*conditions)
+    return listed(read, _chosen(query, conditions)), int(read.connection.execute(total).scalar_one())
 
 
 def channels(read: Read) -> list[tuple[str, list[Resource]]]:
@@ -189,17 +189,13 @@ def checked_tags(tags: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(cleaned))
 
 
-def _page(read: Read, query: ResourceQuery, conditions: list[sa.ColumnElement[bool]]) -> tuple[list[Resource], int]:
-    total = sa.select(sa.func.count()).select_from(resources).where(*conditions)
-    return fetch(read, _chosen(query, conditions)), int(read.connection.execute(total).scalar_one())
-
-
 def _chosen(query: ResourceQuery, conditions: list[sa.ColumnElement[bool]]) -> sa.Select[Any]:
     """The statement that picks the query's page of the rows that meet these conditions, in its order."""
     part = page(query.offset, query.limit)
     field = one_of(query.order_field or "created_at", _ORDER_FIELDS, "order_field")
     first = _row[field].asc() if query.order_ascending else _row[field].desc()
-    statement = sa.select(resources).where(*conditions).order_by(first, _row.created_at, _row.id)
+    then = (_row.id,) if field == "created_at" else (_row.created_at, _row.id)
+    statement = sa.select(resources).where(*conditions).order_by(first, *then)
     return statement.slice(part.start, part.stop) if part.stop is not None else statement.offset(part.start)
 
 
