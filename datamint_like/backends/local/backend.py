@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, BinaryIO
@@ -36,6 +35,7 @@ from datamint_like.backends.local.files import FileStore
 from datamint_like.backends.local.folder import made_ready
 from datamint_like.backends.local.idempotency import Answer, Once
 from datamint_like.backends.local.pending import PendingUploads
+from datamint_like.backends.local.resources import Files
 from datamint_like.backends.local.storing import Storing
 from datamint_like.backends.local.whole_file import opened
 from datamint_like.entities import (
@@ -98,9 +98,8 @@ class LocalBackend:
         return self._database.earlier_answer(once)
 
     def _over(self, database: Database) -> LocalBackend:
-        other = copy.copy(self)
-        other.__dict__.pop("administration", None)
-        other._database = database
+        other = object.__new__(LocalBackend)  # `copy` would open the store anew, as unpickling does
+        other.url, other._files, other._database = self.url, self._files, database
         other._storing = Storing(database, self._files)
         return other
 
@@ -379,6 +378,11 @@ class LocalBackend:
         """A resource and its original files, as they are at one instant."""
         with self._database.read() as read:
             return resources.get(read, resource_id), resources.parts_of(read, [resource_id])[resource_id]
+
+    def files_of(self, resource_id: str) -> Files:
+        """The original files of a resource, with its name and media type."""
+        with self._database.read() as read:
+            return resources.files_of(read, resource_id)
 
     def open_resource_file(self, resource_id: str) -> BinaryIO:
         """One file that holds the whole resource: the part itself, or one derived (multi-frame DICOM, .nii)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,6 +28,17 @@ from datamint_like.exceptions import ValidationError
 _ORDER_FIELDS = ("modality", "created_by", "published_by", "published_on", "filename", "created_at")
 _row = resources.c
 _tag = resource_tags.c
+_part_columns = [column for column in parts.c if column.name != "resource_id"]
+_part_names = [str(column.name) for column in _part_columns]
+
+
+@dataclass(frozen=True)
+class Files:
+    """The original files of a resource, with its name and media type."""
+
+    filename: str
+    mimetype: str
+    parts: list[Part]
 
 
 def fetch(read: Read, statement: sa.Select[Any]) -> list[Resource]:
@@ -97,6 +109,20 @@ def parts_of(read: Read, resource_ids: Sequence[str]) -> dict[str, list[Part]]:
         for row in read.rows(chosen):
             result[row["resource_id"]].append(Part(**{k: v for k, v in row.items() if k != "resource_id"}))
     return result
+
+
+def files_of(read: Read, resource_id: str) -> Files:
+    """What serving the files of a resource needs, in one question."""
+    chosen = sa.select(*_part_columns, _row.filename.label("called"), _row.mimetype)
+    rows = read.connection.execute(
+        chosen.join(resources, _row.id == parts.c.resource_id)
+        .where(parts.c.resource_id == resource_id)
+        .order_by(parts.c.index)
+    ).all()
+    if not rows:
+        raise read.missing("Resource", resource_id)
+    found = [Part(**dict(zip(_part_names, row, strict=False))) for row in rows]
+    return Files(rows[0].called, rows[0].mimetype, found)
 
 
 def of_bytes(read: Read, project_id: str, part_rows: Sequence[Part]) -> Resource | None:
