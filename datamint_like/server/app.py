@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from fastapi import FastAPI
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -59,16 +59,20 @@ def create_app(store: LocalBackend, options: ServerOptions, routes: Sequence[Rou
 def _endpoint(route: Route, store: LocalBackend, options: ServerOptions) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
-            user = await run_in_threadpool(_user_of, request, store) if route.rule.of != "nobody" else None
-            return await answered(route, _call(request, store, options, user))
+            return await answered(route, request, partial(_entered, route, request, store, options))
         except Exception as error:  # noqa: BLE001 -- whatever it is, the client gets an answer that says nothing of it
             return answer_to(error)
 
     return endpoint
 
 
-def _call(request: Request, store: LocalBackend, options: ServerOptions, user: User | None) -> Call:
-    """The call of a user; a route that needs no key is called as the store's owner would."""
+def _entered(route: Route, request: Request, store: LocalBackend, options: ServerOptions) -> Call:
+    """The call of the user whose key it carries; a route that needs no key is called as the store's owner would.
+
+    Raises:
+        AuthenticationError: It carries none, or one that nobody has.
+    """
+    user = None if route.rule.of == "nobody" else _user_of(request, store)
     caller = user or store.current_user()
     acting = store.acting_as(caller.email, sees_all=is_admin(caller)) if user else store
     return Call(acting, caller, options, request, dict(request.path_params))

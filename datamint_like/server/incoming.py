@@ -11,9 +11,9 @@ from datamint_like.server.call import Call
 from datamint_like.server.errors import Refused
 
 #: Bytes that go to the disk at once.
-PIECE = 1024 * 1024
+PIECE = 256 * 1024
 #: How much of a body that is refused is read on, so that the client gets to hear the reason.
-_DRAINED_BYTES = 64 * PIECE
+_DRAINED_BYTES = 64 * 1024 * 1024
 _DRAINED_S = 5.0
 
 

@@ -64,14 +64,21 @@ class Route:
         return tuple(re.findall(r"{(\w+)(?::\w+)?}", self.path))
 
 
-async def answered(route: Route, call: Call) -> Response:
-    """The answer to a call whose key is known.
+async def answered(route: Route, request: Request, enter: Callable[[], Call]) -> Response:
+    """The answer to a request.
+
+    Args:
+        route: Which route it asks.
+        request: The request.
+        enter: Finds out whose key it carries. It asks the store, so it runs in a thread; where there is no body to
+            wait for, in the same one as all else.
 
     Raises:
         DatamintException, Existing, Refused: What the client gets instead.
     """
-    if route.query is not None:
-        call.query = query_of(call.request.query_params, route.query)
+    if route.body is None and not route.reads_body:
+        return await run_in_threadpool(lambda: _checked_and_handled(route, enter(), b""))
+    call = await run_in_threadpool(enter)
     if route.reads_body:
         await run_in_threadpool(check, route.rule, call)
         try:
@@ -80,12 +87,14 @@ async def answered(route: Route, call: Call) -> Response:
             await drain(call)
             raise
         return result if isinstance(result, Response) else json_answer(result, route.status)
-    raw = b"" if route.body is None else await bounded_body(call.request, call.options.max_body)
+    raw = await bounded_body(request, call.options.max_body)
     return await run_in_threadpool(_checked_and_handled, route, call, raw)
 
 
 def _checked_and_handled(route: Route, call: Call, raw: bytes) -> Response:
     """The answer, with everything that takes time done in this thread: decoding, the store, encoding."""
+    if route.query is not None:
+        call.query = query_of(call.request.query_params, route.query)
     if route.body is not None:
         call.body = body_of(raw, route.body, call.request)
     check(route.rule, call)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from datamint_like.backends.local import annotation_rows, keys, members, users, worklists
+from datamint_like.backends.local import annotation_rows, keys, members, worklists
 from datamint_like.backends.local.database import Database
 from datamint_like.backends.local.members import Level
 from datamint_like.entities import ApiKey, Member, User
@@ -31,8 +31,7 @@ class Administration:
     def holder_of(self, key: str) -> tuple[User, str] | None:
         """The user whose key this is, and the key's public prefix; None for any other text."""
         with self._database.read() as read:
-            found = keys.holder(read, key)
-            return None if found is None else (users.get(read, found[0]), found[1])
+            return keys.holder(read, key)
 
     def list_keys(self) -> list[ApiKey]:
         """All keys, revoked ones too."""

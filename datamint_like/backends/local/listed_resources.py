@@ -22,7 +22,7 @@ _names = [*(str(column.name) for column in _columns), *_APART]  # plain texts, w
 _chosen = [*_columns, *(resources.c[name] for name in _APART)]
 _ID = _names.index("id")
 #: The fields of a resource that no column has, but for the tags.
-_CONSTANT = {"user_info": {}, "slice_axis": None, "slice_index": None, "frame_index": None}
+_CONSTANT: dict[str, Any] = {"user_info": {}, "slice_axis": None, "slice_index": None, "frame_index": None}
 
 #: Fields in the order of the columns; encodes as a `Resource` does.
 ListedResource = msgspec.defstruct(
