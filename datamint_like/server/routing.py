@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -83,8 +84,9 @@ async def answered(route: Route, request: Request, enter: Callable[[], Call]) ->
         await run_in_threadpool(check, route.rule, call)
         try:
             result = await route.handler(call)
-        except Exception:  # whatever it is goes on, once the client has had time to listen
-            await drain(call)
+        except Exception as error:  # whatever it is goes on, once the client has had time to listen
+            if getattr(error, "status", None) != HTTPStatus.REQUEST_TIMEOUT:
+                await drain(call)
             raise
         return result if isinstance(result, Response) else json_answer(result, route.status)
     raw = await bounded_body(request, call.options.max_body)

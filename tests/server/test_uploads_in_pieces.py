@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 
 from datamint_like.backends.base import NewAnnotation
 from datamint_like.entities import Resource
-from tests.serving import Served
+from tests.serving import ADMIN_KEY, Served
 
 _DAY_S = 24 * 3600
 
@@ -251,3 +252,25 @@ def test_a_picture_of_many_pieces_is_the_same_picture(admin: httpx.Client, tmp_p
     body = {"uploads": [upload_id], "new": {"filename": "large.png"}}
     made = admin.post("/resources/from-uploads", json=body).json()["resource"]
     assert made["sha256"] == hashlib.sha256(data).hexdigest()
+
+
+def test_what_arrived_of_a_piece_that_broke_off_stays(server: Served, admin: httpx.Client) -> None:
+    data = os.urandom(600_000)
+    upload_id = _begin(admin, data)
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        head = f"PATCH /uploads/{upload_id} HTTP/1.1\r\nHost: x\r\napikey: {ADMIN_KEY}\r\nUpload-Offset: 0\r\n"
+        connection.sendall(f"{head}Content-Length: 600000\r\n\r\n".encode() + data[:400_000])
+        for _ in range(200):
+            if admin.get(f"/uploads/{upload_id}").json()["offset"] > 0:
+                break
+            time.sleep(0.05)
+        busy = _send(admin, upload_id, data[:10])
+        assert busy.status_code == 409
+    for _ in range(200):
+        offset = admin.get(f"/uploads/{upload_id}").json()["offset"]
+        if offset == 400_000:
+            break
+        time.sleep(0.05)
+    assert offset == 400_000
+    assert _send(admin, upload_id, data[offset:], offset).json()["offset"] == len(data)
