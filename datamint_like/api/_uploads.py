@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from datamint_like._warn import warn_user
-from datamint_like.api._files_given import GivenFile
+from datamint_like.api._deidentified import Anonymize
+from datamint_like.api._files_given import GivenFile, Originals
 from datamint_like.backends.base import Backend, NewResource
 from datamint_like.exceptions import DatamintException, DatamintWarning, DecodeError, StorageError, ValidationError
 from datamint_like.imaging.types import AnnotationFile, Group, Skipped
@@ -26,6 +27,7 @@ class UploadOptions:
     Attributes:
         project_id: The project that each resource joins as it is made, and so is published.
         once: A resource whose bytes that project holds is not made again.
+        anonymize: That files are to be without identity.
         metadata: For each argument what is added to the header facts; empty where there is none.
     """
 
@@ -37,6 +39,7 @@ class UploadOptions:
     project_id: str | None = None
     once: bool = False
     link: bool = False
+    anonymize: Anonymize | None = None
     assemble_dicoms: bool = True
     on_error: OnError = "raise"
     progress_bar: bool = False
@@ -95,8 +98,8 @@ class StoredPlan:
 Watch: TypeAlias = Callable[[Stored], None]
 
 
-def plan(files: Sequence[GivenFile], options: UploadOptions) -> UploadPlan:
-    """The resources that the files make, by their headers; nothing is stored.
+def plan(files: Sequence[GivenFile], options: UploadOptions, left_out: Sequence[Skipped] = ()) -> UploadPlan:
+    """The resources that the files make, by their headers; nothing is stored. Some may have been left out before.
 
     Raises:
         DecodeError: No file is an image; or one is not and `on_error` is `"raise"`.
@@ -108,10 +111,10 @@ def plan(files: Sequence[GivenFile], options: UploadOptions) -> UploadPlan:
         sources[given.path].append(given.source)
     with _bar(len(sources), "reading headers", "file", options.progress_bar) as step:
         assembly = assemble(list(sources), series=options.assemble_dicoms, progress=step)
-    groups, skipped = assembly.groups, assembly.skipped
+    groups, skipped = assembly.groups, (*left_out, *map(Originals(files).skipped, assembly.skipped))
     annotations = assembly.annotations
     if skipped and (options.on_error == "raise" or not (groups or annotations)):
-        raise DecodeError(_left_out(skipped, len(sources), nothing=not groups))
+        raise DecodeError(_left_out(skipped, len(sources) + len(left_out), nothing=not groups))
     items = [Planned(group, tuple(dict.fromkeys(n for path in group.paths for n in sources[path]))) for group in groups]
     return UploadPlan(tuple(sorted(items, key=lambda item: min(item.sources))), skipped, annotations)
 
