@@ -23,7 +23,7 @@ FileInput: TypeAlias = "str | Path | IO[bytes] | pydicom.Dataset"
 FileInputs: TypeAlias = "FileInput | Iterable[FileInput]"
 _UID = r"[0-9.]{1,64}"
 #: Names that de-identification gives.
-_NEUTRAL = re.compile(r"\b[0-9a-f]{16}\.[a-z0-9]{2,4}(?:\.gz)?\b")
+_NEUTRAL = re.compile(r"\b[0-9a-f]{16}(?:-\d+)?\.[a-z0-9]{2,4}(?:\.gz)?\b")
 
 
 @dataclass(frozen=True)

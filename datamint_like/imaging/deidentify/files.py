@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -25,6 +26,7 @@ from datamint_like.imaging.types import HeaderFacts, Skipped, SourceFile
 
 #: Facts that tell who, or what was dropped on purpose; all others are the same before and after.
 _MAY_DIFFER = frozenset({"patient_id", "study_uid", "series_uid", "instance_uid", "details"})
+_PLAINER = "Export it as single slices or pages, or in a form that needs none of them."
 _VIDEO_EXTENSIONS = {
     "video/mp4": ".mp4",
     "video/3gpp": ".3gp",
@@ -98,6 +100,7 @@ class _Worker:
         self.tally = Tally()
         self._folder = folder
         self._options = options
+        self._stems: Counter[str] = Counter()
         self._names = Pseudonyms(options.secret)
         self._pairs: Pairs = pair_up(paths)
         self._images = set(self._pairs.images.values())
@@ -122,6 +125,12 @@ class _Worker:
             self.files.update(zip(parts, made, strict=True))
             self.tally.take(counts)
 
+    def _stem(self, source: SourceFile) -> str:
+        """A name by the bytes, numbered where several files have the same."""
+        stem = self._names.token(sha256_of(source.path))
+        self._stems[stem] += 1
+        return stem if self._stems[stem] == 1 else f"{stem}-{self._stems[stem]}"
+
     def _skip(self, sources: Sequence[SourceFile], reason: str) -> None:
         """Leave files out; their series goes by the UID that it has without identity."""
         uid = series_uid_of(sources[0])
@@ -131,7 +140,7 @@ class _Worker:
     def _write(self, sources: Sequence[SourceFile], place: Path, counts: Tally) -> list[Path]:
         source = sources[0]
         decoder = decoder_of(source.path, source.name).format
-        stem = self._names.token(sha256_of(source.path))
+        stem = self._stem(source)
         targets = [place / (stem + extension) for extension in _extensions(sources, decoder)]
         if decoder == "dicom":
             clean_dicom(source, targets[0], self._options, counts)
@@ -176,15 +185,13 @@ def _refuse_changed(before: Sequence[SourceFile], after: Sequence[Path], decoder
     if old is None:
         return
     new = _facts([SourceFile(path, path.name) for path in after], decoder)
-    differing = [
-        field.name
-        for field in fields(HeaderFacts)
-        if field.name not in _MAY_DIFFER and (new is None or getattr(old, field.name) != getattr(new, field.name))
-    ]
+    if new is None:
+        raise ValidationError(f"without its private elements or free texts it could not be read any more. {_PLAINER}")
+    names = [field.name for field in fields(HeaderFacts) if field.name not in _MAY_DIFFER]
+    differing = [name for name in names if getattr(old, name) != getattr(new, name)]
     if differing:
         raise ValidationError(
-            f"without its private or free texts its {', '.join(differing)} would be lost. Export it as single slices, "
-            "or in a form that needs none."
+            f"without its private elements or free texts its {', '.join(differing)} would change. {_PLAINER}"
         )
 
 

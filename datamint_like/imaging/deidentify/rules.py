@@ -124,13 +124,12 @@ def keyword_of(tag: int) -> str:
 
 
 def vr_of(tag: int, stored: str | None) -> str:
-    """The VR by which an element is judged: its own, else that of the dictionary; empty where nobody knows."""
-    if stored and stored != "UN":
-        return stored
+    """The VR by which an element is judged: its own, else that of the dictionary; empty for what no dictionary has."""
     try:
-        return dictionary_VR(tag)
+        known = dictionary_VR(tag)
     except KeyError:
         return ""
+    return stored if stored and stored != "UN" else known
 
 
 def action_of(tag: int, vr: str) -> Action:
