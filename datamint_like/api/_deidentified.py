@@ -15,7 +15,8 @@ from datamint_like._files import kept_secret
 from datamint_like.api._files_given import GivenFile
 from datamint_like.api._mask_frames import bytes_of
 from datamint_like.api._mask_sources import plain_source
-from datamint_like.backends._urls import store_folder
+from datamint_like.api._progress import bar
+from datamint_like.backends._urls import store_folder, without_user_info
 from datamint_like.config import config_folder
 from datamint_like.exceptions import DecodeError, StorageError, ValidationError
 from datamint_like.imaging.types import Skipped
@@ -87,7 +88,9 @@ class Clean:
 
 
 @contextmanager
-def without_identity(given: list[GivenFile], how: Anonymize | None, url: str) -> Iterator[Clean]:
+def without_identity(
+    given: list[GivenFile], how: Anonymize | None, url: str, *, progress_bar: bool = False
+) -> Iterator[Clean]:
     """The files for the store at this URL; those without identity lie on the disk while the block runs."""
     if how is None:
         yield Clean(given, given)
@@ -95,7 +98,9 @@ def without_identity(given: list[GivenFile], how: Anonymize | None, url: str) ->
     from datamint_like.imaging.deidentify import deidentify_files
 
     with TemporaryDirectory(prefix="datamint-like-") as folder:
-        done = deidentify_files([file.path for file in given], Path(folder), how.options(url))
+        paths = {file.path for file in given}
+        with bar(len(paths), "anonymizing", "file", shown=progress_bar) as step:
+            done = deidentify_files(paths, Path(folder), how.options(url), step)
         every = [
             replace(file, path=done.files[file.path], stands_for=file.told) if file.path in done.files else file
             for file in given
@@ -139,7 +144,9 @@ def secret_of(url: str) -> bytes:
         StorageError: It cannot be read or kept.
     """
     if "://" in url and not url.startswith("file:"):
-        path = config_folder() / "deidentify" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.key"
+        path = (
+            config_folder() / "deidentify" / f"{hashlib.sha256(without_user_info(url).encode()).hexdigest()[:16]}.key"
+        )
     else:
         path = store_folder(url) / _SECRET
     try:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -12,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 from datamint_like._warn import warn_user
 from datamint_like.api._deidentified import Anonymize
 from datamint_like.api._files_given import GivenFile, Originals
+from datamint_like.api._progress import bar
 from datamint_like.backends.base import Backend, NewResource
 from datamint_like.exceptions import DatamintException, DatamintWarning, DecodeError, StorageError, ValidationError
 from datamint_like.imaging.types import AnnotationFile, Group, Skipped
@@ -109,7 +109,7 @@ def plan(files: Sequence[GivenFile], options: UploadOptions, left_out: Sequence[
     sources: dict[Path, list[int]] = defaultdict(list)
     for given in files:
         sources[given.path].append(given.source)
-    with _bar(len(sources), "reading headers", "file", options.progress_bar) as step:
+    with bar(len(sources), "reading headers", "file", shown=options.progress_bar) as step:
         assembly = assemble(list(sources), series=options.assemble_dicoms, progress=step)
     groups, skipped = assembly.groups, (*left_out, *map(Originals(files).skipped, assembly.skipped))
     annotations = assembly.annotations
@@ -134,7 +134,7 @@ def store(
     """
     done: list[Stored] = []
     skipped = list(plan.skipped)
-    with _bar(len(plan.items), "storing", "resource", options.progress_bar) as step:
+    with bar(len(plan.items), "storing", "resource", shown=options.progress_bar) as step:
         for item in plan.items:
             try:
                 done.append(_store_one(backend, item, options, complete))
@@ -186,15 +186,6 @@ def _metadata_of(item: Planned, options: UploadOptions) -> Mapping[str, Any]:
             "but they make one resource. Give them the same."
         )
     return first
-
-
-@contextmanager
-def _bar(total: int, what: str, unit: str, shown: bool) -> Iterator[Callable[[int], None]]:
-    """A function that counts on, and a bar on stderr that shows it if it is wanted."""
-    from tqdm import tqdm
-
-    with tqdm(total=total, desc=what, unit=unit, disable=not shown) as bar:
-        yield bar.update
 
 
 def _left_out(skipped: Sequence[Skipped], total: int | None, *, nothing: bool) -> str:

@@ -69,7 +69,10 @@ def import_files(api: Api, paths: Sequence[str | Path], project: str, options: I
         progress_bar=options.progress_bar,
         once=True,
     )
-    with on_disk(list(paths)) as given, without_identity(given, upload.anonymize, backend.url) as clean:
+    with (
+        on_disk(list(paths)) as given,
+        without_identity(given, upload.anonymize, backend.url, progress_bar=options.progress_bar) as clean,
+    ):
         planned = plan(clean.files, upload, clean.skipped)
         _refuse_in_vain(api, planned, project, options)
         target, created = _target(api, project)

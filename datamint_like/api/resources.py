@@ -171,7 +171,7 @@ class ResourcesApi(Endpoint):
         if publish_to is not None:
             options = replace(options, project_id=open_project(self._backend, publish_to).id)
         how, url = options.anonymize, self._backend.url
-        with on_disk(files) as given, without_identity(given, how, url) as clean:
+        with on_disk(files) as given, without_identity(given, how, url, progress_bar=options.progress_bar) as clean:
             planned = plan(clean.files, options, clean.skipped)
             if single and planned.annotations and not planned.items:
                 raise DecodeError(

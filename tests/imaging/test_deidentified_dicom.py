@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
+from dicomanonymizer.dicomfields_selector import dicom_anonymization_database_selector
 from pydicom import dcmread
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
+from datamint_like.exceptions import MissingExtraError
 from datamint_like.imaging import assemble, decode_stored
-from datamint_like.imaging.deidentify import Deidentified, DeidentifyOptions, deidentify_files
+from datamint_like.imaging.deidentify import Deidentified, DeidentifyOptions, deidentify_files, rules
 from tests.imaging.dicom_files import write_stack
 from tests.imaging.identified_files import DIRECT, ELSEWHERE, write_identified
 from tests.imaging.test_siemens_mosaics import oblique, write_mosaic
@@ -28,6 +34,26 @@ MEANING = (
     "units",
     "modality",
 )
+
+
+TEXTS = ("AE", "CS", "LO", "SH", "LT", "ST", "UT", "UC", "PN")
+#: Names of structures are kept where they hold nothing of the identity; sequences of references with other UIDs.
+KEPT = ("ROIName", "ReferencedImageSequence", "SourceImageSequence")
+
+
+def tags_of_profile() -> list[int]:
+    """The single attributes of the profile that a data set can hold."""
+    tags = dicom_anonymization_database_selector("dicomfields_2026c")["ALL_TAGS"]
+    single = {each[0] << 16 | each[1] for each in tags if len(each) == 2 and each[0] > 2}
+    known = sorted(single - {tag_for_keyword(keyword) for keyword in KEPT})
+    return [tag for tag in known if _is_known(tag)]
+
+
+def _is_known(tag: int) -> bool:
+    try:
+        return bool(dictionary_VR(tag))
+    except KeyError:
+        return False
 
 
 def clean(paths: list[Path], folder: Path, **options: object) -> Deidentified:
@@ -237,3 +263,35 @@ def test_a_series_whose_files_were_damaged_is_known_by_its_new_uid(tmp_path: Pat
     cut.write_bytes(cut.read_bytes()[:-10])
     done = clean([whole, cut], tmp_path / "made")
     assert done.skipped[0].series_uid == dcmread(done.files[whole]).SeriesInstanceUID
+
+
+def test_no_text_of_any_attribute_of_the_profile_is_left(tmp_path: Path) -> None:
+    table = tags_of_profile()
+    dataset, inner, values = dcmread(write_identified(tmp_path / "a.dcm")), Dataset(), []
+    for number, tag in enumerate(table):
+        vr, value = dictionary_VR(tag), f"ZQ{number:04d}XK"
+        if vr == "SQ":
+            item = Dataset()
+            item.CodeMeaning = value
+            inner.add_new(tag, vr, Sequence([item]))
+        elif vr in TEXTS:
+            dataset.add_new(tag, vr, value)
+            inner.add_new(tag, vr, value)
+        else:
+            continue
+        values.append(value)
+    dataset.ContributingEquipmentSequence = Sequence([inner])
+    dataset.save_as(tmp_path / "a.dcm")
+    after = cleaned(tmp_path / "a.dcm", tmp_path / "made").read_bytes()
+    assert len(values) > 350
+    assert [value for value in values if value.encode() in after] == []
+
+
+def test_the_package_with_the_table_is_named_where_it_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_identified(tmp_path / "a.dcm")
+    rules._table.cache_clear()
+    monkeypatch.setitem(sys.modules, rules._EDITION, None)
+    with pytest.raises(MissingExtraError, match=r"datamint-like\[deid\]"):
+        clean([path], tmp_path / "made")

@@ -6,20 +6,27 @@ from pydicom.dataset import Dataset
 
 from datamint_like.exceptions import ValidationError
 
-#: SOP classes whose machines write names into the picture: ultrasound, secondary captures, angiography, fluoroscopy.
+#: SOP classes whose machines write names into the picture, with the word for them.
 _USUALLY = {
     "1.2.840.10008.5.1.4.1.1.6": "ultrasound",
     "1.2.840.10008.5.1.4.1.1.6.1": "ultrasound",
     "1.2.840.10008.5.1.4.1.1.3": "ultrasound",
     "1.2.840.10008.5.1.4.1.1.3.1": "ultrasound",
+    "1.2.840.10008.5.1.4.1.1.6.2": "ultrasound",
     "1.2.840.10008.5.1.4.1.1.7": "secondary captures",
     "1.2.840.10008.5.1.4.1.1.7.1": "secondary captures",
     "1.2.840.10008.5.1.4.1.1.7.2": "secondary captures",
     "1.2.840.10008.5.1.4.1.1.7.3": "secondary captures",
     "1.2.840.10008.5.1.4.1.1.7.4": "secondary captures",
     "1.2.840.10008.5.1.4.1.1.12.1": "angiography",
+    "1.2.840.10008.5.1.4.1.1.12.1.1": "angiography",
     "1.2.840.10008.5.1.4.1.1.12.2": "fluoroscopy",
+    "1.2.840.10008.5.1.4.1.1.12.2.1": "fluoroscopy",
     "1.2.840.10008.5.1.4.1.1.12.3": "angiography",
+    "1.2.840.10008.5.1.4.1.1.29": "hard copies",
+    "1.2.840.10008.5.1.4.1.1.30": "hard copies",
+    "1.2.840.10008.5.1.4.1.1.77.1.1": "endoscopy",
+    "1.2.840.10008.5.1.4.1.1.77.1.1.1": "endoscopy",
 }
 _HOW = (
     "Look at the pixels, blacken what tells the patient, and set Burned In Annotation to NO; or, where nothing does, "

@@ -141,6 +141,8 @@ def action_of(tag: int, vr: str) -> Action:
     found = _table().get(tag)
     if vr in _DATES and keyword_of(tag) not in _OWN_TIMES:
         return Action.KEEP if vr == "TM" else Action.SHIFT
+    if found is Action.REPLACE and vr == "UI":
+        return Action.UID
     if found is not None:
         return found
     if vr == "PN":
