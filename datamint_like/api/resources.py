@@ -136,6 +136,9 @@ class ResourcesApi(Endpoint):
             ...     ids = api.resources.upload_resources(folder, publish_to=project, tags=["ct"])
             ...     [resource.metadata["frame_count"] for resource in api.projects.get_project_resources("ct")]
             [28]
+            >>> ids = api.resources.upload_resources("ct", anonymize=True)
+            >>> api.resources.get_by_id(ids.resource_ids[0]).patient_id[:5], ids.report.files
+            ('ANON-', 32)
         """
         without = Anonymize.asked(anonymize, anonymize_retain_codes, allow_burned_in, link)
         refuse_what_is_missing(mung_filename, discard_dicom_reports, without)
