@@ -197,6 +197,36 @@ def test_the_report_counts_keywords_and_tells_no_value(tmp_path: Path) -> None:
     assert told == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Alonso_LUNG",
+        "quixote2",
+        "_PID-9071-X_",
+        "seen 2017-03-11",
+        "11.03.2017",
+        "on 03/11/2017.",
+        "UID 1.2.826.0.1.3680043.111.2",
+    ],
+)
+def test_what_tells_the_patient_is_found_in_texts(text: str, tmp_path: Path) -> None:
+    path = write_identified(tmp_path / "a.dcm", DeviceSerialNumber=None)
+    dataset = dcmread(path)
+    dataset.SoftwareVersions, dataset.ManufacturerModelName = text, "version 11.03"
+    dataset.save_as(path)
+    after = dcmread(cleaned(path, tmp_path / "made"))
+    assert not after.SoftwareVersions
+    assert after.ManufacturerModelName == "version 11.03"
+
+
+def test_a_series_number_that_is_the_patients_id_goes(tmp_path: Path) -> None:
+    path = write_identified(tmp_path / "a.dcm", PatientID="4471190", SeriesNumber=4471190, AcquisitionNumber=7)
+    after = dcmread(cleaned(path, tmp_path / "made"))
+    assert (after.SeriesNumber, after.AcquisitionNumber) == (None, 7)
+    kept = write_identified(tmp_path / "b.dcm", SeriesNumber=5)
+    assert dcmread(cleaned(kept, tmp_path / "again")).SeriesNumber == 5
+
+
 def test_names_in_other_scripts_are_found_in_texts(tmp_path: Path) -> None:
     elements = {"SpecificCharacterSet": "ISO_IR 192", "PatientName": "山田^太郎", "BodyPartExamined": "CHEST"}
     path = write_identified(tmp_path / "a.dcm", **elements)

@@ -47,7 +47,10 @@ _WHOLE = frozenset(
     }
 )
 _SHORTEST_WORD, _SHORTEST_NUMBER, _SHORTEST_FOREIGN = 3, 4, 2
-_MOST_VALUES = 5000
+#: Words, with digits and without: an underscore or a number ends a name.
+_WORD, _LETTERS = re.compile(r"[^\W_]+"), re.compile(r"[^\W\d_]+")
+_UID = re.compile(r"[0-9]+(?:\.[0-9]+)+")
+_LENGTH_OF_DATE = 8
 
 
 class Identity:
@@ -56,12 +59,18 @@ class Identity:
     def __init__(self, dataset: Dataset) -> None:
         """Collect it from the data set and all its sequences."""
         found = {text.casefold() for text in _values(dataset) if _tells(text)}
-        longest = sorted(found, key=len, reverse=True)[:_MOST_VALUES]
-        self._pattern = re.compile("|".join(map(_searched, longest))) if longest else None
+        self._words = {text for text in found if text.isascii() and _WORD.fullmatch(text)}
+        self._uids = {text for text in found if _UID.fullmatch(text)} - self._words
+        self._phrases = found - self._words - self._uids
 
     def is_in(self, text: str) -> bool:
         """Whether a text holds a value of the identity, as words of their own."""
-        return self._pattern is not None and self._pattern.search(text.casefold()) is not None
+        folded = text.casefold()
+        return (
+            not self._words.isdisjoint((*_WORD.findall(folded), *_LETTERS.findall(folded)))
+            or not self._uids.isdisjoint(_UID.findall(folded))
+            or any(phrase in folded and _stands_alone(phrase, folded) for phrase in self._phrases)
+        )
 
 
 def texts_of(value: object) -> list[str]:
@@ -80,15 +89,27 @@ def _values(dataset: Dataset) -> Iterator[str]:
             for name in texts_of(dataset[tag].value):
                 yield name
                 yield from re.split(r"[\s^=,.;]+", name)
-        elif vr == "DA" or keyword_of(tag) in _WHOLE:
+        elif vr == "DA":
+            for day in texts_of(dataset[tag].value):
+                yield from _ways_to_write(day)
+        elif keyword_of(tag) in _WHOLE:
             yield from texts_of(dataset[tag].value)
         elif vr == "UI" and action_of(tag, vr) is Action.UID:
             yield from (uid for uid in texts_of(dataset[tag].value) if not is_standard(uid))
 
 
-def _searched(text: str) -> str:
-    """The pattern of a value: as a word of its own, but in scripts that may write words without space."""
-    return rf"(?<!\w){re.escape(text)}(?!\w)" if text.isascii() else re.escape(text)
+def _ways_to_write(day: str) -> Iterator[str]:
+    """A date as it is, and as people write it into texts."""
+    yield day
+    if len(day) == _LENGTH_OF_DATE and day.isdigit():
+        year, month, date = day[:4], day[4:6], day[6:]
+        for sign in "-./":
+            yield from (sign.join(parts) for parts in ((year, month, date), (date, month, year), (month, date, year)))
+
+
+def _stands_alone(phrase: str, text: str) -> bool:
+    """Whether no word goes on where the phrase begins or ends; scripts that write words without space are spared."""
+    return not phrase.isascii() or re.search(rf"(?<![^\W_]){re.escape(phrase)}(?![^\W_])", text) is not None
 
 
 def _tells(text: str) -> bool:

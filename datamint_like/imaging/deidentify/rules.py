@@ -69,6 +69,8 @@ _REMOVED_GROUPS = ((0x5000, 0xFF00), (0x6000, 0xFF00), (0x0400, 0xFFFF), (0x4FFE
 _OWN_TIMES = ("PatientBirthDate", "PatientBirthTime")
 #: Descriptors of the table that stay where they hold nothing of the identity (Clean Descriptors): names of structures.
 CLEANED_DESCRIPTORS = ("ROIName",)
+#: Numbers that people or their systems choose, and so may be an id.
+_NUMBERS_GIVEN = ("SeriesNumber",)
 _TEXTS = frozenset({"AE", "LO", "SH", "LT", "ST", "UT", "UC", "UR"})
 _DATES = frozenset({"DA", "DT", "TM"})
 #: Ends of keywords of UIDs that name a kind of thing and no thing.
@@ -103,7 +105,7 @@ def _table() -> dict[int, Action]:
     for keyword in _ALSO_REMOVED:
         if (tag := tag_for_keyword(keyword)) is not None:
             found.setdefault(tag, Action.REMOVE)
-    for keyword in CLEANED_DESCRIPTORS:
+    for keyword in (*CLEANED_DESCRIPTORS, *_NUMBERS_GIVEN):
         found[_tag(keyword)] = Action.CLEAN
     for keyword in ("PatientID", "PatientName"):
         found[_tag(keyword)] = Action.PATIENT
