@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from datamint_like._files import chunks_of, new_file, sha256_of
-from datamint_like.exceptions import DecodeError, GeometryError, ValidationError
+from datamint_like._files import chunks_of, is_disk_full, new_file, sha256_of
+from datamint_like.exceptions import DecodeError, GeometryError, StorageError, ValidationError
 from datamint_like.imaging._reading_errors import reading
 from datamint_like.imaging.deidentify.dicom_file import clean_dicom
 from datamint_like.imaging.deidentify.nifti import clean_nifti
@@ -73,6 +74,7 @@ def deidentify_files(
 
     Raises:
         MissingExtraError: The package with the profile's table is not installed (extra `deid`).
+        StorageError: The disk is full.
 
     Example:
         >>> import tempfile
@@ -112,10 +114,10 @@ class _Worker:
         parts = self._pairs.parts(path)
         sources = [SourceFile(part, part.name) for part in parts]
         place = self._folder / f"{len(self.files) + len(self.skipped):06d}"  # keeps the order of names
-        place.mkdir()
         counts = Tally()
         try:
-            with reading(sources[0]):
+            with reading(sources[0]), _room():
+                place.mkdir()
                 made = self._write(sources, place, counts)
         except (DecodeError, GeometryError) as error:
             self._skip(sources, str(error))
@@ -155,6 +157,20 @@ class _Worker:
                 file.write((clean_tiff if decoder == "tiff" else clean_picture)(data, counts))
         _refuse_changed(sources, targets, decoder)
         return targets
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """A block in which a full disk is no fault of the file."""
+    try:
+        yield
+    except OSError as error:
+        if is_disk_full(error):
+            raise StorageError(
+                "The disk with the temporary folder is full, so nothing can be anonymized there. Make room, or point "
+                "TMPDIR to a folder on another disk."
+            ) from error
+        raise
 
 
 def _extensions(sources: Sequence[SourceFile], decoder: str) -> list[str]:

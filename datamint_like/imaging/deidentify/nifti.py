@@ -11,7 +11,6 @@ from isal import igzip
 
 from datamint_like._files import new_file
 from datamint_like.exceptions import DecodeError
-from datamint_like.imaging._reading_errors import reading
 from datamint_like.imaging.deidentify.report import Tally
 from datamint_like.imaging.nifti import header_of, voxel_stream
 from datamint_like.imaging.nifti_header import NiftiHeader
@@ -38,7 +37,7 @@ def clean_nifti(files: Sequence[SourceFile], targets: Sequence[Path], tally: Tal
         DecodeError: It is damaged or cut short.
     """
     header = header_of(files)
-    with reading(files[0]), open(files[0].path, "rb") as file:
+    with open(files[0].path, "rb") as file:
         gzipped = is_gzip(file.read(2))
         file.seek(0)
         stream = _GZIP(fileobj=file, mode="rb") if gzipped else file
@@ -47,7 +46,7 @@ def clean_nifti(files: Sequence[SourceFile], targets: Sequence[Path], tally: Tal
         with _target(targets[0], gzipped=gzipped) as out:
             out.write(start)
         start = b"\0" * header.offset
-    with reading(files[-1]), voxel_stream(files[-1], header) as voxels:
+    with voxel_stream(files[-1], header) as voxels:
         gzipped = isinstance(voxels, _GZIP)
         voxels.read(header.offset)
         with _target(targets[-1], gzipped=gzipped) as out:
