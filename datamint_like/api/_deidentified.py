@@ -47,6 +47,9 @@ class Anonymize:
         Raises:
             ValidationError: The arguments contradict each other.
         """
+        for name, flag in (("anonymize", anonymize), ("allow_burned_in", allow_burned_in)):
+            if not isinstance(flag, bool):
+                raise ValidationError(f"{name} is True or False, not {flag!r:.80}.")
         if not anonymize:
             if retain or allow_burned_in:
                 name = "anonymize_retain_codes" if retain else "allow_burned_in"

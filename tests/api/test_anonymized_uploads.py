@@ -12,8 +12,10 @@ import pytest
 from pydicom import dcmread
 
 from datamint_like import Api, VolumeDataset
+from datamint_like.api._deidentified import secret_of
 from datamint_like.api.importing import ImportOptions, import_files
 from datamint_like.cli.main import main
+from datamint_like.config import config_folder
 from datamint_like.exceptions import DatamintWarning, DecodeError, ValidationError
 from datamint_like.imaging import assemble
 from tests.imaging.identified_files import DIRECT, ELSEWHERE, write_identified
@@ -141,6 +143,8 @@ def test_a_retained_attribute_stays(api: Api, tmp_path: Path) -> None:
     [
         ({"anonymize_retain_codes": [(16, 16)]}, "Pass anonymize=True"),
         ({"allow_burned_in": True}, "Pass anonymize=True"),
+        ({"anonymize": "no"}, "anonymize is True or False"),
+        ({"anonymize": True, "allow_burned_in": "no"}, "allow_burned_in is True or False"),
         ({"anonymize": True, "link": True}, "cannot be linked"),
         ({"anonymize": True, "anonymize_retain_codes": ["PatientAge"]}, "list of \\(group, element\\)"),
         ({"anonymize": True, "anonymize_retain_codes": "PatientAge"}, "not a str"),
@@ -223,3 +227,12 @@ def test_the_command_without_it_says_nothing_of_it(
     path = demo_images / "xray" / "cr_16bit.png"
     assert main(["import", str(path), "--project", "p", "--json", "--server-url", api.server_url]) == 0
     assert json.loads(capsys.readouterr().out)["anonymized"] is None
+
+
+def test_the_secret_for_a_server_lies_in_the_users_config_folder_whoever_logs_in(isolated_home: Path) -> None:
+    secret = secret_of("https://ana:word@host/store")
+    (path,) = config_folder().rglob("*.key")
+    assert secret_of("https://host/store") == secret == path.read_bytes()
+    assert secret_of("https://other/store") != secret
+    assert isolated_home in path.parents
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
