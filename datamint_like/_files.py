@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import secrets
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -61,6 +62,46 @@ def make_dirs(folder: Path, mode: int = 0o700) -> None:
 def _private_name(folder: Path, stem: str) -> Path:
     """A new name in `folder` that no other writer takes and that tells `sweep_partial` who writes there."""
     return folder / f"{_this_host()}.{os.getpid()}.{secrets.token_hex(8)}.{stem[:_LONGEST_STEM]}{PARTIAL_SUFFIX}"
+
+
+def partial_file(folder: Path, stem: str) -> Path:
+    """A private path in `folder` for a file that is written over some time, which others may go on with.
+
+    That of a writer that is gone (or gave up, `leave_partial`) and wrote under the same stem is taken over by a rename,
+    which one taker alone wins, with what it holds; else the path is new and nothing is there.
+    """
+    mine = _private_name(folder, stem)
+    for path in _partials(folder, stem):
+        owner = path.name.split(".")[1]
+        if owner.isdigit() and _runs(int(owner)):
+            continue
+        with suppress(OSError):  # another was faster
+            path.rename(mine)
+            return mine
+    return mine
+
+
+def leave_partial(path: Path) -> None:
+    """Let the next writer of its stem have what was written so far, `sweep_partial` after a day."""
+    with suppress(OSError):  # nothing was written, or nothing can be
+        path.rename(path.with_name(path.name.replace(f".{os.getpid()}.", ".left.", 1)))
+
+
+def is_written_now(folder: Path, stem: str, *, silence_s: float) -> bool:
+    """Whether a writer of this stem that runs on this machine wrote something in the last seconds."""
+    limit = time.time() - silence_s
+    for path in _partials(folder, stem):
+        owner = path.name.split(".")[1]
+        with suppress(OSError):  # it was published, or removed
+            if owner.isdigit() and _runs(int(owner)) and path.stat().st_mtime > limit:
+                return True
+    return False
+
+
+def _partials(folder: Path, stem: str) -> list[Path]:
+    """The private files of this machine's writers under a stem."""
+    end = f".{stem[:_LONGEST_STEM]}{PARTIAL_SUFFIX}"
+    return [path for path in _starting_with(f"{_this_host()}.", folder) if path.name.endswith(end)]
 
 
 @contextmanager
@@ -134,6 +175,18 @@ def build_file(target: Path, build: Callable[[Path], None]) -> None:
     fsync_dir(target.parent)
 
 
+@contextmanager
+def private_folder(parent: Path) -> Iterator[Path]:
+    """A new folder in `parent` for files under way; it goes with all that is in it when the block ends."""
+    make_dirs(parent)
+    folder = _private_name(parent, "folder")
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # `sweep_partial` takes what stays
+
+
 @dataclass(frozen=True)
 class Staged:
     """A whole and durable file under a private name, which nobody reads before `publish`.
@@ -190,7 +243,7 @@ def publish(moves: Iterable[tuple[Path, Path]]) -> None:
 
 
 def sweep_partial(folder: Path, *, older_than_s: float = DAY_S) -> None:
-    """Remove what killed writers left in `folder`: private files older than `older_than_s`, and what lies beside them.
+    """Remove what killed writers left in `folder`: private files and folders older than `older_than_s`, and their like.
 
     A file of a process that still runs is spared, and so is one of another machine on a shared disk.
     """
@@ -201,7 +254,7 @@ def sweep_partial(folder: Path, *, older_than_s: float = DAY_S) -> None:
             continue
         with suppress(OSError):  # another process may sweep at the same time
             if path.stat().st_mtime < limit and not (pid.isdigit() and _runs(int(pid))):
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _starting_with(start: str, folder: Path) -> list[Path]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -16,7 +15,7 @@ from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from datamint_like._words import counted
 from datamint_like.annotations import MergeStrategy, Selection
-from datamint_like.backends import store_url
+from datamint_like.backends import remember_key, store_url
 from datamint_like.config import load_settings
 from datamint_like.dataset import splits
 from datamint_like.dataset.box_transforms import Boxes, left_boxes
@@ -65,8 +64,9 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         project: Name, id or `Project`. Either this or `resources`.
         resources: `Resource` objects or ids.
         auto_update: Ask the store for changes when preparing; False opens the newest snapshot on this machine.
-        api_key: Key of the server; never kept in a pickle.
-        server_url: The store: `file:///path`, a folder, or None for the configured one.
+        api_key: Key of the server; None is that of the settings. It is never kept in a pickle: spawned workers take
+            theirs from `DATAMINT_LIKE_API_KEY`, and need none for files that `prefetch()` brought here.
+        server_url: The store: `file:///path`, a folder, the address of a server, or None for the configured one.
         return_metainfo: Give items `metainfo` (affine, spacing in mm, orientation, header facts).
         return_segmentations: Give items `segmentations`.
         return_as_semantic_segmentation: Masks as float32 (L + 1, ...), channel 0 the background.
@@ -99,10 +99,10 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         resample_masks: Bring masks of another grid to that of their resource, by nearest neighbour; without it they
             are an error.
         memory_cache: How much decoded data a sliced dataset keeps in each process, in bytes or as `"256MB"`.
-        cache_dir: Folder of snapshots and slice packs; None is the configured one.
+        cache_dir: Folder of snapshots, slice packs and the files of servers; None is the configured one.
         compression: `"gzip"` packs slices compressed, None as they are: faster to read, and larger on the disk.
-        return_boxes: Give items `boxes` (n, 4), `box_labels` (n,) and, of volumes and videos, `box_planes` (n, 2) by
-            author. Coordinates are array indices: the centre of the first pixel is (0, 0).
+        return_boxes: Give items `boxes` (n, 4), `box_labels` (n,) and, of volumes, videos and patches, `box_planes`
+            (n, 2) by author. Coordinates are array indices: the centre of the first pixel is (0, 0).
         seed: Transforms draw what (seed, epoch, item) says, on any number of workers; None follows torch's random
             numbers. `get_dataloader` then also shuffles by it.
 
@@ -213,7 +213,9 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         self._transforms: tuple[Transform, ...] = ()
         self._seed = checked_seed(seed)
         self.set_transform(alb_transform)
-        self._api_key = api_key if api_key is not None else settings.api_key
+        self._api_key = api_key
+        if api_key is not None:
+            remember_key(self._source.store_url, api_key)
         self._state: tuple[Prepared, RowNumbers] | None = None
         self._reader: Reader | None = None
         self._split: splits.SplitOrigin = splits.UNSPLIT
@@ -243,14 +245,16 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
 
     @property
     def _prepared(self) -> Prepared:
-        self.prepare()
-        assert self._state is not None
+        if self._state is None:
+            self.prepare()
+            assert self._state is not None
         return self._state[0]
 
     @property
     def _rows(self) -> RowNumbers:
-        self.prepare()
-        assert self._state is not None
+        if self._state is None:
+            self.prepare()
+            assert self._state is not None
         return self._state[1]
 
     @property
@@ -280,9 +284,8 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         raw = self._get_raw_item(position)
         image, masks = raw.pop("image"), raw.pop("segmentations")
         boxes = {key: raw.pop(key) for key in BOX_KEYS if key in raw}
-        row = EpochIndex(int(self._rows[position]), position.epoch)
         given = (image, masks, Boxes.of(boxes)) if boxes else (image, masks)
-        with self._drawing(row, position.epoch), lying_at(lambda: self._metainfo(row)["affine"]):
+        with self._drawing(position), lying_at(lambda: self._metainfo(self._row(position))["affine"]):
             made = self.apply_alb_transform(*given)
         image, masks = made["image"], made["segmentations"]
         boxes = left_boxes(boxes, made["boxes"]) if boxes else {}
@@ -336,9 +339,13 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         """The keys `segmentations` and `seg_labels` of the item, of the masks (n, *spatial) by author."""
         return segmentation_targets(segmentations, seg_labels, spatial, self._prepared.space, self._output)
 
-    def _drawing(self, row: int, epoch: int) -> AbstractContextManager[None]:
+    def _drawing(self, position: EpochIndex) -> drawing_from:
         """A block in which transforms draw what (seed, epoch, row) says, or freely where the dataset has no seed."""
-        return drawing_from(None if self._seed is None else item_seed(self._seed, epoch, row))
+        return drawing_from(None if self._seed is None else item_seed(self._seed, position.epoch, self._row(position)))
+
+    def _row(self, position: EpochIndex) -> EpochIndex:
+        """The row number at a position of this dataset, in the same epoch."""
+        return EpochIndex(int(self._rows[position]), position.epoch)
 
     def _position(self, index: int) -> int:
         if isinstance(index, (bool, np.bool_)) or not hasattr(index, "__index__"):

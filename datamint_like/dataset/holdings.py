@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from datamint_like._words import counted
 from datamint_like.annotations import Selection
 from datamint_like.dataset.annotation_processor import AnnotationProcessor
 from datamint_like.dataset.fingerprint import fingerprint
+from datamint_like.dataset.item import Item
 from datamint_like.dataset.metainfo import metainfo_of
 from datamint_like.dataset.options import Output, Source
 from datamint_like.dataset.prepared import Prepared
@@ -55,6 +56,14 @@ class Holdings:
     @abstractmethod
     def _read(self) -> Reader:
         """The reader of this process."""
+
+    @abstractmethod
+    def prepare(self) -> Self:
+        """This dataset, with its snapshot synced, its label space fixed and its rows chosen."""
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Item:
+        """The item at `index`."""
 
     @abstractmethod
     def _position(self, index: int) -> int:

@@ -26,7 +26,8 @@ _OWN_ORDER = ("sampler", "batch_sampler", "generator")
 class Loader(DataLoader[Item]):
     """A `DataLoader` over an `EpochSampler`, with a state that is exact in the middle of an epoch.
 
-    The state counts what the loop has got, not what workers prepared ahead, and tells the data by a fingerprint.
+    The state counts what the loops of all ranks have got, not what workers prepared ahead, and tells the data by a
+    fingerprint. It is the same on every rank, and any number of ranks can go on from it.
 
     Example:
         >>> loader = ImageDataset(project="chest", seed=7).get_dataloader(shuffle=True)
@@ -36,13 +37,13 @@ class Loader(DataLoader[Item]):
 
     sampler: EpochSampler
     _epoch: int | None = None
-    _position = 0
+    _start = _taken = 0
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # a generator counts what is delivered
         sampler, size = self.sampler, self.batch_size or 1
-        self._epoch, self._position = sampler.epoch, sampler.start
+        self._epoch, self._start, self._taken = sampler.epoch, sampler.start, 0
         for batch in super().__iter__():
-            self._position += size
+            self._taken += size
             yield batch
         self._epoch = None
 
@@ -59,7 +60,8 @@ class Loader(DataLoader[Item]):
         told = {"fingerprint": self._fingerprint}
         if self._epoch is None:
             return self.sampler.state_dict() | told
-        return self.sampler.state_dict(position=self._position) | {"epoch": self._epoch} | told
+        position = self.sampler.after(self._start, self._taken)
+        return self.sampler.state_dict(position=position) | {"epoch": self._epoch} | told
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Let the next pass go on where `state_dict` was taken; a refused state changes nothing.

@@ -46,7 +46,8 @@ class PatchesDataset(PiecesDataset):
     (3, 2): ((d0, d1), (h0, h1), (w0, w1)) in voxels of the volume; its `metainfo["affine"]` is its own; its
     `frame_labels` are those of the stored planes that it crosses. Where a volume is smaller than the patch, it lies
     in the middle: the rest of the image has one value (`pad_value`), the rest of the masks is background, and
-    `location` reaches beyond the volume.
+    `location` reaches beyond the volume. Boxes are those of the planes that the patch crosses, in its own voxels,
+    clipped to what it holds of the volume; one that it does not overlap is left out.
     """
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"volume"})
@@ -60,8 +61,6 @@ class PatchesDataset(PiecesDataset):
         extents, limit = triple("size", size, least=1), parent._reading.read.max_voxels
         if math.prod(extents) > limit:
             raise DatamintDatasetException(f"Patches of {extents} have more than the {limit} voxels that are allowed.")
-        if parent._output.return_boxes:
-            raise DatamintDatasetException("Patches hold no boxes: make the volume dataset with return_boxes=False.")
         own |= {"_size": extents, "_pad_value": pad_value}
         self._adopt(parent, Cut.along(0, parent._reading.read.orientation), **own)
 
@@ -135,6 +134,7 @@ class PatchDataset(PatchesDataset):
         (4, torch.Size([3, 2]))
     """
 
+    _how_made = "Mine(volumes, size, n)"
     _count: int
     _shares: dict[str, float]
 
@@ -200,6 +200,7 @@ class PatchGrid(PatchesDataset):
         (8, 1)
     """
 
+    _how_made = "Mine(volumes, size, overlap)"
     _step: Triple
 
     def __init__(

@@ -43,6 +43,7 @@ class SlicedVolumeDataset(CutDataset):
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"volume"})
     _whole_name = "volumes"
+    _how_made = "Mine.from_dataset(volumes, slice_axis=...)"
 
     def __init__(
         self,

@@ -32,6 +32,7 @@ class SlicedVideoDataset(CutDataset):
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"video"})
     _whole_name = "videos"
+    _how_made = "Mine.from_dataset(videos)"
 
     def __init__(
         self, *args: Any, every: int = 1, only_annotated: bool = False, neighbors: int = 0, **kwargs: Any

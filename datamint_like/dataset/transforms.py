@@ -98,6 +98,8 @@ def transformed_by_all(
     transforms: Sequence[Transform], image: Array, masks: Masks, boxes: Boxes | None = None
 ) -> Transformed:
     """Image, masks and boxes after each transform in turn, drawing from the seed of the item that is made."""
+    if not transforms:
+        return image, dict(masks), boxes
     made: Any = image
     drawn: dict[str, Any] = dict(masks)
     seed = current_seed()
@@ -109,8 +111,14 @@ def transformed_by_all(
 
 
 def stable_name(transform: Transform) -> str:
-    """What a fingerprint says of a transform: equal for equal ones, `unknown` where that cannot be said."""
-    return repr(transform) if is_albumentations(transform) else stable_repr(transform)
+    """What a fingerprint says of a transform: equal for equal ones, `unknown` where that cannot be said.
+
+    Albumentations' say it by their repr, others by a text `description` that they may have, functions by their name.
+    """
+    if is_albumentations(transform):
+        return repr(transform)
+    told = getattr(transform, "description", None)
+    return told if isinstance(told, str) else stable_repr(transform)
 
 
 def transformed(
@@ -154,9 +162,16 @@ def _by_albumentations(transform: Any, given: Array, stacks: Sequence[Array], bo
     flat = given.ndim == 3
     targets = {"image" if flat else "volume": given}
     if stacks:
-        targets |= {"masks": np.concatenate(stacks)} if flat else {"mask3d": channels_last(*stacks)}
+        targets |= {"masks": _in_one_stack(stacks)} if flat else {"mask3d": channels_last(*stacks)}
     height, width = given.shape[-3:-1]
     return transform(**targets, **box_arguments(transform, boxes, (height, width), flat=flat))
+
+
+def _in_one_stack(stacks: Sequence[Array]) -> Array:
+    """All masks (n, ...), contiguous and to be changed: a copy, unless they lie so already."""
+    first = stacks[0]
+    alone = len(stacks) == 1 and first.flags.writeable and first.flags.c_contiguous
+    return first if alone else np.concatenate(stacks)
 
 
 def _masks_of(result: Any, flat: bool) -> Any:
@@ -169,7 +184,7 @@ def _by_callable(
     """One call of any callable, with every global source of random numbers seeded where a seed is given."""
     if boxes is not None and given.ndim == 4:
         raise DatamintDatasetException(
-            "Boxes of a whole volume or video go through albumentations only: cut it into slices (.slice(...), "
+            "Boxes of a volume, video or patch go through albumentations only: cut it into slices (.slice(...), "
             ".frame_by_frame()), or leave return_boxes at False."
         )
     more = {} if boxes is None else {"bboxes": boxes.xyxy + 0.5, "bbox_ids": np.arange(len(boxes.xyxy))}

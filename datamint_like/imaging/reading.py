@@ -60,11 +60,11 @@ def _decoded(files: Sequence[SourceFile], facts: HeaderFacts, max_voxels: int, d
     """The resource as stored, with values computed in this type."""
     wide = None if dtype == facts.dtype else dtype
     stored = decoder_named(facts.format).decode(files, max_voxels=max_voxels, dtype=wide)
-    found, expected = (stored.array.shape, str(stored.array.dtype)), ((facts.channels, *facts.shape), dtype)
-    if found != expected:
+    array, expected = stored.array, (facts.channels, *facts.shape)
+    if array.shape != expected or array.dtype != dtype:
         raise DecodeError(
-            f"{files[0].name}: expected an array {expected[0]} {expected[1]} by the facts of the upload, "
-            f"found {found[0]} {found[1]}. The file was changed since; import it again."
+            f"{files[0].name}: expected an array {expected} {dtype} by the facts of the upload, "
+            f"found {array.shape} {array.dtype}. The file was changed since; import it again."
         )
     return stored
 

@@ -7,7 +7,7 @@ do everything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,7 +25,8 @@ class Rule:
     Attributes:
         of: What the rule looks at; `"nobody"` needs no key, `"key"` any key.
         level: What the user must be allowed there, at least.
-        field: The field of the body that lists ids; None where the path names one (`project_id`, `resource_id`, ...).
+        field: The field of the body, or of the query, that lists ids; None where the path names one (`project_id`,
+            `resource_id`, ...).
     """
 
     of: Of
@@ -42,8 +43,11 @@ OWNS_PROJECT = Rule("project", Level.OWNER)
 READS_RESOURCE = Rule("resource", Level.READER)
 ANNOTATES_RESOURCE = Rule("resource", Level.ANNOTATOR)
 OWNS_RESOURCE = Rule("resource", Level.OWNER)
+READS_RESOURCES = Rule("resource", Level.READER, field="resource_ids")
+OWNS_RESOURCES = Rule("resource", Level.OWNER, field="resource_ids")
 READS_ANNOTATION = Rule("annotation", Level.READER)
 CHANGES_ANNOTATION = Rule("annotation", Level.ANNOTATOR)
+APPROVES_ANNOTATION = Rule("annotation", Level.OWNER)
 READS_WORKLIST = Rule("worklist", Level.READER)
 ANNOTATES_WORKLIST = Rule("worklist", Level.ANNOTATOR)
 OWNS_WORKLIST = Rule("worklist", Level.OWNER)
@@ -106,6 +110,23 @@ def need_annotations(call: Call, annotation_ids: Sequence[str], level: Level) ->
     need_resources(call, sorted(others), Level.OWNER)
 
 
+def need_voice(call: Call, authors: Mapping[str, Collection[str]]) -> None:
+    """Raise unless the user may annotate these resources, by id, in the names of these authors.
+
+    Everybody speaks for themselves; in another's name speak those who own the resource, and admins.
+    """
+    others = [resource_id for resource_id, names in authors.items() if set(names) - {call.user.email}]
+    if call.is_admin or not others:
+        return
+    levels = call.administration.levels_of_resources(call.user.email, others)
+    for resource_id in others:
+        if levels.get(resource_id, Level.NONE) < Level.OWNER:
+            raise PermissionDeniedError(
+                f"Only an owner of resource {resource_id}, or an admin, annotates it in the name of others; "
+                f"{call.user.email} is neither. Leave the author out."
+            )
+
+
 def need_worklist(call: Call, worklist_id: str, level: Level) -> None:
     """Raise unless the user has this level in the worklist's project, or made a worklist that has none."""
     if call.is_admin:
@@ -121,7 +142,7 @@ def _ids(rule: Rule, call: Call, name: str) -> list[str]:
     """The ids that a rule is about, from the body or the path."""
     if rule.field is None:
         return [call.path[name]]
-    found = list(getattr(call.body, rule.field, None) or ())
+    found = list(getattr(call.body if call.body is not None else call.query, rule.field, None) or ())
     call.touched += found
     return found
 
