@@ -18,7 +18,7 @@ DIRECT: dict[str, str] = {
     "PatientID": "PID-9071-X",
     "IssuerOfPatientID": "HOSP-REGISTRY",
     "PatientBirthDate": "19410203",
-    "PatientBirthTime": "031417",
+    "PatientBirthTime": "031417.271828",
     "OtherPatientIDs": "OTHERID-5512",
     "OtherPatientNames": "SENOR^KNIGHT",
     "PatientBirthName": "QUIJANO",
