@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
-from datamint_like.backends._urls import DATABASE, store_folder
 from datamint_like.backends.base import (
     AnnotationQuery,
     NewAnnotation,
@@ -26,10 +25,10 @@ from datamint_like.backends.local import (
     verify,
     worklists,
 )
+from datamint_like.backends.local.byte_store import ByteStore
 from datamint_like.backends.local.changes import name
 from datamint_like.backends.local.database import Database, batches, id_list
-from datamint_like.backends.local.files import FileStore
-from datamint_like.backends.local.folder import made_ready
+from datamint_like.backends.local.options import StoreOptions
 from datamint_like.backends.local.storing import Storing
 from datamint_like.backends.local.whole_file import opened
 from datamint_like.entities import (
@@ -49,26 +48,30 @@ class LocalBackend:
     """A store in one folder of this machine: SQLite for rows, content-addressed files for bytes.
 
     Opening makes a new store where there is none. Any number of threads and processes may use one store at once,
-    on a local disk; it pickles as its URL and survives a fork.
+    on a local disk; it pickles as its URL and survives a fork. `StoreOptions` name other places for rows and bytes.
 
     Attributes:
-        url: `file://` URL of the folder.
+        url: `file://` URL of the folder, or of the rows without user and password.
 
     Raises:
         ValidationError: The folder holds other things than a store.
         StorageError: The store cannot be read or made, or a newer version wrote it.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        folder = made_ready(store_folder(url))
-        self._files = FileStore(folder)
-        self._database = Database(folder / DATABASE, url)
+    def __init__(self, where: str | StoreOptions) -> None:
+        self._where = where
+        options = where if isinstance(where, StoreOptions) else StoreOptions(url=where)
+        self.url = options.name
+        self._files = options.bytes()
+        self._database = Database(options.connections(), self.url)
         self._storing = Storing(self._database, self._files)
+        if options.apart:
+            with self._database.read() as read:
+                self._files.claim(read.store_id())
         self._files.sweep()
 
-    def __reduce__(self) -> tuple[type[LocalBackend], tuple[str]]:
-        return LocalBackend, (self.url,)
+    def __reduce__(self) -> tuple[type[LocalBackend], tuple[str | StoreOptions]]:
+        return LocalBackend, (self._where,)
 
     def __repr__(self) -> str:
         return f"LocalBackend({self.url!r})"
@@ -81,7 +84,7 @@ class LocalBackend:
         """Close the connections of this process; the next call opens new ones."""
         self._database.close()
 
-    def blobs(self) -> FileStore:
+    def blobs(self) -> ByteStore:
         """The store's bytes."""
         return self._files
 

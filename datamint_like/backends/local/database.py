@@ -12,13 +12,13 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from datamint_like.backends.local import clock
-from datamint_like.backends.local.engine import SqliteDatabase, lacks_room
+from datamint_like.backends.local.connections import Connections
+from datamint_like.backends.local.engine import lacks_room
 from datamint_like.backends.local.schema import project_resources, projects, store_meta, users
 from datamint_like.exceptions import ItemNotFoundError, StorageError, ValidationError
 
@@ -119,21 +119,21 @@ class Write(Read):
 class Database:
     """The database of one store."""
 
-    def __init__(self, file: Path, store: str) -> None:
-        self._sqlite = SqliteDatabase(file)
+    def __init__(self, connections: Connections, store: str) -> None:
+        self._connections = connections
         self.store = store
-        self._sqlite.prepare(_fill)
+        connections.prepare(_fill)
 
     @contextmanager
     def read(self) -> Iterator[Read]:
         """A consistent view: nothing that others write meanwhile shows in it."""
-        with self._sqlite.begin() as connection:
+        with self._connections.begin() as connection:
             yield Read(connection, self.store)
 
     @contextmanager
     def write(self) -> Iterator[Write]:
         """The next write, durable once the block has ended."""
-        with self._sqlite.begin(write=True) as connection:
+        with self._connections.begin(write=True) as connection:
             meta = store_meta.c
             row = connection.execute(
                 sa.update(store_meta)
@@ -146,7 +146,7 @@ class Database:
 
     def now(self) -> str:
         """An instant after every write so far and, where this user may note it in the store, before every later one."""
-        if not self._sqlite.read_only:
+        if not self._connections.read_only:
             try:
                 with self.write() as write:
                     return write.stamp()
@@ -159,7 +159,7 @@ class Database:
 
     def close(self) -> None:
         """Close this process's idle connections."""
-        self._sqlite.close()
+        self._connections.close()
 
 
 def batches(values: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -51,7 +51,8 @@ def listing(read: Read, query: ResourceQuery) -> list[Resource]:
     """The resources that `query` asks for."""
     part = page(query.offset, query.limit)
     field = one_of(query.order_field or "created_at", _ORDER_FIELDS, "order_field")
-    first = _row[field].asc() if query.order_ascending else _row[field].desc()
+    column = _row[field]  # where there is no value, databases differ: it is less than any, as in SQLite
+    first = column.asc().nulls_first() if query.order_ascending else column.desc().nulls_last()
     statement = sa.select(resources).where(*_conditions(read, query)).order_by(first, _row.created_at, _row.id)
     return fetch(
         read, statement.slice(part.start, part.stop) if part.stop is not None else statement.offset(part.start)
@@ -175,7 +176,7 @@ def _conditions(read: Read, query: ResourceQuery) -> list[sa.ColumnElement[bool]
     equal = given_texts(status=query.status, modality=query.modality, mimetype=query.mimetype, channel=query.channel)
     found += [_row["upload_channel" if field == "channel" else field] == value for field, value in equal.items()]
     for part in given_texts(filename=query.filename).values():
-        found.append(_row.filename.contains(part, autoescape=True))
+        found.append(_row.filename.icontains(part, autoescape=True))  # of letters, A-Z and a-z are the same
     if query.from_date:
         found.append(_row.created_at >= clock.parse(query.from_date))
     if query.to_date:

@@ -7,9 +7,10 @@ from contextlib import contextmanager, suppress
 
 from datamint_like.backends.base import NewAnnotation, NewResource, NewVolumeMask
 from datamint_like.backends.local import annotation_rows, annotation_uploads, projects, resources, uploads, verify
+from datamint_like.backends.local.byte_store import ByteStore
 from datamint_like.backends.local.database import Database, Write
-from datamint_like.backends.local.files import FileStore, Intake
-from datamint_like.entities import Annotation, Resource
+from datamint_like.backends.local.files import Intake
+from datamint_like.entities import Annotation, Part, Resource
 from datamint_like.exceptions import ValidationError
 from datamint_like.imaging import required_facts
 
@@ -17,7 +18,7 @@ from datamint_like.imaging import required_facts
 class Storing:
     """Stores what has files: each call all of it, or nothing."""
 
-    def __init__(self, database: Database, files: FileStore) -> None:
+    def __init__(self, database: Database, files: ByteStore) -> None:
         self._database = database
         self._files = files
 
@@ -29,6 +30,11 @@ class Storing:
         """
         if once and new.project_id is None:
             raise ValidationError(f"{new.filename!r} must name the project (project_id) in which it is to be once.")
+        if new.link and not self._files.can_link:
+            raise ValidationError(
+                f"{new.filename!r} cannot be linked: the bytes of this store lie in {self._files.place}, where files "
+                "on this machine have no place. Copy it (link=False)."
+            )
         if new.project_id is not None:
             with self._database.read() as read:
                 projects.need(read, new.project_id)  # before a byte is copied
@@ -36,9 +42,13 @@ class Storing:
         with Intake(self._files, upload.size) as intake:
             parts = uploads.take_in(upload, intake)
             said = annotation_uploads.take_in(upload.annotations, intake)
+            early = self._held(new, parts) if once and self._files.sends_ahead else None
+            if early is not None:
+                return early, False
             with self._write(intake) as write:
                 held = resources.of_bytes(write, new.project_id, parts) if once and new.project_id else None
                 if held is not None:
+                    verify.drop_unnamed(write, self._files, intake.published)
                     return held, False
                 row = uploads.row(write, upload, parts)
                 resources.insert(write, row, new.tags, parts)
@@ -63,6 +73,7 @@ class Storing:
                 known = annotation_rows.origins(write, resource_id) if once else set()
                 fresh = [row for row in rows if row["imported_from"] not in known]
                 if rows and not fresh:
+                    verify.drop_unnamed(write, self._files, intake.published)
                     return []
                 made = annotation_rows.create(write, resource_id, fresh)
                 intake.publish()
@@ -70,10 +81,16 @@ class Storing:
                     verify.drop_unnamed(write, self._files, intake.published)
                 return made
 
+    def _held(self, new: NewResource, parts: Sequence[Part]) -> Resource | None:
+        """The resource of the project with these bytes, asked for before they travel."""
+        with self._database.read() as read:
+            return resources.of_bytes(read, str(new.project_id), parts)
+
     @contextmanager
     def _write(self, intake: Intake) -> Iterator[Write]:
         """A write whose rows name the files of `intake`, which it publishes: in place and durable before it commits."""
         try:
+            intake.send()
             with self._database.write() as write:
                 yield write
         except BaseException:  # also on KeyboardInterrupt: no file must stay that no row names
