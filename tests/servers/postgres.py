@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own, from Debian's binaries: loopback, a random port, a folder that goes with it."""
+"""A PostgreSQL server of the tests' own, from Debian's binaries: on the loopback, in a folder that goes with it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ import pytest
 
 from tests.servers.ports import free_port, wait_until
 
-_MISSING = (
-    "PostgreSQL's binaries are not installed (/usr/lib/postgresql/*/bin): apt-get install postgresql, or make test as root"
-)
+_MISSING = "PostgreSQL's binaries are not installed (/usr/lib/postgresql/*/bin): apt-get install postgresql"
 #: Whoever names itself `locked` needs a password; everyone else is trusted.
 _WHO = "local all all trust\nhost all locked 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
 _FAST = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "32MB", "autovacuum": "off"}
@@ -57,7 +55,9 @@ class PostgresServer:
 
     def sql(self, text: str) -> str:
         """What psql prints for a statement."""
-        done = self._run("psql", "-XAtq", "-h", "127.0.0.1", "-p", str(self.port), "-U", "tests", "-c", text, "postgres")
+        done = self._run(
+            "psql", "-XAtq", "-h", "127.0.0.1", "-p", str(self.port), "-U", "tests", "-c", text, "postgres"
+        )
         return done.stdout.strip()
 
     def start(self) -> None:

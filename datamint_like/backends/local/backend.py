@@ -66,9 +66,17 @@ class LocalBackend:
         self._database = Database(options.connections(), self.url)
         self._storing = Storing(self._database, self._files)
         if options.apart:
-            with self._database.read() as read:
-                self._files.claim(read.store_id())
+            self._claim()
         self._files.sweep()
+
+    def _claim(self) -> None:
+        try:
+            with self._database.read() as read:
+                store_id = read.store_id()
+            self._files.claim(store_id)
+        except BaseException:  # whatever it is goes on; only no connection must stay
+            self.close()
+            raise
 
     def __reduce__(self) -> tuple[type[LocalBackend], tuple[str | StoreOptions]]:
         return LocalBackend, (self._where,)

@@ -122,7 +122,11 @@ class Database:
     def __init__(self, connections: Connections, store: str) -> None:
         self._connections = connections
         self.store = store
-        connections.prepare(_fill)
+        try:
+            connections.prepare(_fill)
+        except BaseException:  # whatever it is goes on; only no connection must stay
+            connections.close()
+            raise
 
     @contextmanager
     def read(self) -> Iterator[Read]:

@@ -26,7 +26,6 @@ from datamint_like._files import (
     sha256_of,
     stage,
     sweep_partial,
-    write_bytes,
 )
 from datamint_like.backends.local.byte_store import ByteStore
 from datamint_like.backends.local.unchanged import fault_of
@@ -113,7 +112,7 @@ class FileStore:
         mark = self.folder / OWNER
         try:
             if not mark.exists():
-                write_bytes(mark, store_id.encode())
+                publish([(stage([store_id.encode()], self.incoming).path, mark)])
             found = mark.read_bytes().decode(errors="replace")
         except OSError as error:
             raise StorageError(f"Cannot write in {self.place}: {error.strerror}.") from error

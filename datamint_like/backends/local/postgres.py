@@ -7,7 +7,7 @@ code point (`COLLATE "C"`), as SQLite does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -187,7 +187,8 @@ def _begin(connection: sa.Connection) -> None:
 
 def _check(_connection: Any, _cursor: Any, _statement: str, parameters: Any, *_: Any) -> None:
     """Refuse what PostgreSQL cannot hold, or would hold as something else, before anything of it is on its way."""
-    if not all(_is_storable(value) for value in _flat(parameters)):
+    rows = parameters if isinstance(parameters, list) else [parameters]  # a list for several executions of one
+    if not all(_is_storable(value) for row in rows for value in row or ()):
         raise Translated(unstorable())
 
 
@@ -199,15 +200,6 @@ def _is_storable(value: Any) -> bool:
     except UnicodeEncodeError:
         return False
     return "\0" not in value
-
-
-def _flat(parameters: Any) -> Iterable[Any]:
-    """The values of one set of parameters, or of several."""
-    for each in parameters or ():
-        if isinstance(each, (list, tuple)):
-            yield from each
-        else:
-            yield each
 
 
 def _handle(context: sa.engine.ExceptionContext, shown: str) -> None:

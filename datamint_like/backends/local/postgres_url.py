@@ -73,7 +73,7 @@ class PostgresUrl:
                 self.user,
                 host=self.host,
                 database=self.database,
-                password=self.password or os.environ.get("PGPASSWORD"),
+                password=self.password or os.environ.get("PGPASSWORD", ""),
                 ssl_context=self._context(),
                 sock=plug,
                 application_name="datamint-like",
@@ -169,7 +169,9 @@ def without_password(text: str) -> str:
         ValidationError: It is no URL of a database.
     """
     parsed(text)
-    return sa.make_url(text.strip()).set(password=None).render_as_string(hide_password=False)
+    url = sa.make_url(text.strip())
+    bare = sa.URL.create(url.drivername, url.username, None, url.host, url.port, url.database, url.query)
+    return bare.render_as_string(hide_password=False)
 
 
 def _is_here(host: str) -> bool:
