@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,10 +19,12 @@ _MISSING = (
     "another one is named by DATAMINT_LIKE_TEST_MOTO"
 )
 BUCKET = "images"
+#: Moto wants requests to be signed, and looks at no signature unless it refuses all.
+_SIGNED = "AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=any"
 
 
 class S3Server:
-    """A running server with one bucket; `httpx` looks into it without the package under test."""
+    """A running server with one bucket; `ask` looks into it without the package under test."""
 
     def __init__(self) -> None:
         port = free_port()
@@ -31,13 +34,18 @@ class S3Server:
         env = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": "1000000000"}
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
         wait_until(lambda: answers(port), "moto's server")
-        httpx.put(f"{self.url}/{BUCKET}").raise_for_status()
+        self.ask("PUT", f"{self.url}/{BUCKET}")
 
     @property
     def environment(self) -> dict[str, str]:
         """What a process needs to use the server."""
         keys = {"AWS_ACCESS_KEY_ID": "key-of-a-test", "AWS_SECRET_ACCESS_KEY": "secret-of-a-test"}
         return {**keys, "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": self.url}
+
+    def ask(self, method: str, place: str, **more: Any) -> httpx.Response:
+        """What an ordinary client is answered; unless `deny` refuses all."""
+        answer = httpx.request(method, place, headers={"Authorization": _SIGNED}, **more)
+        return answer.raise_for_status()
 
     def at(self, path: str) -> str:
         """Where an object lies."""
