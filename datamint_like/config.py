@@ -39,7 +39,12 @@ class Settings:
 
     @property
     def store_url(self) -> str:
-        """The URL of the store that a call without `server_url` uses."""
+        """The URL of the store that a call without `server_url` uses.
+
+        Example:
+            >>> Settings(home=Path("/data/store"), cache_dir=Path("/data/cache")).store_url
+            'file:///data/store'
+        """
         return self.server_url or self.home.as_uri()
 
 
@@ -52,6 +57,11 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
 
     Raises:
         ValidationError: The config file or a variable cannot be used; the message says which and why.
+
+    Example:
+        >>> settings = load_settings({"DATAMINT_LIKE_HOME": "/data/store", "DATAMINT_LIKE_CACHE": "/data/cache"})
+        >>> settings.store_url, settings.cache_dir.name
+        ('file:///data/store', 'cache')
     """
     import platformdirs
 

@@ -121,7 +121,12 @@ def _rules(s: Selection, space: LabelSpace) -> _Rules:
 
 
 def is_of_one_frame(annotation: Annotation) -> bool:
-    """Whether the annotation is about one frame: not of image scope, and the frame is known."""
+    """Whether the annotation is about one frame: not of image scope, and the frame is known.
+
+    Example:
+        >>> [is_of_one_frame(each) for each in dataset.resource_annotations[0]]
+        [False, False, True]
+    """
     return annotation.scope != "image" and annotation.frame_index is not None
 
 
@@ -130,6 +135,11 @@ def keeps(selection: Selection, space: LabelSpace, annotation: Annotation) -> bo
 
     Annotator lists go by `created_by`. Masks, labels and categories need a name of the label space (unless external
     annotations are allowed) that passes the lists of its kind; every other type is kept.
+
+    Example:
+        >>> space = LabelSpace({"lung": 1}, (), (), ())  # no labels, no categories
+        >>> [keeps(Selection(), space, each) for each in dataset.resource_annotations[0]]
+        [False, False, True]
     """
     rules = _rules(selection, space)
     if selection.published_only and annotation.status != "published":

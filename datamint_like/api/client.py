@@ -67,49 +67,95 @@ class Api:
 
     @cached_property
     def backend(self) -> Backend:
-        """The store itself, opened on first use."""
+        """The store itself, opened on first use.
+
+        Example:
+            >>> api.backend.current_user().email
+            'root@localhost'
+        """
         from datamint_like.backends import open_backend
 
         return open_backend(self.server_url, api_key=self._api_key)
 
     def check_connection(self) -> None:
-        """Ask the store for its time, so that a wrong address or key is known now."""
+        """Ask the store for its time, so that a wrong address or key is known now.
+
+        Example:
+            >>> api.check_connection()
+        """
         self.backend.now()
 
     def close(self) -> None:
-        """Release the store's files or connections; the next call opens it again."""
+        """Release the store's files or connections; the next call opens it again.
+
+        Example:
+            >>> api = Api()
+            >>> api.close()
+            >>> api.projects.get_by_name("chest").name  # opens it again
+            'chest'
+        """
         backend = self.__dict__.pop("backend", None)
         if backend is not None:
             backend.close()
 
     @cached_property
     def projects(self) -> ProjectsApi:
-        """Projects: create, find, fill, split."""
+        """Projects: create, find, fill, split.
+
+        Example:
+            >>> [project.name for project in api.projects.get_list()]
+            ['demo', 'head-ct', 'chest', 'echo']
+        """
         return ProjectsApi(self)
 
     @cached_property
     def resources(self) -> ResourcesApi:
-        """Resources: upload, find, download, tag."""
+        """Resources: upload, find, download, tag.
+
+        Example:
+            >>> [resource.filename for resource in api.resources.get_list(modality="US")]
+            ['examples_ybr_color.dcm']
+        """
         return ResourcesApi(self)
 
     @cached_property
     def annotations(self) -> AnnotationsApi:
-        """Annotations: masks, labels, categories, numbers, text, geometry."""
+        """Annotations: masks, labels, categories, numbers, text, geometry.
+
+        Example:
+            >>> [each.identifier for each in api.annotations.get_list(xray, "segmentation")]
+            ['lung']
+        """
         return AnnotationsApi(self)
 
     @cached_property
     def annotationsets(self) -> AnnotationSetsApi:
-        """Worklists: which labels, categories and masks annotators may give."""
+        """Worklists: which labels, categories and masks annotators may give.
+
+        Example:
+            >>> [worklist.name for worklist in api.annotationsets.get_by_project("chest")]
+            ['Default']
+        """
         return AnnotationSetsApi(self)
 
     @property
     def annotationworklists(self) -> AnnotationSetsApi:
-        """The worklists, under their other name."""
+        """The worklists, under their other name.
+
+        Example:
+            >>> api.annotationworklists is api.annotationsets
+            True
+        """
         return self.annotationsets
 
     @cached_property
     def users(self) -> UsersApi:
-        """Users of the store."""
+        """Users of the store.
+
+        Example:
+            >>> api.users.get_current().email
+            'root@localhost'
+        """
         return UsersApi(self)
 
 

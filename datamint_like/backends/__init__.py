@@ -26,6 +26,12 @@ def open_backend(url: str, *, api_key: str | None = None) -> Backend:
         ValidationError: `url` is no URL of a store, or the folder holds other things.
         StorageError: The store cannot be read or made, or a newer version wrote it.
         NotImplementedError: `url` names a server.
+
+    Example:
+        >>> store = open_backend("my-store")
+        >>> store.list_projects()
+        []
+        >>> store.close()
     """
     del api_key  # no server to show it to
     url = store_url(url)
@@ -40,6 +46,11 @@ def open_blobs(url: str) -> Blobs:
     Raises:
         ValidationError: `url` is no URL of a store.
         NotImplementedError: `url` names a server.
+
+    Example:
+        >>> (part,) = api.backend.list_parts([xray.id])[xray.id]
+        >>> open_blobs(api.server_url).part_path(part, xray.filename).stat().st_size == part.size
+        True
     """
     from datamint_like.backends.local.files import FileStore
 

@@ -85,7 +85,14 @@ def _decode_meta(raw: bytes, path: Path) -> _Meta:
 
 
 class Snapshot:
-    """An open snapshot. Rows are numbered from 0 in dataset order."""
+    """An open snapshot. Rows are numbered from 0 in dataset order.
+
+    Example:
+        >>> from datamint_like.catalog import sync_project
+        >>> snapshot = sync_project(api.backend, "chest", Path("cache"))
+        >>> len(snapshot), snapshot.meta.project.name
+        (3, 'chest')
+    """
 
     def __init__(self, path: Path) -> None:
         """Open the snapshot at `path`.
@@ -106,45 +113,90 @@ class Snapshot:
         return int(count)
 
     def resource(self, row: int) -> Resource:
-        """The record of one row."""
+        """The record of one row.
+
+        Example:
+            >>> snapshot.resource(0).filename
+            'nih_00000001_000.png'
+        """
         (record,) = self._one("SELECT record FROM resource WHERE row = ?", row)
         return msgspec.msgpack.decode(record, type=Resource)
 
     def parts(self, row: int) -> list[Part]:
-        """The files of one row, in order."""
+        """The files of one row, in order.
+
+        Example:
+            >>> [part.filename for part in snapshot.parts(0)]
+            ['nih_00000001_000.png']
+        """
         found = self._all("SELECT record FROM part WHERE row = ? ORDER BY position", row)
         return [msgspec.msgpack.decode(record, type=Part) for (record,) in found]
 
     def annotations(self, row: int, condition: str, values: dict[str, Any]) -> list[Annotation]:
-        """The annotations of one row that meet an SQL condition over the columns, in order."""
+        """The annotations of one row that meet an SQL condition over the columns, in order.
+
+        Example:
+            >>> [each.identifier for each in snapshot.annotations(0, "type = :type", {"type": "segmentation"})]
+            ['lung']
+        """
         sql = f"SELECT record FROM annotation WHERE row = :row AND ({condition}) ORDER BY n"
         return [msgspec.msgpack.decode(record, type=Annotation) for (record,) in self._all(sql, row=row, **values)]
 
     def rows_where(self, condition: str = "1", **values: Any) -> Rows:
-        """The rows, ascending, that meet an SQL condition over the columns of `resource`."""
+        """The rows, ascending, that meet an SQL condition over the columns of `resource`.
+
+        Example:
+            >>> snapshot.rows_where("kind = :kind", kind="image").tolist()
+            [0, 1, 2]
+        """
         found = self._all(f"SELECT row FROM resource WHERE {condition} ORDER BY row", **values)
         return np.fromiter((row for (row,) in found), dtype=np.int64)
 
     def annotated_rows(self, condition: str, values: dict[str, Any]) -> Rows:
-        """The rows, ascending, that have an annotation meeting an SQL condition."""
+        """The rows, ascending, that have an annotation meeting an SQL condition.
+
+        Example:
+            >>> snapshot.annotated_rows("identifier = :name", {"name": "lung"}).tolist()
+            [0, 1]
+        """
         found = self._all(f"SELECT DISTINCT row FROM annotation WHERE {condition} ORDER BY row", **values)
         return np.fromiter((row for (row,) in found), dtype=np.int64)
 
     def names(self, columns: str, condition: str) -> list[tuple[Any, ...]]:
-        """The distinct values of some annotation columns, sorted."""
+        """The distinct values of some annotation columns, sorted.
+
+        Example:
+            >>> snapshot.names("identifier", "type = 'label'")
+            [('chest',), ('leg',)]
+        """
         return self._all(f"SELECT DISTINCT {columns} FROM annotation WHERE {condition} ORDER BY {columns}")
 
     def count_names(self, condition: str, values: dict[str, Any]) -> list[tuple[str, str, int]]:
-        """(type, identifier, how many) of the annotations that meet an SQL condition, sorted."""
+        """(type, identifier, how many) of the annotations that meet an SQL condition, sorted.
+
+        Example:
+            >>> snapshot.count_names("type = :type", {"type": "label"})
+            [('label', 'chest', 2), ('label', 'leg', 1)]
+        """
         return [(kind, name, count) for kind, name, count in self.count_by("type, identifier", condition, values)]
 
     def count_by(self, columns: str, condition: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """(the columns' values, how many) of the annotations that meet an SQL condition, sorted."""
+        """(the columns' values, how many) of the annotations that meet an SQL condition, sorted.
+
+        Example:
+            >>> snapshot.count_by("author", "1", {})
+            [('annotator.a@demo.example', 8)]
+        """
         sql = f"SELECT {columns}, COUNT(*) FROM annotation WHERE {condition} GROUP BY {columns} ORDER BY {columns}"
         return self._all(sql, **values)
 
     def column(self, name: str) -> list[Any]:
-        """One column of `resource`, in row order."""
+        """One column of `resource`, in row order.
+
+        Example:
+            >>> snapshot.column("filename")
+            ['nih_00000001_000.png', 'nih_00027426_000.png', 'cr_16bit.png']
+        """
         return [value for (value,) in self._all(f"SELECT {name} FROM resource ORDER BY row")]
 
     def slice_starts(self, axis: Axis, kind: Kind = "volume") -> Rows:
@@ -152,6 +204,11 @@ class Snapshot:
 
         The axis is canonical (`"d"`, `"h"`, `"w"`) or the file's own (`"k"`, `"j"`, `"i"`). Rows of another kind
         have no slices; so slice n of row r is number `starts[r] + n`.
+
+        Example:
+            >>> from datamint_like.catalog import sync_project
+            >>> sync_project(api.backend, "head-ct", Path("cache")).slice_starts("d").tolist()
+            [0, 32]
         """
         cut = self._all(f"SELECT CASE kind WHEN '{kind}' THEN {axis} ELSE 0 END FROM resource ORDER BY row")
         counts = np.fromiter((count for (count,) in cut), dtype=np.int64)
@@ -195,6 +252,12 @@ def write_snapshot(path: Path, content: ProjectContent, store_url: str) -> None:
 
     Raises:
         sqlite3.Error, OSError: The disk is full or cannot be written; nothing is left behind.
+
+    Example:
+        >>> content = api.backend.read_project(api.projects.get_by_name("chest").id)
+        >>> write_snapshot(Path("chest.sqlite"), content, api.server_url)
+        >>> len(Snapshot(Path("chest.sqlite")))
+        3
     """
 
     def build(partial: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from datamint_like._words import counted
 from datamint_like.dataset.reader import Reader
 from datamint_like.dataset.slice_reader import SliceReader
 from datamint_like.entities import Resource
@@ -30,6 +31,11 @@ class PrefetchReport:
         cut: How slices were packed: `"axial"`, `"frames"`, ...; None where they were not asked for.
         packs_made: Packs of slices (of images, and of masks) that were missing.
         packs_there: Packs that were there.
+
+    Example:
+        >>> report = dataset.prefetch()
+        >>> report.resources, report.files
+        (3, 3)
     """
 
     resources: int
@@ -41,14 +47,14 @@ class PrefetchReport:
     packs_there: int = 0
 
     def __str__(self) -> str:
-        masks = "" if self.masks is None else f" and {_counted(self.masks, 'mask')}"
+        masks = "" if self.masks is None else f" and {counted(self.masks, 'mask')}"
         packs = (
             ""
             if self.cut is None
-            else f"; {_counted(self.packs_made, 'pack')} of slices ({self.cut}) made, {self.packs_there} there already"
+            else f"; {counted(self.packs_made, 'pack')} of slices ({self.cut}) made, {self.packs_there} there already"
         )
         return (
-            f"{_counted(self.resources, 'resource')}: {_counted(self.files, 'file')} ({self.size / 1e6:.1f} MB)"
+            f"{counted(self.resources, 'resource')}: {counted(self.files, 'file')} ({self.size / 1e6:.1f} MB)"
             f"{masks} in place{packs}."
         )
 
@@ -151,10 +157,6 @@ def _tried(count: _Count, resource: Resource, work: Callable[[], object]) -> boo
 def _message(resources: int, failures: list[str]) -> str:
     more = f" And {len(failures) - _NAMED} more: see .failures." if len(failures) > _NAMED else ""
     return (
-        f"The prefetch of {_counted(resources, 'resource')} is incomplete: {_counted(len(failures), 'failure')}. "
+        f"The prefetch of {counted(resources, 'resource')} is incomplete: {counted(len(failures), 'failure')}. "
         f"{' '.join(failures[:_NAMED])}{more}"
     )
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -10,7 +10,7 @@ from datamint_like.entities.project import (
     WorkStatus,
 )
 from datamint_like.entities.resource import Part, Resource
-from datamint_like.entities.user import User
+from datamint_like.entities.user import ApiKey, Member, User
 from datamint_like.entities.worklist import (
     MAX_SEGMENTATION_CODE,
     AnnotationSpec,
@@ -28,6 +28,8 @@ __all__ = [
     "Annotation",
     "AnnotationSpec",
     "AnnotationWorklist",
+    "ApiKey",
+    "Member",
     "Part",
     "Project",
     "ProjectAnnotator",

@@ -164,11 +164,11 @@ def test_progress_shows_on_stderr_only_on_a_terminal(run: Run, scans: Path, monk
 def test_a_full_disk_is_one_line_and_a_second_run_goes_on(run: Run, scans: Path, demo_images: Path) -> None:
     (scans / "notes.txt").unlink()
     picture = (demo_images / "xray" / "nih_00000001_000.png").read_bytes()
-    (scans / "large.png").write_bytes(picture + bytes(400_000))  # what follows the last chunk plays no role
+    (scans / "large.png").write_bytes(picture + bytes(600_000))  # what follows the last chunk plays no role
     code = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "from datamint_like import Api; Api().projects.create('chest')\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))\n"
         "from datamint_like.cli.main import main\n"
         f"sys.exit(main(['import', {str(scans)!r}, '--project', 'chest']))"
     )

@@ -12,6 +12,7 @@ from datamint_like.backends.local import annotation_checks as checks
 from datamint_like.backends.local import clock
 from datamint_like.backends.local.changes import given_texts, name, one_of, only, page
 from datamint_like.backends.local.database import Read, Write, batches, id_list, new_id
+from datamint_like.backends.local.members import visible_resources
 from datamint_like.backends.local.schema import annotation_table, resources, worklists
 from datamint_like.entities import Annotation
 from datamint_like.exceptions import ItemNotFoundError, ValidationError
@@ -47,10 +48,20 @@ def get_many(read: Read, annotation_ids: Sequence[str]) -> list[Annotation]:
     return [found[annotation_id] for annotation_id in annotation_ids]
 
 
+def owners(read: Read, annotation_ids: Sequence[str]) -> dict[str, tuple[str, str | None]]:
+    """For each of these annotations its resource and its author; unknown ids are left out."""
+    chosen = sa.select(_row.id, _row.resource_id, _row.created_by)
+    return {
+        row["id"]: (row["resource_id"], row["created_by"])
+        for batch in batches(id_list(annotation_ids, "annotation_ids"))
+        for row in read.rows(chosen.where(_row.id.in_(batch)))
+    }
+
+
 def listing(read: Read, query: AnnotationQuery) -> list[Annotation]:
     """The annotations that `query` asks for, by (created_at, id)."""
     part = page(query.offset, query.limit)
-    statement = _joined.where(*_conditions(query)).order_by(_row.created_at, _row.id)
+    statement = _joined.where(*visible_resources(read.acting), *_conditions(query)).order_by(_row.created_at, _row.id)
     if query.resource_ids is None:
         whole = part.stop is None
         statement = statement.offset(part.start) if whole else statement.slice(part.start, part.stop)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, BinaryIO
 
 from datamint_like.backends.base import (
@@ -25,9 +27,10 @@ from datamint_like.backends.local import (
     verify,
     worklists,
 )
+from datamint_like.backends.local.administration import Administration
 from datamint_like.backends.local.byte_store import ByteStore
-from datamint_like.backends.local.changes import name
-from datamint_like.backends.local.database import Database, batches, id_list
+from datamint_like.backends.local.changes import name, need_project
+from datamint_like.backends.local.database import Acting, Database, batches, id_list
 from datamint_like.backends.local.options import StoreOptions
 from datamint_like.backends.local.storing import Storing
 from datamint_like.backends.local.whole_file import opened
@@ -78,8 +81,25 @@ class LocalBackend:
             self.close()
             raise
 
-    def __reduce__(self) -> tuple[type[LocalBackend], tuple[str | StoreOptions]]:
-        return LocalBackend, (self._where,)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _opened_as, (self._where, self._database.acting)
+
+    def acting_as(self, email: str, *, sees_all: bool = True) -> LocalBackend:
+        """The same store, written in the name of another user; it shares this one's connections.
+
+        Args:
+            email: The user; it is not looked up.
+            sees_all: Whether listings hold everything, or only what the user uploaded and what their projects hold.
+        """
+        other = copy.copy(self)
+        other._database = self._database.acting_as(Acting(email, sees_all))
+        other._storing = Storing(other._database, self._files)
+        return other
+
+    @cached_property
+    def administration(self) -> Administration:
+        """Keys, members and the rest that only a server needs."""
+        return Administration(self._database)
 
     def __repr__(self) -> str:
         return f"LocalBackend({self.url!r})"
@@ -121,7 +141,7 @@ class LocalBackend:
     def current_user(self) -> User:
         """The user that this store writes as."""
         with self._database.read() as read:
-            return users.owner(read)
+            return users.current(read)
 
     def list_users(self) -> list[User]:
         """All users."""
@@ -237,7 +257,7 @@ class LocalBackend:
         wanted = id_list(resource_ids, "resource_ids")
         name(split_name, "The name of a split")
         with self._database.write() as write:
-            projects.need(write, project_id)
+            need_project(write, project_id)
             projects.need_members(write, project_id, wanted)
             splits.assign(write, project_id, wanted, split_name)
 
@@ -250,7 +270,7 @@ class LocalBackend:
             if each is not None:
                 name(each, "The name of a split")
         with self._database.write() as write:
-            projects.need(write, project_id)
+            need_project(write, project_id)
             projects.need_members(write, project_id, wanted)
             return splits.assign_each(write, project_id, names)
 
@@ -259,7 +279,7 @@ class LocalBackend:
     ) -> list[ProjectResourceSplit]:
         """The assignments that hold now, or held at `as_of` (ISO 8601; UTC where it names no zone)."""
         with self._database.read() as read:
-            projects.need(read, project_id)
+            need_project(read, project_id)
             return splits.listing(read, project_id, split_name=split_name, as_of=as_of)
 
     # resources
@@ -370,7 +390,7 @@ class LocalBackend:
     def list_worklists(self, project_id: str) -> list[AnnotationWorklist]:
         """A project's worklists, by time of creation."""
         with self._database.read() as read:
-            projects.need(read, project_id)
+            need_project(read, project_id)
             return worklists.of_project(read, project_id)
 
     def get_worklist(self, worklist_id: str) -> AnnotationWorklist:
@@ -387,3 +407,9 @@ class LocalBackend:
         """Replace fields of a worklist."""
         with self._database.write() as write:
             return worklists.update(write, worklist_id, changes)
+
+
+def _opened_as(where: str | StoreOptions, acting: Acting) -> LocalBackend:
+    """The store that is there, used by someone; what a pickled store becomes."""
+    store = LocalBackend(where)
+    return store.acting_as(acting.email, sees_all=acting.sees_all) if acting.email else store

@@ -8,7 +8,7 @@ from operator import index
 from typing import Any
 
 from datamint_like.backends.local.database import Read
-from datamint_like.backends.local.schema import resources
+from datamint_like.backends.local.schema import projects, resources
 from datamint_like.exceptions import ValidationError
 
 
@@ -90,6 +90,12 @@ def page(offset: int, limit: int | None) -> slice:
     if first < 0 or (length is not None and length < 0):
         raise ValidationError(f"offset and limit must not be negative; they are {first} and {length}.")
     return slice(first, None if length is None else first + length)
+
+
+def need_project(read: Read, project_id: str) -> None:
+    """Raise ItemNotFoundError unless the store holds this project."""
+    if not read.found(projects.c.id, [project_id]):
+        raise read.missing("Project", project_id)
 
 
 def need_resources(read: Read, ids: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ even when the machine's clock does: the history of splits rests on that.
 
 from __future__ import annotations
 
+import copy
 import getpass
 import re
 import uuid
@@ -26,6 +27,19 @@ from datamint_like.exceptions import ItemNotFoundError, StorageError, Validation
 BATCH = 5000
 
 
+@dataclass(frozen=True)
+class Acting:
+    """Who uses the store.
+
+    Attributes:
+        email: The user; None is the store's owner.
+        sees_all: Whether listings hold everything, or only what is theirs and their projects'.
+    """
+
+    email: str | None = None
+    sees_all: bool = True
+
+
 @dataclass
 class Read:
     """One consistent view of the store.
@@ -33,10 +47,12 @@ class Read:
     Attributes:
         connection: Inside a transaction.
         store: URL of the store, for messages.
+        acting: Who reads.
     """
 
     connection: sa.Connection
     store: str
+    acting: Acting
 
     def rows(self, statement: sa.Select[Any]) -> list[Any]:
         """All rows of `statement`, as mappings of column names."""
@@ -122,17 +138,24 @@ class Database:
     def __init__(self, connections: Connections, store: str) -> None:
         self._connections = connections
         self.store = store
+        self.acting = Acting()
         try:
             connections.prepare(_fill)
         except BaseException:  # whatever it is goes on; only no connection must stay
             connections.close()
             raise
 
+    def acting_as(self, acting: Acting) -> Database:
+        """The same database, used by someone else."""
+        other = copy.copy(self)
+        other.acting = acting
+        return other
+
     @contextmanager
     def read(self) -> Iterator[Read]:
         """A consistent view: nothing that others write meanwhile shows in it."""
         with self._connections.begin() as connection:
-            yield Read(connection, self.store)
+            yield Read(connection, self.store, self.acting)
 
     @contextmanager
     def write(self) -> Iterator[Write]:
@@ -144,7 +167,8 @@ class Database:
                 .values(revision=meta.revision + 1)
                 .returning(meta.revision, meta.owner, meta.last_stamp)
             ).one()
-            write = Write(connection, self.store, row.revision, new_id(), row.owner, row.last_stamp)
+            user = self.acting.email or row.owner
+            write = Write(connection, self.store, self.acting, row.revision, new_id(), user, row.last_stamp)
             yield write
             connection.execute(sa.update(store_meta).values(last_stamp=write.last_stamp))
 

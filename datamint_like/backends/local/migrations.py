@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
+from datamint_like.backends.local import schema
+
 
 def _add_write_ids(connection: sa.Connection) -> None:
     """Version 2: `projects.write_id`. Two copies of one store may have parted already, so each gets ids of its own."""
@@ -25,5 +27,16 @@ def _index_digests(connection: sa.Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX parts_by_sha256 ON parts (sha256)")
 
 
+def _add_server_tables(connection: sa.Connection) -> None:
+    """Version 4: keys, members of projects, creates under a name, review messages."""
+    for table in (schema.api_keys, schema.project_members, schema.idempotency, schema.review_messages):
+        table.create(connection)
+    project, member = schema.projects.c, schema.project_members
+    creators = sa.select(project.id, project.created_by, sa.literal('["PROJECT_OWNER"]'), sa.literal(3))
+    columns = ["project_id", "user_id", "roles", "level", "added_at", "added_by"]
+    whole = creators.add_columns(project.created_at, project.created_by)
+    connection.execute(sa.insert(member).from_select(columns, whole))
+
+
 #: Function n (from 0) brings a store of version n + 1 to version n + 2; a new store is made at the newest version.
-MIGRATIONS: list[Callable[[sa.Connection], None]] = [_add_write_ids, _index_digests]
+MIGRATIONS: list[Callable[[sa.Connection], None]] = [_add_write_ids, _index_digests, _add_server_tables]

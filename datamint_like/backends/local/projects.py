@@ -8,10 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from datamint_like.backends.base import NewProject, NewWorklist
+from datamint_like.backends.local import members as member_rows
 from datamint_like.backends.local import resources as resource_rows
 from datamint_like.backends.local import splits as split_rows
 from datamint_like.backends.local import worklists as worklist_rows
-from datamint_like.backends.local.changes import name, need_live_resources, need_resources, one_of, only
+from datamint_like.backends.local.changes import name, need_live_resources, need_project, need_resources, one_of, only
 from datamint_like.backends.local.database import Read, Write, batches, id_list, new_id
 from datamint_like.backends.local.schema import annotation_table, project_resources, projects, resources, work_statuses
 from datamint_like.entities import WORK_STATUSES, Project, Resource, WorkStatus
@@ -23,7 +24,8 @@ _member = project_resources.c
 
 def listing(read: Read, *, include_archived: bool) -> list[Project]:
     """Projects by time of creation."""
-    statement = sa.select(projects).order_by(projects.c.created_at, projects.c.id)
+    statement = sa.select(projects).where(*member_rows.visible_projects(read.acting))
+    statement = statement.order_by(projects.c.created_at, projects.c.id)
     if not include_archived:
         statement = statement.where(projects.c.archived.is_(False))
     return _projects(read, read.rows(statement))
@@ -34,15 +36,9 @@ def get(read: Read, project_id: str) -> Project:
     return _projects(read, [_row(read, project_id)])[0]
 
 
-def need(read: Read, project_id: str) -> None:
-    """Raise ItemNotFoundError unless the store holds this project."""
-    if not read.found(projects.c.id, [project_id]):
-        raise read.missing("Project", project_id)
-
-
 def find(read: Read, wanted: str) -> Project | None:
     """The project with this name, archived or not."""
-    row = read.row(sa.select(projects).where(projects.c.name == wanted))
+    row = read.row(sa.select(projects).where(projects.c.name == wanted, *member_rows.visible_projects(read.acting)))
     return None if row is None else _projects(read, [row])[0]
 
 
@@ -59,6 +55,7 @@ def create(write: Write, new: NewProject) -> Project:
     row = {"id": project_id, "name": new.name, "description": new.description, "archived": False}
     row |= {"created_at": write.stamp(), "created_by": write.user, "dataset_id": new_id()}
     write.insert(projects, [row])
+    member_rows.admit(write, project_id, [write.user], "PROJECT_OWNER")
     worklist = worklist_rows.create(
         write,
         NewWorklist(
@@ -77,7 +74,7 @@ def create(write: Write, new: NewProject) -> Project:
 
 def update(write: Write, project_id: str, changes: Mapping[str, Any]) -> Project:
     """Change a project's own fields."""
-    need(write, project_id)
+    need_project(write, project_id)
     values = only(changes, _CHANGEABLE, "a project")
     if "name" in values:
         _need_free_name(write, values["name"], own_id=project_id)
@@ -94,7 +91,7 @@ def set_archived(write: Write, project_id: str, archived: bool) -> Project:
 
 def members(read: Read, project_id: str) -> list[Resource]:
     """The project's resources that are not deleted, by time of adding."""
-    need(read, project_id)
+    need_project(read, project_id)
     statement = (
         sa.select(resources)
         .join(project_resources, _member.resource_id == resources.c.id)
@@ -106,7 +103,7 @@ def members(read: Read, project_id: str) -> list[Resource]:
 
 def add_resources(write: Write, project_id: str, resource_ids: Sequence[str]) -> None:
     """Add resources in this order, publishing them; members stay where they are."""
-    need(write, project_id)
+    need_project(write, project_id)
     wanted = id_list(resource_ids, "resource_ids")
     need_live_resources(write, wanted)
     present = _members_among(write, project_id, wanted)
@@ -120,7 +117,7 @@ def add_resources(write: Write, project_id: str, resource_ids: Sequence[str]) ->
 
 def remove_resources(write: Write, project_id: str, resource_ids: Sequence[str]) -> None:
     """Take resources out of a project, closing their splits there; the resources stay in the store."""
-    need(write, project_id)
+    need_project(write, project_id)
     wanted = id_list(resource_ids, "resource_ids")
     need_resources(write, wanted)
     known = _members_among(write, project_id, wanted)
@@ -136,7 +133,7 @@ def remove_resources(write: Write, project_id: str, resource_ids: Sequence[str])
 
 def set_work_status(write: Write, project_id: str, resource_id: str, status: str) -> None:
     """Say how far this user's work on a member is."""
-    need(write, project_id)
+    need_project(write, project_id)
     one_of(status, WORK_STATUSES, "The status of work")
     need_members(write, project_id, [resource_id])
     row = work_statuses.c
@@ -161,7 +158,7 @@ def annotated(read: Read, project_ids: Sequence[str]) -> dict[str, int]:
 
 def statuses(read: Read, project_id: str) -> list[WorkStatus]:
     """Statuses of work, oldest first; of one resource the latest counts."""
-    need(read, project_id)
+    need_project(read, project_id)
     row = work_statuses.c
     columns = (row.resource_id, row.status, row.user_id, row.updated_at)
     found = read.rows(sa.select(*columns).where(row.project_id == project_id).order_by(row.updated_at))

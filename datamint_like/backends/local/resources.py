@@ -11,6 +11,7 @@ from datamint_like.backends.base import ResourceQuery
 from datamint_like.backends.local import clock
 from datamint_like.backends.local.changes import given_texts, need_live_resources, need_resources, one_of, page
 from datamint_like.backends.local.database import Read, Write, batches, id_list
+from datamint_like.backends.local.members import visible_projects, visible_resources
 from datamint_like.backends.local.schema import parts, project_resources, projects, resource_tags, resources
 from datamint_like.entities import Part, Resource
 from datamint_like.exceptions import ValidationError
@@ -169,7 +170,7 @@ def checked_tags(tags: Sequence[str]) -> list[str]:
 
 
 def _conditions(read: Read, query: ResourceQuery) -> list[sa.ColumnElement[bool]]:
-    found: list[sa.ColumnElement[bool]] = []
+    found = visible_resources(read.acting)
     one_of(query.deleted, ("exclude", "include", "only"), "deleted")
     if query.deleted != "include":
         found.append(_row.deleted.is_(query.deleted == "only"))
@@ -194,7 +195,7 @@ def _tagged(query: ResourceQuery) -> sa.ColumnElement[bool]:
 
 
 def _members_of(read: Read, project_name: str) -> sa.Select[Any]:
-    row = read.row(sa.select(projects.c.id).where(projects.c.name == project_name))
+    row = read.row(sa.select(projects.c.id).where(projects.c.name == project_name, *visible_projects(read.acting)))
     if row is None:
         raise read.missing("Project", repr(project_name))
     return sa.select(project_resources.c.resource_id).where(project_resources.c.project_id == row["id"])

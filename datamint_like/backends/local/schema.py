@@ -226,3 +226,51 @@ annotation_table = Table(
     _revision(),
     Index("annotations_by_resource", "resource_id", "created_at"),
 )
+
+#: Keys of the server: the public prefix finds one, the digest proves it; the key itself is nowhere.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _id("prefix"),
+    _text("sha256", null=False),
+    _text("email", null=False),
+    _text("label", null=False),
+    *(_text(name, null=False) for name in ("created_at", "created_by")),
+    _text("revoked_at"),
+)
+
+#: Who may do what in a project; roles as the wire gives them, and `level`, which of ours they amount to.
+project_members = Table(
+    "project_members",
+    metadata,
+    _to("project_id", "projects.id", key=True),
+    _id("user_id"),
+    Column("roles", Json, nullable=False),
+    Column("level", Integer, nullable=False),
+    _text("expertise_level"),
+    *(_text(name, null=False) for name in ("added_at", "added_by")),
+    Index("project_members_by_user", "user_id"),
+)
+
+#: Creates that were asked for under a name of the asker's choice, and what they were answered.
+idempotency = Table(
+    "idempotency",
+    metadata,
+    _id("user_id"),
+    _id("name"),
+    _text("digest", null=False),
+    _text("created_at", null=False),
+    Column("status", Integer),
+    _text("answer"),
+)
+
+review_messages = Table(
+    "review_messages",
+    metadata,
+    _id(),
+    _to("project_id", "projects.id"),
+    _to("resource_id", "resources.id"),
+    *(_text(name, null=False) for name in ("author", "status", "message", "created_at")),
+    _text("annotator"),
+    Index("review_messages_by_project", "project_id", "created_at"),
+)

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from datamint_like.backends.base import NewAnnotation, NewResource, NewVolumeMask
 from datamint_like.backends.local import annotation_rows, annotation_uploads, projects, resources, uploads, verify
 from datamint_like.backends.local.byte_store import ByteStore
+from datamint_like.backends.local.changes import need_project
 from datamint_like.backends.local.database import Database, Write
 from datamint_like.backends.local.files import Intake
 from datamint_like.entities import Annotation, Part, Resource
@@ -37,7 +38,7 @@ class Storing:
             )
         if new.project_id is not None:
             with self._database.read() as read:
-                projects.need(read, new.project_id)  # before a byte is copied
+                need_project(read, new.project_id)  # before a byte is copied
         upload = uploads.prepare(new)
         with Intake(self._files, upload.size) as intake:
             parts = uploads.take_in(upload, intake)

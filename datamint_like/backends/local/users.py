@@ -8,19 +8,24 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from datamint_like.backends.local import clock
+from datamint_like.backends.local import clock, keys
 from datamint_like.backends.local.changes import only
 from datamint_like.backends.local.database import Read, Write, id_list
-from datamint_like.backends.local.schema import store_meta, users
+from datamint_like.backends.local.schema import project_members, store_meta, users
 from datamint_like.entities import User
 from datamint_like.exceptions import EntityAlreadyExistsError, ValidationError
 
 _CHANGEABLE = frozenset({"firstname", "lastname", "roles"})
 
 
-def owner(read: Read) -> User:
+def current(read: Read) -> User:
     """The user that this store writes as."""
-    return get(read, read.connection.execute(sa.select(store_meta.c.owner)).scalar_one())
+    return get(read, read.acting.email or owner(read))
+
+
+def owner(read: Read) -> str:
+    """E-mail of the user who made the store."""
+    return str(read.connection.execute(sa.select(store_meta.c.owner)).scalar_one())
 
 
 def listing(read: Read) -> list[User]:
@@ -63,8 +68,10 @@ def update(write: Write, email: str, changes: Mapping[str, Any]) -> User:
 def delete(write: Write, email: str) -> None:
     """Remove a user; what they made keeps their e-mail."""
     get(write, email)
-    if email == write.user:
+    if email == owner(write):
         raise ValidationError(f"User {email} owns this store and cannot be deleted.")
+    keys.revoke_all_of(write, email)
+    write.connection.execute(sa.delete(project_members).where(project_members.c.user_id == email))
     write.connection.execute(sa.delete(users).where(users.c.email == email))
 
 

@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from datamint_like.backends.base import NewWorklist
+from datamint_like.backends.local import members
 from datamint_like.backends.local.changes import json_ready, name, need_resources, one_of, only
 from datamint_like.backends.local.database import Read, Write, batches, id_list, new_id
 from datamint_like.backends.local.schema import projects, worklists
@@ -81,6 +82,7 @@ def create(write: Write, new: NewWorklist) -> AnnotationWorklist:
     row = {"id": new_id(), "status": "new", "created_by": write.user, "created_at": write.stamp(), **columns}
     write.insert(worklists, [{**row, "project_id": new.project_id}])
     if new.project_id is not None:
+        _admit(write, new.project_id, columns)
         write.touch_projects([new.project_id])
     return get(write, row["id"])
 
@@ -91,8 +93,14 @@ def update(write: Write, worklist_id: str, changes: Mapping[str, Any]) -> Annota
     columns = _columns(write, only(changes, _CHANGEABLE, "a worklist"), project_id=old.project_id, own_id=worklist_id)
     write.change(worklists, worklists.c.id == worklist_id, **columns)
     if old.project_id is not None:
+        _admit(write, old.project_id, columns)
         write.touch_projects([old.project_id])
     return get(write, worklist_id)
+
+
+def _admit(write: Write, project_id: str, columns: Mapping[str, Any]) -> None:
+    """Whoever annotates in a worklist of a project is a member of it."""
+    members.admit(write, project_id, [each["email"] for each in columns.get("annotators", ())], "PROJECT_ANNOTATOR")
 
 
 def _columns(

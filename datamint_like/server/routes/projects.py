@@ -1,0 +1,294 @@
+"""Projects, their resources, members and states of work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from starlette.responses import StreamingResponse
+
+from datamint_like.backends.base import NewProject, ProjectContent
+from datamint_like.backends.local.members import Level
+from datamint_like.exceptions import EntityAlreadyExistsError
+from datamint_like.server import wire
+from datamint_like.server.access import (
+    ANNOTATES_PROJECT,
+    KEY,
+    OWNS_PROJECT,
+    READS_PROJECT,
+    Rule,
+    need_project,
+    need_resources,
+)
+from datamint_like.server.call import Call
+from datamint_like.server.errors import Existing
+from datamint_like.server.pages import Page, paged
+from datamint_like.server.routing import Route
+from datamint_like.server.schemas import SegmentationData, annotators_of, specs_of
+
+Json = dict[str, Any]
+STREAM = "application/x-msgpack"
+
+
+class ProjectPage(Page, frozen=True, kw_only=True):
+    """Which projects: by exact name, archived ones too."""
+
+    name: str | None = None
+    include_archived: bool = msgspec.field(default=False, name="includeArchived")
+
+
+class AnnotationSet(msgspec.Struct, frozen=True):
+    """The worklist that comes with a new project."""
+
+    resource_ids: tuple[str, ...] = ()
+    annotations: tuple[Json, ...] = ()
+    annotators: tuple[Any, ...] = ()
+
+
+class ProjectBody(msgspec.Struct, frozen=True):
+    """A project to create."""
+
+    name: str
+    description: str | None = None
+    resource_ids: tuple[str, ...] = ()
+    segmentation_data: SegmentationData = msgspec.field(default=SegmentationData(), name="segmentationData")
+    annotation_set: AnnotationSet = AnnotationSet()
+
+
+class Membership(msgspec.Struct, frozen=True):
+    """Resources to put into a project, and to take out."""
+
+    resource_ids_to_add: tuple[str, ...] = ()
+    resource_ids_to_delete: tuple[str, ...] = ()
+    all_files_selected: bool = False
+
+
+class ProjectIds(msgspec.Struct, frozen=True):
+    """Some projects."""
+
+    project_ids: tuple[str, ...]
+
+
+class ResourceIds(msgspec.Struct, frozen=True):
+    """Some resources."""
+
+    resource_ids: tuple[str, ...]
+
+
+class State(msgspec.Struct, frozen=True):
+    """How far work is."""
+
+    status: str
+
+
+class Roles(msgspec.Struct, frozen=True):
+    """What a member may do."""
+
+    roles: tuple[str, ...]
+    expertise_level: str | None = None
+
+
+class Statuses(msgspec.Struct, frozen=True):
+    """Which states of work."""
+
+    status: str | None = None
+    user_id: str | None = None
+    resource_id: str | None = None
+
+
+def list_projects(call: Call) -> Any:
+    """The projects that the user may see."""
+    query: ProjectPage = call.query
+    if query.name is not None:
+        found = call.store.find_project(query.name)
+        some = [found] if found is not None and (query.include_archived or not found.archived) else []
+    else:
+        some = call.store.list_projects(include_archived=query.include_archived)
+    return paged("projects", [wire.project(each) for each in some], query)
+
+
+def get_project(call: Call) -> Any:
+    """One project."""
+    return wire.project(call.store.get_project(call.path["project_id"]))
+
+
+def create_project(call: Call) -> Any:
+    """The new project, with its default worklist."""
+    body: ProjectBody = call.body
+    need_resources(call, body.resource_ids, Level.READER)
+    new = NewProject(
+        name=body.name,
+        description=body.description or "",
+        resource_ids=body.resource_ids,
+        annotations=specs_of(body.annotation_set.annotations),
+        segmentation_group=body.segmentation_data.group(),
+        annotators=annotators_of(body.annotation_set.annotators),
+        segmentation_type=body.segmentation_data.segmentation_value_type,
+    )
+    try:
+        return wire.project(call.store.create_project(new))
+    except EntityAlreadyExistsError as error:
+        found = call.store.find_project(body.name)
+        if found is None:  # its name is taken by a project that this user may not see
+            raise
+        raise Existing(error, found) from error
+
+
+def update_project(call: Call) -> Any:
+    """The changed project; fields of Datamint that play no role here are passed over."""
+    known = ("name", "description", "most_recent_experiment")
+    changes = {key: value for key, value in call.body.items() if key in known}
+    project_id = call.path["project_id"]
+    if not changes and call.body:
+        return wire.project(call.store.get_project(project_id))
+    return wire.project(call.store.update_project(project_id, changes))
+
+
+def archive_project(call: Call) -> Any:
+    """Hide the project; restoring brings it back."""
+    call.store.archive_project(call.path["project_id"])
+    return {}
+
+
+def restore_project(call: Call) -> Any:
+    """The project that was archived."""
+    return wire.project(call.store.restore_project(call.path["project_id"]))
+
+
+def list_resources(call: Call) -> Any:
+    """The project's resources, in dataset order."""
+    return call.store.list_project_resources(call.path["project_id"])
+
+
+def change_resources(call: Call) -> Any:
+    """Put resources in, take others out."""
+    body: Membership = call.body
+    project_id = call.path["project_id"]
+    need_resources(call, [*body.resource_ids_to_add, *body.resource_ids_to_delete], Level.READER)
+    call.store.get_project(project_id)
+    if body.resource_ids_to_add:
+        call.store.add_project_resources(project_id, body.resource_ids_to_add)
+    if body.resource_ids_to_delete:
+        call.store.remove_project_resources(project_id, body.resource_ids_to_delete)
+    return {}
+
+
+def annotated_counts(call: Call) -> Any:
+    """Of each project, how many resources have an annotation."""
+    for project_id in call.body.project_ids:
+        need_project(call, project_id, Level.READER)
+    return call.store.count_annotated(call.body.project_ids)
+
+
+def set_work_status(call: Call) -> Any:
+    """Say how far the work on a resource is."""
+    call.store.set_work_status(call.path["project_id"], call.path["resource_id"], call.body.status)
+    return {}
+
+
+def work_statuses(call: Call) -> Any:
+    """States of work, oldest first."""
+    return call.store.list_work_statuses(call.path["project_id"])
+
+
+def annotation_statuses(call: Call) -> Any:
+    """States of work, oldest first, of one user or resource where asked."""
+    query: Statuses = call.query
+    wanted = {key: value for key, value in msgspec.structs.asdict(query).items() if value is not None}
+    rows = call.store.list_work_statuses(call.path["project_id"])
+    return [row for row in rows if all(getattr(row, key) == value for key, value in wanted.items())]
+
+
+def list_worklists(call: Call) -> Any:
+    """The project's worklists with their schemas."""
+    return [wire.worklist(each) for each in call.store.list_worklists(call.path["project_id"])]
+
+
+def list_members(call: Call) -> Any:
+    """Who works on the project."""
+    return call.administration.list_members(call.path["project_id"])
+
+
+def put_member(call: Call) -> Any:
+    """Make a user a member, or give a member other roles."""
+    roles: Roles = call.body
+    path = call.path
+    call.administration.put_member(path["project_id"], path["user_id"], roles.roles, roles.expertise_level)
+    return {}
+
+
+def remove_member(call: Call) -> Any:
+    """Take a user out of the project."""
+    call.administration.remove_member(call.path["project_id"], call.path["user_id"])
+    return {}
+
+
+def revision(call: Call) -> Any:
+    """A token that changes whenever anything that a dataset reads of the project changes."""
+    return {"revision": call.store.project_revision(call.path["project_id"])}
+
+
+def project_content(call: Call) -> Any:
+    """Everything that a dataset reads of the project, as a stream."""
+    return StreamingResponse(content_stream(call.store.read_project(call.path["project_id"])), media_type=STREAM)
+
+
+def resources_content(call: Call) -> Any:
+    """Everything that a dataset reads of some resources, as a stream."""
+    return StreamingResponse(content_stream(call.store.read_resources(call.body.resource_ids)), media_type=STREAM)
+
+
+def content_stream(content: ProjectContent) -> Iterator[bytes]:
+    """Length-prefixed MessagePack: a head, each resource with its parts and annotations, and an end."""
+
+    def framed(value: Any) -> bytes:
+        packed = msgspec.msgpack.encode(value)
+        return len(packed).to_bytes(4, "big") + packed
+
+    head = {"revision": content.revision, "project": content.project, "worklists": content.worklists}
+    yield framed({**head, "resources": len(content.resources)})
+    for resource in content.resources:
+        parts = [msgspec.structs.replace(part, linked_path=None, mtime_ns=None) for part in content.parts[resource.id]]
+        yield framed([resource, parts, content.annotations[resource.id]])
+    yield framed("end")
+
+
+READS_THESE = Rule("resource", Level.READER, field="resource_ids")
+_EXAMPLE = {"name": "Chest pilot", "description": "Radiographs of 2026", "resource_ids": []}
+_P = "/projects/{project_id}"
+ROUTES = (
+    Route("GET", "/projects", list_projects, KEY, "Projects that the user may see", query=ProjectPage),
+    Route("POST", "/projects", create_project, KEY, "Add a project", body=ProjectBody, example=_EXAMPLE, status=201),
+    Route("POST", "/projects/annotated-counts", annotated_counts, KEY, "Annotated resources", body=ProjectIds),
+    Route("GET", _P, get_project, READS_PROJECT, "One project"),
+    Route("PATCH", _P, update_project, OWNS_PROJECT, "Change a project", body=Json),
+    Route("DELETE", _P, archive_project, OWNS_PROJECT, "Archive a project"),
+    Route("POST", _P + "/restore", restore_project, OWNS_PROJECT, "Bring an archived project back"),
+    Route("GET", _P + "/resources", list_resources, READS_PROJECT, "Its resources in dataset order"),
+    Route("POST", _P + "/resources", change_resources, OWNS_PROJECT, "Put resources in or out", body=Membership),
+    Route(
+        "POST",
+        _P + "/resources/{resource_id}/status",
+        set_work_status,
+        ANNOTATES_PROJECT,
+        "How far work is",
+        body=State,
+    ),
+    Route("GET", _P + "/work-statuses", work_statuses, READS_PROJECT, "States of work, oldest first"),
+    Route("GET", _P + "/annotation-statuses", annotation_statuses, READS_PROJECT, "States of work", query=Statuses),
+    Route("GET", _P + "/worklists", list_worklists, READS_PROJECT, "Its worklists with their schemas"),
+    Route("GET", _P + "/members", list_members, READS_PROJECT, "Who works on it"),
+    Route("POST", _P + "/members/{user_id}", put_member, OWNS_PROJECT, "Make a user a member", body=Roles),
+    Route("DELETE", _P + "/members/{user_id}", remove_member, OWNS_PROJECT, "Take a member out"),
+    Route("GET", _P + "/revision", revision, READS_PROJECT, "A token of its content"),
+    Route("GET", _P + "/content", project_content, READS_PROJECT, "All that a dataset reads of it"),
+    Route(
+        "POST",
+        "/resources/content",
+        resources_content,
+        READS_THESE,
+        "All that a dataset reads of these",
+        body=ResourceIds,
+    ),
+)

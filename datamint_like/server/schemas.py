@@ -1,0 +1,57 @@
+"""The parts of bodies in which Datamint's protocol writes a worklist's schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from datamint_like.entities import AnnotationSpec, SegmentationClass, WorklistAnnotator
+
+_OPAQUE = 255
+
+
+class SegmentationDefinition(msgspec.Struct, frozen=True):
+    """One segmentation class; without an index it gets the next one."""
+
+    identifier: str
+    color: tuple[int, ...] = (255, 0, 0)
+    index: int | None = None
+
+
+class SegmentationData(msgspec.Struct, frozen=True, rename="camel"):
+    """The classes of masks, and whether a voxel may have several."""
+
+    segmentation_value_type: str = "single_label"
+    definitions: tuple[SegmentationDefinition, ...] = ()
+
+    def group(self) -> dict[str, SegmentationClass]:
+        """The classes by name, each with a code from 1 and an RGBA colour.
+
+        Example:
+            >>> SegmentationData(definitions=(SegmentationDefinition("lesion", (0, 255, 0)),)).group()
+            {'lesion': SegmentationClass(color=(0, 255, 0, 255), index=1)}
+        """
+        taken = {each.index for each in self.definitions}
+        free = (code for code in range(1, len(taken) + len(self.definitions) + 1) if code not in taken)
+        return {
+            each.identifier: SegmentationClass(
+                color=each.color if len(each.color) != 3 else (*each.color, _OPAQUE),
+                index=next(free) if each.index is None else each.index,
+            )
+            for each in self.definitions
+        }
+
+
+def annotators_of(given: tuple[Any, ...]) -> tuple[WorklistAnnotator, ...]:
+    """Annotators given as e-mails or as objects."""
+    return tuple(
+        WorklistAnnotator(email=each) if isinstance(each, str) else WorklistAnnotator.from_dict(each) for each in given
+    )
+
+
+def specs_of(given: tuple[Any, ...]) -> tuple[AnnotationSpec, ...]:
+    """Annotation specs, without the nulls that clients send for what they leave open."""
+    return tuple(
+        AnnotationSpec.from_dict({key: value for key, value in each.items() if value is not None}) for each in given
+    )

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import httpx
+
+from tests.serving import Served
+
+
+def test_a_new_project_has_a_worklist_with_the_schema_asked_for(admin: httpx.Client) -> None:
+    body = {
+        "name": "Chest pilot",
+        "description": "d",
+        "is_active_learning": False,
+        "resource_ids": [],
+        "segmentationData": {
+            "segmentationValueType": "single_label",
+            "definitions": [{"identifier": "lesion", "color": [255, 0, 0], "index": 1}],
+        },
+        "annotation_set": {"resource_ids": [], "annotations": [{"type": "label", "identifier": "benign"}]},
+    }
+    made = admin.post("/projects", json=body).json()
+    (worklist,) = admin.get(f"/projects/{made['id']}/worklists").json()
+    assert worklist["segmentation_group"] == {"lesion": {"color": [255, 0, 0, 255], "index": 1}}
+    assert worklist["annotations"][0]["identifier"] == "benign"
+
+
+def test_a_taken_name_answers_409_with_the_project_that_has_it(admin: httpx.Client) -> None:
+    made = admin.post("/projects", json={"name": "a"}).json()
+    again = admin.post("/projects", json={"name": "a"})
+    assert again.status_code == 409
+    assert again.json()["id"] == made["id"]
+    assert again.json()["kind"] == "EntityAlreadyExistsError"
+
+
+def test_a_user_sees_only_projects_that_they_are_a_member_of(server: Served, admin: httpx.Client) -> None:
+    project = admin.post("/projects", json={"name": "a"}).json()["id"]
+    with server.client(server.user("ana@lab.example")) as ana:
+        assert ana.get("/projects").json() == {"data": [{"projects": []}], "totalCount": 0}
+        assert ana.get(f"/projects/{project}").status_code == 403
+        admin.post(f"/projects/{project}/members/ana@lab.example", json={"roles": ["PROJECT_ANNOTATOR"]})
+        assert ana.get(f"/projects/{project}").json()["name"] == "a"
+        assert ana.patch(f"/projects/{project}", json={"description": "x"}).status_code == 403
+        admin.post(f"/projects/{project}/members/ana@lab.example", json={"roles": ["PROJECT_OWNER"]})
+        assert ana.patch(f"/projects/{project}", json={"description": "x"}).status_code == 200
+
+
+def test_who_makes_a_project_owns_it(server: Served) -> None:
+    with server.client(server.user("ana@lab.example")) as ana:
+        project = ana.post("/projects", json={"name": "hers"}).json()
+        assert project["created_by"] == "ana@lab.example"
+        (member,) = ana.get(f"/projects/{project['id']}/members").json()
+        assert (member["user_id"], member["roles"]) == ("ana@lab.example", ["PROJECT_OWNER"])
+
+
+def test_a_slash_too_many_is_no_redirect(admin: httpx.Client) -> None:
+    answer = admin.get("/projects/")
+    assert answer.status_code == 404
+    assert "not found" in answer.json()["message"]
+
+
+def test_a_body_of_another_form_names_the_field(admin: httpx.Client) -> None:
+    answer = admin.post("/projects", json={"name": 5})
+    assert answer.status_code == 422
+    assert "$.name" in answer.json()["message"]

@@ -1,0 +1,103 @@
+"""A real server for tests: in a thread of this process, or in a process of its own that can be killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from datamint_like.backends.local.backend import LocalBackend
+from datamint_like.entities import User
+from datamint_like.server.app import create_app
+from datamint_like.server.options import ServerOptions
+from datamint_like.server.serving import config
+
+ADMIN_KEY = "a-key-of-the-tests-own-choice"
+
+
+@dataclass
+class Served:
+    """A server that runs.
+
+    Attributes:
+        url: Where.
+        store: The store behind it, opened beside it.
+    """
+
+    url: str
+    store: LocalBackend
+
+    def client(self, key: str | None = ADMIN_KEY, **options: Any) -> httpx.Client:
+        """A client that shows a key."""
+        headers = {} if key is None else {"apikey": key}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, **options)
+
+    def user(self, email: str, *roles: str) -> str:
+        """The key of a new user."""
+        self.store.create_user(User(email=email, created_at="", customer_id="", roles=roles))
+        return self.store.administration.create_key(email)[1]
+
+
+@contextmanager
+def served(folder: Path, **options: Any) -> Iterator[Served]:
+    """A server over the store in `folder`, in a thread; `ADMIN_KEY` opens it."""
+    store = LocalBackend(folder.as_uri())
+    store.administration.adopt_key(ADMIN_KEY, store.current_user().email, "tests")
+    app = create_app(store, ServerOptions(store=folder.as_uri(), **options))
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(config(app))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", store)
+    finally:
+        server.should_exit = True
+        thread.join(timeout=30)
+        listener.close()
+        store.close()
+
+
+@contextmanager
+def served_by_process(folder: Path, *arguments: str, port: int = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Address and process of `datamint-like serve` over the store in `folder`; `ADMIN_KEY` opens it."""
+    command = [sys.executable, "-m", "datamint_like.cli.main", "serve", "--store", str(folder), "--port", str(port)]
+    env = {**os.environ, "DATAMINT_LIKE_ADMIN_KEY": ADMIN_KEY}
+    with subprocess.Popen([*command, *arguments], env=env, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            url = ""
+            while not url:
+                line = process.stderr.readline()
+                assert line, f"the server ended with {process.poll()}"
+                url = (re.findall(r"http://\S+", line) or [""])[0]
+            _wait_until_healthy(url)
+            yield url, process
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _wait_until_healthy(url: str) -> None:
+    for _ in range(300):
+        try:
+            if httpx.get(f"{url}/health").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass  # not yet
+        time.sleep(0.1)
+    raise AssertionError(f"{url} did not become healthy within 30 s")
