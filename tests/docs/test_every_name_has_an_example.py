@@ -2,8 +2,9 @@
 
 Public are the names in the `__all__` of a package or module, what `Api()` groups its calls in, what the calls of a
 dataset give back, and the methods and properties of all these that are not told by an underscore.
-Exempt, because there is nothing to call: exceptions and warnings, protocols, abstract methods (those that implement
-them count), and records (dataclasses and structs), though not their methods and properties. A property also counts as shown where the example of its class reads it.
+Exempt, because there is nothing to call: exceptions and warnings, protocols, abstract methods (what implements them
+counts), and records (dataclasses and structs), though not their methods and properties. A property also counts as
+shown where the example of its class reads it.
 """
 
 from __future__ import annotations
