@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import pickle
@@ -23,7 +24,8 @@ from datamint_like.backends.base import NewProject, NewResource, ResourceQuery
 from datamint_like.backends.local import migrations, postgres, projects
 from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.backends.local.options import StoreOptions, open_store
-from datamint_like.exceptions import StorageError, ValidationError
+from datamint_like.entities import User
+from datamint_like.exceptions import ItemNotFoundError, StorageError, ValidationError
 from datamint_like.testing.samples import CT_FILES, XRAY, label, project_of, upload
 from tests.servers.postgres import PostgresServer
 
@@ -110,6 +112,38 @@ def test_many_rows_are_few_statements(pg_store: LocalBackend, postgres_server: P
         sa.event.remove(sa.Engine, "before_cursor_execute", note)
     assert len([statement for statement in sent if statement.startswith("INSERT INTO resource_tags")]) == 1
     assert pg_store.get_resource(resource.id).tags == tuple(f"tag {n}" for n in range(900))
+
+
+def test_keys_members_and_listings_of_a_user_are_as_in_the_embedded_store(
+    both: tuple[LocalBackend, LocalBackend],
+) -> None:
+    for each in both:
+        each.create_user(User(email="ana@lab.example", created_at="", customer_id=""))
+        mine, other = upload(each), upload(each, CT_FILES[0])
+        project = project_of(each, mine)
+        key, text = each.administration.create_key("ana@lab.example", "laptop")
+        held = each.administration.holder_of(text)
+        assert held is not None
+        assert (held[0].email, held[1]) == ("ana@lab.example", key.prefix)
+        each.administration.put_member(project.id, "ana@lab.example", ["PROJECT_ANNOTATOR"])
+        assert [member.user_id for member in each.administration.list_members(project.id)][-1] == "ana@lab.example"
+        ana = each.acting_as("ana@lab.example", sees_all=False)
+        assert [resource.id for resource in ana.list_resources(ResourceQuery())] == [mine.id]
+        levels = each.administration.levels_of_resources("ana@lab.example", [mine.id, other.id])
+        assert {ident: level.name for ident, level in levels.items()} == {mine.id: "ANNOTATOR", other.id: "NONE"}
+        each.administration.remove_member(project.id, "ana@lab.example")
+        with pytest.raises(ItemNotFoundError):
+            each.administration.remove_member(project.id, "ana@lab.example")
+        each.administration.revoke_key(key.prefix)
+        assert each.administration.holder_of(text) is None
+
+
+def test_a_full_database_is_told_as_a_full_disk(pg_store: LocalBackend) -> None:
+    fail = sa.text("DO $$ BEGIN RAISE EXCEPTION 'row of Geheim' USING ERRCODE = '53100'; END $$")
+    with pytest.raises(StorageError, match="disk is full") as caught, pg_store._database.write() as write:
+        write.connection.execute(fail)
+    assert isinstance(caught.value.__cause__, OSError)
+    assert caught.value.__cause__.errno == errno.ENOSPC
 
 
 # one write after another, one instant a read

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from datamint_like._files import DAY_S, Staged, is_disk_full, make_dirs, publish, stage, sweep_partial
 from datamint_like.backends.local import file_systems
@@ -19,6 +19,7 @@ from datamint_like.backends.local.unchanged import fault_of
 from datamint_like.entities import Annotation, Part
 from datamint_like.exceptions import StorageError, ValidationError
 
+T = TypeVar("T")
 _PIECE = 8 * 1024 * 1024  # bytes that one request brings
 _AT_ONCE = 16
 _DIGEST_LENGTH = 64
@@ -33,7 +34,8 @@ class BucketStore:
 
     Attributes:
         url: `s3://BUCKET/PREFIX`, or another URL of fsspec.
-        cache_dir: The folder for files that were brought, in a folder of its own for each URL.
+        cache_dir: The folder for files that were brought, of all buckets.
+        folder: This bucket's own folder in it.
 
     Raises:
         ValidationError: No package knows such a URL.
@@ -47,7 +49,7 @@ class BucketStore:
     def __init__(self, url: str, cache_dir: Path) -> None:
         self.url = url.strip().rstrip("/")
         self.cache_dir = cache_dir
-        self._own = cache_dir / "buckets" / hashlib.sha256(self.url.encode()).hexdigest()[:16]
+        self.folder = cache_dir / "buckets" / hashlib.sha256(self.url.encode()).hexdigest()[:16]
         self._opened: dict[int, tuple[Any, str]] = {}
         self._bucket()
         with self._on_this_machine():
@@ -67,7 +69,11 @@ class BucketStore:
     @property
     def incoming(self) -> Path:
         """Folder of this machine for files on their way in either direction."""
-        return self._own / "incoming"
+        return self.folder / "incoming"
+
+    def blob_path(self, sha256: str) -> Path:
+        """Where the file of this digest lies on this machine once it was read, or would."""
+        return Path(f"{self.folder}/blobs/{sha256[:2]}/{sha256}")
 
     def part_path(self, part: Part, resource_name: str) -> Path:
         """A readable file on this machine with the part's bytes, brought and checked when it is not there yet.
@@ -75,7 +81,7 @@ class BucketStore:
         Raises:
             StorageError: It is gone, or its bytes are not those stored.
         """
-        path = self._cached(part.sha256)
+        path = self.blob_path(part.sha256)
         if fault_of(path, part) is not None:
             what = f"The stored file {part.filename!r} of resource {resource_name!r}"
             self._bring(part.sha256, part.size, what, lambda: fault_of(path, part) is None)
@@ -96,7 +102,7 @@ class BucketStore:
             self._bring(sha256, None, f"The file of annotation {annotation.id}", lambda: self._read(sha256) is not None)
             data = self._read(sha256)
         if data is None:
-            raise StorageError(f"The file of annotation {annotation.id} went from the folder {self._own}; try again.")
+            raise StorageError(f"The file of annotation {annotation.id} went from the folder {self.folder}; try again.")
         return data
 
     def claim(self, store_id: str) -> None:
@@ -121,7 +127,7 @@ class BucketStore:
         Raises:
             StorageError: The bucket refuses them, has no room, or cannot be reached.
         """
-        self._each(self._upload, staged)
+        _at_once(self._upload, staged)
 
     def publish(self, staged: Sequence[Staged]) -> None:
         """Check that files which were sent are there; one that another call removed meanwhile is sent again.
@@ -129,7 +135,7 @@ class BucketStore:
         Raises:
             StorageError: The bucket refuses them, has no room, or cannot be reached.
         """
-        self._each(lambda each: None if self.size_of(each.sha256) == each.size else self._upload(each), staged)
+        _at_once(lambda each: None if self.size_of(each.sha256) == each.size else self._upload(each), staged)
 
     def fault(self, sha256: str) -> str | None:
         """What is wrong with the object of this digest in the bucket, as the end of a sentence."""
@@ -162,18 +168,21 @@ class BucketStore:
             except FileNotFoundError:  # removed meanwhile
                 return False
 
-    def remove(self, sha256: str) -> None:
-        """Take the object of this digest away, if it is there, and what was brought of it."""
-        self._cached(sha256).unlink(missing_ok=True)
+    def remove(self, digests: Sequence[str]) -> None:
+        """Take the objects of these digests away, as far as they are there, and what was brought of them."""
+        _at_once(self._remove, digests)
+
+    def sweep(self) -> None:
+        """Remove what killed writers left on this machine more than a day ago."""
+        sweep_partial(self.incoming)
+
+    def _remove(self, sha256: str) -> None:
+        self.blob_path(sha256).unlink(missing_ok=True)
         with self._in_bucket() as (system, root):
             try:
                 system.rm_file(_key(root, sha256))
             except FileNotFoundError:
                 return
-
-    def sweep(self) -> None:
-        """Remove what killed writers left on this machine more than a day ago."""
-        sweep_partial(self.incoming)
 
     def _bucket(self) -> tuple[Any, str]:
         """This process's file system, and the path in it."""
@@ -202,16 +211,7 @@ class BucketStore:
             raise
         except OSError as error:
             lack = f"No room for {needed} bytes" if is_disk_full(error) else "Cannot write"
-            raise StorageError(f"{lack} in the cache folder {self._own}: {error.strerror}.") from error
-
-    def _each(self, work: Callable[[Staged], None], staged: Sequence[Staged]) -> None:
-        if len(staged) < 2:
-            for each in staged:
-                work(each)
-            return
-        with ThreadPoolExecutor(min(_AT_ONCE, len(staged))) as pool:
-            for _ in pool.map(work, staged):
-                pass
+            raise StorageError(f"{lack} in the cache folder {self.folder}: {error.strerror}.") from error
 
     def _upload(self, staged: Staged) -> None:
         with self._in_bucket(staged.size) as (system, root):
@@ -228,13 +228,10 @@ class BucketStore:
                 "nothing of this upload was stored."
             )
 
-    def _cached(self, sha256: str) -> Path:
-        return Path(f"{self._own}/blobs/{sha256[:2]}/{sha256}")
-
     def _read(self, sha256: str) -> bytes | None:
         """What was brought of this digest; None where nothing was, or other bytes lie there."""
         try:
-            data = self._cached(sha256).read_bytes()
+            data = self.blob_path(sha256).read_bytes()
         except OSError:
             return None
         return data if hashlib.sha256(data).hexdigest() == sha256 else None
@@ -255,12 +252,23 @@ class BucketStore:
             if staged.sha256 != sha256:
                 staged.path.unlink()
                 raise StorageError(f"{what} is damaged: its bytes in the {self.place} are not those stored. {_MEND}")
-            publish([(staged.path, self._cached(sha256))])
+            publish([(staged.path, self.blob_path(sha256))])
 
     def _pieces(self, sha256: str, size: int) -> Iterator[bytes]:
         for start in range(0, size, _PIECE):
             with self._in_bucket() as (system, root):
                 yield system.cat_file(_key(root, sha256), start=start, end=min(start + _PIECE, size))
+
+
+def _at_once(work: Callable[[T], None], items: Sequence[T]) -> None:
+    """Do the same with each item, several at once; the first error goes on when all have ended."""
+    if len(items) < 2:
+        for each in items:
+            work(each)
+        return
+    with ThreadPoolExecutor(min(_AT_ONCE, len(items))) as pool:
+        for _ in pool.map(work, items):
+            pass
 
 
 def _key(root: str, sha256: str) -> str:

@@ -31,8 +31,15 @@ class ByteStore(Blobs, Protocol):
         """Whether files may be registered where they lie."""
 
     @property
+    def folder(self) -> Path:
+        """Folder of this machine with `blobs/`, for files that may be read here, and `incoming/`."""
+
+    @property
     def incoming(self) -> Path:
         """Folder of this machine for files that are being written."""
+
+    def blob_path(self, sha256: str) -> Path:
+        """Where the file of this digest lies on this machine once it was read, or would."""
 
     def claim(self, store_id: str) -> None:
         """Note that these bytes belong to the store of this id, whose rows lie elsewhere.
@@ -67,8 +74,8 @@ class ByteStore(Blobs, Protocol):
     def is_old(self, sha256: str) -> bool:
         """Whether the file of this digest is there and was written more than a day ago."""
 
-    def remove(self, sha256: str) -> None:
-        """Take the file of this digest away, if it is there."""
+    def remove(self, digests: Sequence[str]) -> None:
+        """Take the files of these digests away, as far as they are there."""
 
     def sweep(self) -> None:
         """Remove what killed writers left on this machine more than a day ago."""

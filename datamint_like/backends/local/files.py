@@ -148,9 +148,10 @@ class FileStore:
         except OSError:  # removed meanwhile
             return False
 
-    def remove(self, sha256: str) -> None:
-        """Take the file of this digest away, if it is there."""
-        self.blob_path(sha256).unlink(missing_ok=True)
+    def remove(self, digests: Sequence[str]) -> None:
+        """Take the files of these digests away, as far as they are there."""
+        for sha256 in digests:
+            self.blob_path(sha256).unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Remove what killed writers left behind more than a day ago."""

@@ -25,11 +25,15 @@ from datamint_like.exceptions import StorageError
 STATEMENT_S = 300
 _POOL, _MORE = 5, 15  # connections that a process keeps, and how many more it may open
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE"
+# a writer that hangs must not hold up all others
+_WRITE = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; "
+    f"SET LOCAL idle_in_transaction_session_timeout = '{STATEMENT_S}s'"
+)
 _SETTINGS = {
     "statement_timeout": f"{STATEMENT_S}s",
     "lock_timeout": f"{BUSY_S}s",
-    "idle_in_transaction_session_timeout": f"{STATEMENT_S}s",  # a writer that hangs must not hold up all others
+    "idle_in_transaction_session_timeout": "0",  # a read may take its time, as `verify` does
     "TimeZone": "UTC",
 }
 _SET_UP_LOCK = int.from_bytes(b"datamint")  # advisory locks have numbers
@@ -95,8 +99,7 @@ class PostgresDatabase:
 
     def _version(self, connection: sa.Connection) -> int:
         """The version of the tables; 0 where there are none."""
-        place = sa.func.to_regclass(f"{self.url.schema}.store_schema")
-        if connection.execute(sa.select(place)).scalar_one() is None:
+        if not _holds(connection, "pg_tables", schemaname=self.url.schema, tablename="store_schema"):
             return 0
         version = int(connection.execute(sa.select(_VERSION.c.version)).scalar_one())
         if version > _newest():
@@ -114,8 +117,7 @@ class PostgresDatabase:
                 f"The database of {self.url.shown} has the encoding {encoding}, and a store needs UTF8: "
                 "createdb --encoding=UTF8 --template=template0 makes one."
             )
-        known = sa.select(sa.func.to_regnamespace(self.url.schema))
-        if connection.execute(known).scalar_one() is None:
+        if not _holds(connection, "pg_namespace", nspname=self.url.schema):
             connection.execute(sa.schema.CreateSchema(self.url.schema))
         taken = set(sa.inspect(connection).get_table_names(schema=self.url.schema)) & set(schema.metadata.tables)
         if taken:
@@ -126,6 +128,13 @@ class PostgresDatabase:
         _tables().create_all(connection, checkfirst=False)
         connection.exec_driver_sql("CREATE TABLE store_schema (version INTEGER NOT NULL)")
         connection.execute(sa.insert(_VERSION).values(version=0))
+
+
+def _holds(connection: sa.Connection, catalog: str, **values: str) -> bool:
+    """Whether a catalog has such a row now; functions as `to_regclass` may answer from before a lock was had."""
+    where = [sa.column(name) == value for name, value in values.items()]
+    found = sa.select(sa.func.count()).select_from(sa.table(catalog)).where(*where)
+    return bool(connection.execute(found).scalar_one())
 
 
 def _newest() -> int:
@@ -216,10 +225,11 @@ def _told(url: PostgresUrl) -> Iterator[None]:
     try:
         yield
     except Translated as carrier:
-        raise carrier.error from None  # what the driver says may quote what was to be stored
+        raise carrier.error from carrier.error.__cause__  # not the driver's, which may quote what was to be stored
     except exc.TimeoutError:
         raise StorageError(
             f"All {_POOL + _MORE} connections of this process to {url.shown} were busy for {BUSY_S} s; try again."
         ) from None
     except exc.SQLAlchemyError as error:
-        raise translated(getattr(error, "orig", None) or error, url.shown) from None
+        told = translated(getattr(error, "orig", None) or error, url.shown)
+        raise told from told.__cause__

@@ -6,11 +6,14 @@ carries one of theirs as its cause.
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import Any
 
 from datamint_like.backends.local.connections import BUSY_S
 from datamint_like.exceptions import DatamintException, StorageError, ValidationError
 
+_FULL = "53100"
 _NOTHING_STORED = "Nothing of this call was stored"
 #: Starts of SQLSTATE whose messages quote neither rows nor users.
 _PLAIN = ("08", "23", "25", "3D", "3F", "42", "53", "55", "57")
@@ -22,7 +25,7 @@ _ADVICE = {
     "3D": "Make the database first (createdb).",
     "3F": "Make the schema first, or let the user make it.",
     "42501": "Let the user of the URL make and write tables in that schema.",
-    "53100": "Its disk is full; free some space there and try again.",
+    _FULL: "Its disk is full; free some space there and try again.",
     "53300": "It has too many connections; raise max_connections there, or run fewer processes.",
     "55P03": f"Another process held it for more than {BUSY_S} s; try again.",
     "57014": "It took too long; try again when the server is less busy.",
@@ -55,7 +58,10 @@ def is_lost(error: BaseException) -> bool:
 
 
 def translated(error: BaseException, shown: str) -> DatamintException:
-    """The error of this package for one of the driver; `shown` names the database."""
+    """The error of this package for one of the driver; `shown` names the database.
+
+    A database without room has an `OSError` of a full disk as its cause.
+    """
     if isinstance(error, DatamintException):
         return error
     code = code_of(error)
@@ -69,7 +75,10 @@ def translated(error: BaseException, shown: str) -> DatamintException:
     told: Any = error.args[0]
     message = str(told.get("M", "")).rstrip(".") if code.startswith(_PLAIN) else ""
     reason = f"{message} (SQLSTATE {code})" if message else f"SQLSTATE {code}"
-    return StorageError(f"{failed}: {reason}. {advice or _NOTHING_STORED + '.'}")
+    failure = StorageError(f"{failed}: {reason}. {advice or _NOTHING_STORED + '.'}")
+    if code == _FULL:
+        failure.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return failure
 
 
 def unstorable() -> ValidationError:

@@ -43,10 +43,8 @@ class Storing:
         with Intake(self._files, upload.size) as intake:
             parts = uploads.take_in(upload, intake)
             said = annotation_uploads.take_in(upload.annotations, intake)
-            early = self._held(new, parts) if once and self._files.sends_ahead else None
-            if early is not None:
-                return early, False
-            with self._write(intake) as write:
+            send = not (once and self._files.sends_ahead and self._is_held(new, parts))
+            with self._write(intake, send=send) as write:
                 held = resources.of_bytes(write, new.project_id, parts) if once and new.project_id else None
                 if held is not None:
                     verify.drop_unnamed(write, self._files, intake.published)
@@ -82,16 +80,17 @@ class Storing:
                     verify.drop_unnamed(write, self._files, intake.published)
                 return made
 
-    def _held(self, new: NewResource, parts: Sequence[Part]) -> Resource | None:
-        """The resource of the project with these bytes, asked for before they travel."""
+    def _is_held(self, new: NewResource, parts: Sequence[Part]) -> bool:
+        """Whether the project holds a resource with these bytes, asked before they travel."""
         with self._database.read() as read:
-            return resources.of_bytes(read, str(new.project_id), parts)
+            return resources.of_bytes(read, str(new.project_id), parts) is not None
 
     @contextmanager
-    def _write(self, intake: Intake) -> Iterator[Write]:
+    def _write(self, intake: Intake, *, send: bool = True) -> Iterator[Write]:
         """A write whose rows name the files of `intake`, which it publishes: in place and durable before it commits."""
         try:
-            intake.send()
+            if send:
+                intake.send()
             with self._database.write() as write:
                 yield write
         except BaseException:  # also on KeyboardInterrupt: no file must stay that no row names

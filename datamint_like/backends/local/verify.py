@@ -42,8 +42,7 @@ def drop_unnamed(write: Write, files: ByteStore, digests: Sequence[str]) -> None
 
     It needs the write lock: another upload of the same bytes puts its file in place inside its own write.
     """
-    for digest in set(digests) - _named(write, digests):
-        files.remove(digest)
+    files.remove(sorted(set(digests) - _named(write, digests)))
 
 
 def _named(read: Read, digests: Sequence[str]) -> set[str]:
