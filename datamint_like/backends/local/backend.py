@@ -84,6 +84,12 @@ class LocalBackend:
     def __reduce__(self) -> tuple[Any, ...]:
         return _opened_as, (self._where, self._database.acting)
 
+    def __copy__(self) -> LocalBackend:
+        """One more handle on the same connections; by `__reduce__` a copy would open the store anew."""
+        other = object.__new__(LocalBackend)
+        other.__dict__.update({name: value for name, value in self.__dict__.items() if name != "administration"})
+        return other
+
     def acting_as(self, email: str, *, sees_all: bool = True) -> LocalBackend:
         """The same store, written in the name of another user; it shares this one's connections.
 
