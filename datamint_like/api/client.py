@@ -12,7 +12,7 @@ from datamint_like.api.annotationsets import AnnotationSetsApi
 from datamint_like.api.projects import ProjectsApi
 from datamint_like.api.resources import ResourcesApi
 from datamint_like.api.users import UsersApi
-from datamint_like.backends._urls import without_user_info
+from datamint_like.backends._urls import is_server, store_url, without_user_info
 from datamint_like.backends.base import Backend
 from datamint_like.config import load_settings
 from datamint_like.exceptions import ValidationError
@@ -26,12 +26,12 @@ class Api:
     the process that loads it takes the key from its own settings.
 
     Args:
-        server_url: `file:///folder` of an embedded store, or the address of a server.
-        api_key: Key for a server; an embedded store needs none.
+        server_url: `file:///folder` of an embedded store, or the address of a server (`https://lab.example`).
+        api_key: Key for a server; None is that of the settings. An embedded store needs none.
         check_connection: Open the store at once, so that a wrong address fails here.
 
     Raises:
-        ValidationError: `server_url` is no text, or an empty one.
+        ValidationError: `server_url` is no text, an empty one, or an address with a password in it.
 
     Example:
         >>> import tempfile
@@ -45,9 +45,8 @@ class Api:
     def __init__(
         self, server_url: str | None = None, api_key: str | None = None, *, check_connection: bool = False
     ) -> None:
-        settings = load_settings()
-        self.server_url = settings.store_url if server_url is None else _named(server_url)
-        self._api_key = api_key or settings.api_key
+        self.server_url = _named(load_settings().store_url if server_url is None else server_url)
+        self._api_key = api_key or None  # that of the settings is read by whoever opens a connection
         if check_connection:
             self.check_connection()
 
@@ -167,4 +166,4 @@ def _named(server_url: Any) -> str:
             f"{server_url!r:.80} names no store: give a folder, or a URL such as file:///data/store; "
             "None is the store of the settings."
         )
-    return text
+    return store_url(text) if is_server(text) else text

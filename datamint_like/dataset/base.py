@@ -15,7 +15,7 @@ from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from datamint_like._words import counted
 from datamint_like.annotations import MergeStrategy, Selection
-from datamint_like.backends import store_url
+from datamint_like.backends import remember_key, store_url
 from datamint_like.config import load_settings
 from datamint_like.dataset import splits
 from datamint_like.dataset.box_transforms import Boxes, left_boxes
@@ -64,8 +64,9 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         project: Name, id or `Project`. Either this or `resources`.
         resources: `Resource` objects or ids.
         auto_update: Ask the store for changes when preparing; False opens the newest snapshot on this machine.
-        api_key: Key of the server; never kept in a pickle.
-        server_url: The store: `file:///path`, a folder, or None for the configured one.
+        api_key: Key of the server; None is that of the settings. It is never kept in a pickle: spawned workers take
+            theirs from `DATAMINT_LIKE_API_KEY`, and need none for files that `prefetch()` brought here.
+        server_url: The store: `file:///path`, a folder, the address of a server, or None for the configured one.
         return_metainfo: Give items `metainfo` (affine, spacing in mm, orientation, header facts).
         return_segmentations: Give items `segmentations`.
         return_as_semantic_segmentation: Masks as float32 (L + 1, ...), channel 0 the background.
@@ -98,7 +99,7 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         resample_masks: Bring masks of another grid to that of their resource, by nearest neighbour; without it they
             are an error.
         memory_cache: How much decoded data a sliced dataset keeps in each process, in bytes or as `"256MB"`.
-        cache_dir: Folder of snapshots and slice packs; None is the configured one.
+        cache_dir: Folder of snapshots, slice packs and the files of servers; None is the configured one.
         compression: `"gzip"` packs slices compressed, None as they are: faster to read, and larger on the disk.
         return_boxes: Give items `boxes` (n, 4), `box_labels` (n,) and, of volumes, videos and patches, `box_planes`
             (n, 2) by author. Coordinates are array indices: the centre of the first pixel is (0, 0).
@@ -212,7 +213,9 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         self._transforms: tuple[Transform, ...] = ()
         self._seed = checked_seed(seed)
         self.set_transform(alb_transform)
-        self._api_key = api_key if api_key is not None else settings.api_key
+        self._api_key = api_key
+        if api_key is not None:
+            remember_key(self._source.store_url, api_key)
         self._state: tuple[Prepared, RowNumbers] | None = None
         self._reader: Reader | None = None
         self._split: splits.SplitOrigin = splits.UNSPLIT

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from datamint_like._threads import ahead
 from datamint_like._words import counted
 from datamint_like.dataset.reader import Reader
 from datamint_like.dataset.slice_reader import SliceReader
@@ -17,6 +18,8 @@ from datamint_like.exceptions import DatamintException, PrefetchError
 
 #: How many failures the message of an error names.
 _NAMED = 5
+#: How many resources are checked, or fetched, at once.
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,13 @@ class _Count:
     there: int = 0
     failures: list[str] = field(default_factory=list)
 
+    def add(self, other: _Count) -> None:
+        """Count what another counted, too."""
+        self.files += other.files
+        self.size += other.size
+        self.masks += other.masks
+        self.failures += other.failures
+
 
 def prefetch(
     reader: Reader, rows: npt.NDArray[np.int64], *, include_annotations: bool, slices: SliceReader | None
@@ -86,14 +96,13 @@ def prefetch(
         PrefetchError: A file is missing or damaged, cannot be decoded, or a pack cannot be written.
     """
     count = _Count()
-    for row in tqdm(np.unique(rows).tolist(), desc="prefetch", unit="resource"):
-        resource = reader.prepared.snapshot.resource(row)
-        whole = _files(reader, row, resource, count)
-        if include_annotations:
-            whole = _masks(reader, row, resource, count) and whole
-        if slices is not None and whole:
-            _packs(slices, row, resource, count, include_annotations)
-    resources = len(np.unique(rows))
+    asked = np.unique(rows).tolist()
+    brought = ahead(lambda row: _brought(reader, row, include_annotations), asked, at_once=_AT_ONCE)
+    for row, found in zip(tqdm(asked, desc="prefetch", unit="resource"), brought, strict=True):
+        count.add(found)
+        if slices is not None and not found.failures:
+            _packs(slices, row, reader.prepared.snapshot.resource(row), count, include_annotations)
+    resources = len(asked)
     if count.failures:
         raise PrefetchError(_message(resources, count.failures), count.failures)
     return PrefetchReport(
@@ -107,27 +116,19 @@ def prefetch(
     )
 
 
-def _files(reader: Reader, row: int, resource: Resource, count: _Count) -> bool:
-    whole = True
+def _brought(reader: Reader, row: int, include_annotations: bool) -> _Count:
+    """What is in place of one row, fetched where its store is a server, and what is not."""
+    count, resource = _Count(), reader.prepared.snapshot.resource(row)
     for part in reader.prepared.snapshot.parts(row):
         if _tried(count, resource, lambda part=part: reader.blobs.part_path(part, resource.filename)):  # type: ignore[misc]
             count.files += 1
             count.size += part.size
-        else:
-            whole = False
-    return whole
-
-
-def _masks(reader: Reader, row: int, resource: Resource, count: _Count) -> bool:
-    whole = True
-    for each in reader.annotations(row):
+    for each in reader.annotations(row) if include_annotations else ():
         if not each.is_segmentation():
             continue
         if _tried(count, resource, lambda each=each: reader.blobs.annotation_bytes(each)):  # type: ignore[misc]
             count.masks += 1
-        else:
-            whole = False
-    return whole
+    return count
 
 
 def _packs(slices: SliceReader, row: int, resource: Resource, count: _Count, include_annotations: bool) -> None:

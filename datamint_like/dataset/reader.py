@@ -74,7 +74,7 @@ class Reader:
     @cached_property
     def blobs(self) -> Blobs:
         """Where the bytes lie."""
-        return open_blobs(self.prepared.snapshot.meta.store_url)
+        return open_blobs(self.prepared.snapshot.meta.store_url, cache_dir=self.options.packs.folder)
 
     @cached_property
     def _keeps(self) -> Callable[[Annotation], bool]:
@@ -116,7 +116,7 @@ class Reader:
     def files(self, record: Record) -> tuple[list[Path], list[str]]:
         """Where the files of a record lie, in order, and what they were called."""
         filename, parts = record.resource.filename, record.parts
-        return [self.blobs.part_path(part, filename) for part in parts], [part.filename for part in parts]
+        return self.blobs.part_paths(parts, filename), [part.filename for part in parts]
 
     def units(self, facts: HeaderFacts) -> str | None:
         """The unit of the values: the header's, unless `intensity` made other values of them."""

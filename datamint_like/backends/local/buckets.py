@@ -87,6 +87,11 @@ class BucketStore:
             self._bring(part.sha256, part.size, what, lambda: fault_of(path, part) is None)
         return path
 
+    def part_paths(self, parts: Sequence[Part], resource_name: str) -> list[Path]:
+        """The files of several parts, in order, brought several at once."""
+        _at_once(lambda part: self.part_path(part, resource_name), parts)
+        return [self.blob_path(part.sha256) for part in parts]
+
     def annotation_bytes(self, annotation: Annotation) -> bytes:
         """The payload of a segmentation, checked against its digest.
 
@@ -260,7 +265,7 @@ class BucketStore:
                 yield system.cat_file(_key(root, sha256), start=start, end=min(start + _PIECE, size))
 
 
-def _at_once(work: Callable[[T], None], items: Sequence[T]) -> None:
+def _at_once(work: Callable[[T], object], items: Sequence[T]) -> None:
     """Do the same with each item, several at once; the first error goes on when all have ended."""
     if len(items) < 2:
         for each in items:

@@ -83,6 +83,10 @@ class FileStore:
             "Restore the store's folder from a backup, or delete the resource and import the file again."
         )
 
+    def part_paths(self, parts: Sequence[Part], resource_name: str) -> list[Path]:
+        """The files of several parts, in order."""
+        return [self.part_path(part, resource_name) for part in parts]
+
     def annotation_bytes(self, annotation: Annotation) -> bytes:
         """The payload of a segmentation, checked against its digest.
 
