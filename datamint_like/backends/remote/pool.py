@@ -47,14 +47,21 @@ def client(ca_file: Path | None) -> httpx.Client:
 
 
 def _new(ca_file: Path | None) -> httpx.Client:
-    return httpx.Client(
-        verify=_trust(ca_file),
-        timeout=TIMEOUTS,
-        limits=_LIMITS,
-        follow_redirects=False,
-        headers=_HEADERS,
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-    )
+    trust = _trust(ca_file)
+    try:
+        return httpx.Client(
+            verify=trust,
+            timeout=TIMEOUTS,
+            limits=_LIMITS,
+            follow_redirects=False,
+            headers=_HEADERS,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        )
+    except (OSError, ImportError, ValueError, httpx.InvalidURL) as error:
+        raise ValidationError(
+            "The settings for connections in the environment cannot be used: check SSL_CERT_FILE, SSL_CERT_DIR, "
+            f"HTTP_PROXY, HTTPS_PROXY and ALL_PROXY ({type(error).__name__})."
+        ) from error
 
 
 def _trust(ca_file: Path | None) -> ssl.SSLContext | bool:
