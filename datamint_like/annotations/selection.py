@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -141,21 +141,36 @@ def keeps(selection: Selection, space: LabelSpace, annotation: Annotation) -> bo
         >>> [keeps(Selection(), space, each) for each in dataset.resource_annotations[0]]
         [False, False, True]
     """
-    rules = _rules(selection, space)
-    if selection.published_only and annotation.status != "published":
-        return False
-    if annotation.created_by is not None and not rules.annotator.allows(annotation.created_by):
-        return False
-    match annotation.annotation_type:
-        case "segmentation":
-            return rules.segmentation.allows(annotation.identifier)
-        case "label" if is_of_one_frame(annotation):
-            return rules.frame_label.allows(annotation.identifier)
-        case "label":
-            return rules.image_label.allows(annotation.identifier)
-        case "category":
-            return rules.category.allows(annotation.identifier)
-    return True
+    return keeper(selection, space)(annotation)
+
+
+def keeper(selection: Selection, space: LabelSpace) -> Callable[[Annotation], bool]:
+    """`keeps` for many annotations.
+
+    Example:
+        >>> kept = keeper(Selection(), LabelSpace({"lung": 1}, (), (), ()))
+        >>> [kept(each) for each in dataset.resource_annotations[0]]
+        [False, False, True]
+    """
+    rules, published_only = _rules(selection, space), selection.published_only
+
+    def kept(annotation: Annotation) -> bool:
+        if published_only and annotation.status != "published":
+            return False
+        if annotation.created_by is not None and not rules.annotator.allows(annotation.created_by):
+            return False
+        match annotation.annotation_type:
+            case "segmentation":
+                return rules.segmentation.allows(annotation.identifier)
+            case "label" if is_of_one_frame(annotation):
+                return rules.frame_label.allows(annotation.identifier)
+            case "label":
+                return rules.image_label.allows(annotation.identifier)
+            case "category":
+                return rules.category.allows(annotation.identifier)
+        return True
+
+    return kept
 
 
 def sql_condition(selection: Selection, space: LabelSpace) -> tuple[str, dict[str, Any]]:

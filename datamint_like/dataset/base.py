@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -246,14 +245,16 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
 
     @property
     def _prepared(self) -> Prepared:
-        self.prepare()
-        assert self._state is not None
+        if self._state is None:
+            self.prepare()
+            assert self._state is not None
         return self._state[0]
 
     @property
     def _rows(self) -> RowNumbers:
-        self.prepare()
-        assert self._state is not None
+        if self._state is None:
+            self.prepare()
+            assert self._state is not None
         return self._state[1]
 
     @property
@@ -283,9 +284,8 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         raw = self._get_raw_item(position)
         image, masks = raw.pop("image"), raw.pop("segmentations")
         boxes = {key: raw.pop(key) for key in BOX_KEYS if key in raw}
-        row = EpochIndex(int(self._rows[position]), position.epoch)
         given = (image, masks, Boxes.of(boxes)) if boxes else (image, masks)
-        with self._drawing(row, position.epoch), lying_at(lambda: self._metainfo(row)["affine"]):
+        with self._drawing(position), lying_at(lambda: self._metainfo(self._row(position))["affine"]):
             made = self.apply_alb_transform(*given)
         image, masks = made["image"], made["segmentations"]
         boxes = left_boxes(boxes, made["boxes"]) if boxes else {}
@@ -339,9 +339,13 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         """The keys `segmentations` and `seg_labels` of the item, of the masks (n, *spatial) by author."""
         return segmentation_targets(segmentations, seg_labels, spatial, self._prepared.space, self._output)
 
-    def _drawing(self, row: int, epoch: int) -> AbstractContextManager[None]:
+    def _drawing(self, position: EpochIndex) -> drawing_from:
         """A block in which transforms draw what (seed, epoch, row) says, or freely where the dataset has no seed."""
-        return drawing_from(None if self._seed is None else item_seed(self._seed, epoch, row))
+        return drawing_from(None if self._seed is None else item_seed(self._seed, position.epoch, self._row(position)))
+
+    def _row(self, position: EpochIndex) -> EpochIndex:
+        """The row number at a position of this dataset, in the same epoch."""
+        return EpochIndex(int(self._rows[position]), position.epoch)
 
     def _position(self, index: int) -> int:
         if isinstance(index, (bool, np.bool_)) or not hasattr(index, "__index__"):

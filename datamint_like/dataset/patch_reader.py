@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,8 +31,8 @@ def raw_patch_item(slices: SliceReader, volume: Volume, location: Location, outp
     `boxes`, with labels and planes, where they are asked for.
     """
     reader = slices.reader
-    annotations = reader.annotations(volume.row)
-    masks = _masks(slices, volume, location) if output.return_segmentations else {}
+    resource, annotations = reader.annotated_resource(volume.row)
+    masks = _masks(slices, volume, location, annotations) if output.return_segmentations else {}
     targets = label_targets(annotations, reader.prepared.space, output, num_frames=volume.facts.shape[0])
     frames = _frames(volume, location)
     item: Item = {
@@ -49,7 +49,7 @@ def raw_patch_item(slices: SliceReader, volume: Volume, location: Location, outp
     if output.return_metainfo:
         item["metainfo"] = patch_metainfo_of(volume.place, location, reader.units(volume.facts))
     item["annotations"] = [each for each in annotations if not is_of_one_frame(each) or each.frame_index in frames]
-    return item | {"resource": reader.prepared.snapshot.resource(volume.row)}
+    return item | {"resource": resource}
 
 
 def _boxes(
@@ -92,8 +92,9 @@ def _image(slices: SliceReader, volume: Volume, location: Location, pad_value: f
     )
 
 
-def _masks(slices: SliceReader, volume: Volume, location: Location) -> dict[str, tuple[Array, Array]]:
-    annotations = slices.reader.annotations(volume.row)
+def _masks(
+    slices: SliceReader, volume: Volume, location: Location, annotations: Sequence[Annotation]
+) -> dict[str, tuple[Array, Array]]:
     planes = [slices.masks(Slice(volume, n), annotations) for n in range(*inside(location, volume.shape)[0][0])]
     return {
         author: (_block([plane[author][0] for plane in planes], volume, location, 0), codes.copy())

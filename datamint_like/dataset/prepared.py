@@ -40,11 +40,13 @@ class Prepared:
     Attributes:
         snapshot: The pinned revision.
         space: The label space, fixed for life.
-        condition, values: The annotation selection as SQL over the snapshot's columns.
+        selection: Which annotations are kept.
+        condition, values: The same as SQL over the snapshot's columns.
     """
 
     snapshot: Snapshot
     space: LabelSpace
+    selection: Selection
     condition: str
     values: dict[str, Any]
 
@@ -78,7 +80,7 @@ def prepare(source: Source, selection: Selection, *, api_key: str | None) -> Pre
         _warn_of_unknown_names(snapshot, space, selection)
     _tell_of_unknown_types(snapshot)
     condition, values = sql_condition(selection, space)
-    return Prepared(snapshot, space, condition, values)
+    return Prepared(snapshot, space, selection, condition, values)
 
 
 def root_rows(prepared: Prepared, source: Source, kinds: Collection[str], class_name: str) -> RowNumbers:

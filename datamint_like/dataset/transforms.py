@@ -98,6 +98,8 @@ def transformed_by_all(
     transforms: Sequence[Transform], image: Array, masks: Masks, boxes: Boxes | None = None
 ) -> Transformed:
     """Image, masks and boxes after each transform in turn, drawing from the seed of the item that is made."""
+    if not transforms:
+        return image, dict(masks), boxes
     made: Any = image
     drawn: dict[str, Any] = dict(masks)
     seed = current_seed()
@@ -160,9 +162,16 @@ def _by_albumentations(transform: Any, given: Array, stacks: Sequence[Array], bo
     flat = given.ndim == 3
     targets = {"image" if flat else "volume": given}
     if stacks:
-        targets |= {"masks": np.concatenate(stacks)} if flat else {"mask3d": channels_last(*stacks)}
+        targets |= {"masks": _in_one_stack(stacks)} if flat else {"mask3d": channels_last(*stacks)}
     height, width = given.shape[-3:-1]
     return transform(**targets, **box_arguments(transform, boxes, (height, width), flat=flat))
+
+
+def _in_one_stack(stacks: Sequence[Array]) -> Array:
+    """All masks (n, ...), contiguous and to be changed: a copy, unless they lie so already."""
+    first = stacks[0]
+    alone = len(stacks) == 1 and first.flags.writeable and first.flags.c_contiguous
+    return first if alone else np.concatenate(stacks)
 
 
 def _masks_of(result: Any, flat: bool) -> Any:

@@ -190,3 +190,14 @@ class Annotation(Record, frozen=True):
             [True, True, False]
         """
         return self.scope == "image"
+
+
+class AnnotationTally(Record, frozen=True, kw_only=True):
+    """How many annotations (`total`) of one type and identifier one author made of a resource."""
+
+    resource_id: str
+    author: str | None
+    annotation_type: str
+    identifier: str
+    scope: str
+    total: int

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
 
 from datamint_like.entities import AnnotationSpec, SegmentationClass, WorklistAnnotator
+from datamint_like.exceptions import ValidationError
 
 _OPAQUE = 255
 
@@ -31,7 +33,14 @@ class SegmentationData(msgspec.Struct, frozen=True, rename="camel"):
         Example:
             >>> SegmentationData(definitions=(SegmentationDefinition("lesion", (0, 255, 0)),)).group()
             {'lesion': SegmentationClass(color=(0, 255, 0, 255), index=1)}
+
+        Raises:
+            ValidationError: Two have one name.
         """
+        names = Counter(each.identifier for each in self.definitions)
+        for name, times in names.items():
+            if times > 1:
+                raise ValidationError(f"{times} segmentation classes are named {name!r:.80}: give each its own name.")
         taken = {each.index for each in self.definitions}
         free = (code for code in range(1, len(taken) + len(self.definitions) + 1) if code not in taken)
         return {
@@ -41,6 +50,17 @@ class SegmentationData(msgspec.Struct, frozen=True, rename="camel"):
             )
             for each in self.definitions
         }
+
+
+def as_changes(data: SegmentationData) -> dict[str, Any]:
+    """The fields of a worklist that hold these classes."""
+    return {"segmentation_type": data.segmentation_value_type, "segmentation_group": data.group()}
+
+
+def labels_of(frame_labels: tuple[str, ...], image_labels: tuple[str, ...]) -> tuple[AnnotationSpec, ...]:
+    """Specs of labels that are given by name alone, those of the whole image first."""
+    named = [("image", name) for name in image_labels] + [("frame", name) for name in frame_labels]
+    return tuple(AnnotationSpec(type="label", identifier=name, scope=scope) for scope, name in named)
 
 
 def annotators_of(given: tuple[Any, ...]) -> tuple[WorklistAnnotator, ...]:

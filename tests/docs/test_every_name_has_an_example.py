@@ -2,8 +2,9 @@
 
 Public are the names in the `__all__` of a package or module, what `Api()` groups its calls in, what the calls of a
 dataset give back, and the methods and properties of all these that are not told by an underscore.
-Exempt, because there is nothing to call: exceptions and warnings, protocols, and records (dataclasses and structs),
-though not their methods and properties. A property also counts as shown where the example of its class reads it.
+Exempt, because there is nothing to call: exceptions and warnings, protocols, abstract methods (what implements them
+counts), and records (dataclasses and structs), though not their methods and properties. A property also counts as
+shown where the example of its class reads it.
 """
 
 from __future__ import annotations
@@ -76,9 +77,9 @@ def members(owner: type) -> Iterator[tuple[str, Any]]:
         if each.__module__.startswith(OURS):
             for name, value in vars(each).items():
                 told = getattr(value, "__func__", value)  # of a class method or a static one
-                if not name.startswith("_") and (
-                    inspect.isfunction(told) or isinstance(told, property | cached_property)
-                ):
+                callable_or_read = inspect.isfunction(told) or isinstance(told, property | cached_property)
+                abstract = getattr(told, "__isabstractmethod__", False)
+                if not name.startswith("_") and callable_or_read and not abstract:
                     yield f"{each.__module__}.{each.__qualname__}.{name}", told
 
 
