@@ -286,8 +286,8 @@ def test_certificates_that_cannot_be_read_are_told(monkeypatch: pytest.MonkeyPat
     ("variable", "value"),
     [("SSL_CERT_FILE", "/nowhere/ca.pem"), ("ALL_PROXY", "socks5://proxy:1080"), ("HTTPS_PROXY", "ftp://proxy")],
 )
+@pytest.mark.usefixtures("new_pool")
 def test_an_environment_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
-    monkeypatch.setattr(pool, "_pools", pool._Pools())
     monkeypatch.setenv(variable, value)
     with pytest.raises(ValidationError, match=variable):
         Transport("https://127.0.0.1:9", KEY).ask(Call("GET", "/now"))
