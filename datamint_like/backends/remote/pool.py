@@ -5,6 +5,7 @@ It knows no key and keeps no cookie: each request carries what its own server ma
 
 from __future__ import annotations
 
+import atexit
 import os
 import ssl
 import threading
@@ -84,4 +85,11 @@ def _start_anew() -> None:
     _pools = _Pools()
 
 
+def _close() -> None:
+    """At the end of the process: hang up."""
+    for each in _pools.clients.values():
+        each.close()
+
+
 os.register_at_fork(after_in_child=_start_anew)
+atexit.register(_close)
