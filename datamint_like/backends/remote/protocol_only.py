@@ -26,6 +26,7 @@ from datamint_like.backends.remote.forms import form_of, new_resource_form, volu
 from datamint_like.backends.remote.listings import Listing, worklist_of
 from datamint_like.backends.remote.projects import worklist_names
 from datamint_like.backends.remote.resources import file_list
+from datamint_like.backends.remote.serving import PAGE_SIZE
 from datamint_like.backends.remote.transport import Call
 from datamint_like.backends.remote.versions import version_of_resource
 from datamint_like.backends.values import id_list
@@ -39,6 +40,14 @@ class ProtocolBackend(HttpBackend):
     """The store behind a server of Datamint's protocol."""
 
     _read: Listing | None = None  # of the last project whose revision was asked for
+
+    @property
+    def _page_size(self) -> int:
+        return PAGE_SIZE
+
+    @property
+    def _creates_once(self) -> bool:
+        return False
 
     def now(self) -> str:
         """The server's time by its `Date` header: the second that has begun."""
