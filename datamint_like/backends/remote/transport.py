@@ -142,6 +142,7 @@ class Transport:
             headers=self._headers(call),
             timeout=_timeouts(call, tries),
         ) as answer:
+            self._down_until = 0.0
             if not answer.is_success and answer.status_code not in call.accepted:
                 _read_some(answer)
                 if answer.status_code in PASSING:
