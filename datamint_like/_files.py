@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import secrets
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -151,6 +152,18 @@ def build_file(target: Path, build: Callable[[Path], None]) -> None:
     fsync_dir(target.parent)
 
 
+@contextmanager
+def private_folder(parent: Path) -> Iterator[Path]:
+    """A new folder in `parent` for files under way; it goes with all that is in it when the block ends."""
+    make_dirs(parent)
+    folder = _private_name(parent, "folder")
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # `sweep_partial` takes what stays
+
+
 @dataclass(frozen=True)
 class Staged:
     """A whole and durable file under a private name, which nobody reads before `publish`.
@@ -207,7 +220,7 @@ def publish(moves: Iterable[tuple[Path, Path]]) -> None:
 
 
 def sweep_partial(folder: Path, *, older_than_s: float = DAY_S) -> None:
-    """Remove what killed writers left in `folder`: private files older than `older_than_s`, and what lies beside them.
+    """Remove what killed writers left in `folder`: private files and folders older than `older_than_s`, and their like.
 
     A file of a process that still runs is spared, and so is one of another machine on a shared disk.
     """
@@ -218,7 +231,7 @@ def sweep_partial(folder: Path, *, older_than_s: float = DAY_S) -> None:
             continue
         with suppress(OSError):  # another process may sweep at the same time
             if path.stat().st_mtime < limit and not (pid.isdigit() and _runs(int(pid))):
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _starting_with(start: str, folder: Path) -> list[Path]:

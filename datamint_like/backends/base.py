@@ -134,6 +134,7 @@ class ResourceQuery:
     channel: str | None = None
     filename: str | None = None
     project_names: tuple[str, ...] = ()
+    projects_mode: Literal["union", "intersection"] = "intersection"
     deleted: DeletedRows = "exclude"
     order_field: str | None = None
     order_ascending: bool = True

@@ -25,7 +25,8 @@ class Rule:
     Attributes:
         of: What the rule looks at; `"nobody"` needs no key, `"key"` any key.
         level: What the user must be allowed there, at least.
-        field: The field of the body that lists ids; None where the path names one (`project_id`, `resource_id`, ...).
+        field: The field of the body, or of the query, that lists ids; None where the path names one (`project_id`,
+            `resource_id`, ...).
     """
 
     of: Of
@@ -42,6 +43,8 @@ OWNS_PROJECT = Rule("project", Level.OWNER)
 READS_RESOURCE = Rule("resource", Level.READER)
 ANNOTATES_RESOURCE = Rule("resource", Level.ANNOTATOR)
 OWNS_RESOURCE = Rule("resource", Level.OWNER)
+READS_RESOURCES = Rule("resource", Level.READER, field="resource_ids")
+OWNS_RESOURCES = Rule("resource", Level.OWNER, field="resource_ids")
 READS_ANNOTATION = Rule("annotation", Level.READER)
 CHANGES_ANNOTATION = Rule("annotation", Level.ANNOTATOR)
 APPROVES_ANNOTATION = Rule("annotation", Level.OWNER)
@@ -139,7 +142,7 @@ def _ids(rule: Rule, call: Call, name: str) -> list[str]:
     """The ids that a rule is about, from the body or the path."""
     if rule.field is None:
         return [call.path[name]]
-    found = list(getattr(call.body, rule.field, None) or ())
+    found = list(getattr(call.body if call.body is not None else call.query, rule.field, None) or ())
     call.touched += found
     return found
 

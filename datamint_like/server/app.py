@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from datamint_like import __version__
 from datamint_like.backends.local.backend import LocalBackend
-from datamint_like.exceptions import AuthenticationError, DatamintException
+from datamint_like.exceptions import AuthenticationError, DatamintException, StorageError
 from datamint_like.server.call import Call, is_admin
 from datamint_like.server.errors import Existing, Refused, answer_to
 from datamint_like.server.journal import AuditLog, Seen, tell, tell_failure
@@ -79,6 +79,8 @@ def create_app(
             openapi_extra=dict(documented(route)),
             operation_id=f"{route.method}-{route.path}",
         )
+    with suppress(StorageError):  # a store that this user may only read is served as it is
+        store.tidy()
     app.add_exception_handler(404, _unknown_route)
     app.add_exception_handler(405, _unknown_route)
     return app
@@ -87,45 +89,60 @@ def create_app(
 def _endpoint(route: Route, server: Server) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         started = time.monotonic()
-        call: Call | None = None
+        calls: list[Call] = []  # none where the key was not accepted
+
+        def enter() -> Call:
+            calls.append(_call_of(request, route, server))
+            return calls[0]
+
         try:
-            call = await _call_of(request, route, server)
-            answer = await answered(route, call)
+            answer = await answered(route, request, enter)
+        except _WrongKey:
+            answer = await _slowed(request, server)
         except (DatamintException, Existing, Refused) as error:
             answer = answer_to(error)
         except Exception as error:  # noqa: BLE001 -- a defect: the client gets an answer that says nothing of it
             tell_failure(route.path, error)
             answer = answer_to(error)
-        _write_down(_seen(route, request, call, answer.status_code, time.monotonic() - started), server)
+        _write_down(_seen(route, request, calls, answer.status_code, time.monotonic() - started), server)
         return answer
 
     return endpoint
 
 
-async def _call_of(request: Request, route: Route, server: Server) -> Call:
+class _WrongKey(Exception):  # noqa: N818 -- answered here, never seen outside
+    """A key that nobody has."""
+
+
+def _call_of(request: Request, route: Route, server: Server) -> Call:
     """The call of the user whose key the request carries; a route that needs none is called as the store's owner.
 
     Raises:
-        AuthenticationError: It carries none, or one that nobody has.
-        Refused: Too many of that kind came from its address.
+        AuthenticationError: It carries none.
+        _WrongKey: It carries one that nobody has.
     """
     path = dict(request.path_params)
     if route.rule.of == "nobody":
-        owner = await run_in_threadpool(server.store.current_user)
+        owner = server.store.current_user()
         return Call(server.store, owner, server.options, request, path, metrics=server.metrics)
     key = request.headers.get("apikey") or _bearer(request)
     if not key:
         raise AuthenticationError(_NO_KEY)
-    found = await run_in_threadpool(server.store.administration.holder_of, key)
+    found = server.store.administration.holder_of(key)
     if found is None:
-        wait_s, refused = server.failed_keys.note(request.client.host if request.client else "")
-        await asyncio.sleep(wait_s)
-        if refused:
-            raise Refused(429, _TOO_MANY, {"Retry-After": str(round(WINDOW_S))})
-        raise AuthenticationError(_WRONG_KEY)
+        raise _WrongKey
     user, prefix = found
     acting = server.store.acting_as(user.email, sees_all=is_admin(user))
     return Call(acting, user, server.options, request, path, key=prefix, metrics=server.metrics)
+
+
+async def _slowed(request: Request, server: Server) -> Response:
+    """The answer to a wrong key, after the time that it costs its sender; it holds up nobody else."""
+    wait_s, refused = server.failed_keys.note(request.client.host if request.client else "")
+    await asyncio.sleep(wait_s)
+    if refused:
+        return answer_to(Refused(429, _TOO_MANY, {"Retry-After": str(round(WINDOW_S))}))
+    return answer_to(AuthenticationError(_WRONG_KEY))
 
 
 def _bearer(request: Request) -> str:
@@ -133,9 +150,10 @@ def _bearer(request: Request) -> str:
     return key.strip() if scheme.lower() == "bearer" else ""
 
 
-def _seen(route: Route, request: Request, call: Call | None, status: int, took_s: float) -> Seen:
-    if call is None or call.key is None:
+def _seen(route: Route, request: Request, calls: Sequence[Call], status: int, took_s: float) -> Seen:
+    if not calls or calls[0].key is None:
         return Seen(request.method, route.path, status, took_s)
+    call = calls[0]
     ids = tuple(dict.fromkeys([*call.path.values(), *call.touched]))
     return Seen(request.method, route.path, status, took_s, call.user.email, call.key, ids)
 

@@ -46,9 +46,12 @@ class Existing(Exception):  # noqa: N818 -- an answer rather than a failure
 class Refused(Exception):  # noqa: N818
     """A request that is refused with a status of HTTP's own, such as 413."""
 
-    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None, **more: Any) -> None:
+    def __init__(
+        self, status: int, message: str, headers: dict[str, str] | None = None, kind: str = "ServerError", **more: Any
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.kind = kind
         self.headers = headers or {}
         self.more = more
 
@@ -63,7 +66,7 @@ def answer_to(error: Exception) -> Response:
     if isinstance(error, Existing):
         return _answer(409, str(error.error), kind_of(error.error), more=error.entity.to_dict())
     if isinstance(error, Refused):
-        return _answer(error.status, str(error), "ServerError", more=error.more, headers=error.headers)
+        return _answer(error.status, str(error), error.kind, more=error.more, headers=error.headers)
     if not isinstance(error, DatamintException):
         return _answer(500, _INTERNAL, "ServerError")
     return _answer(status_of(error), str(error), kind_of(error))

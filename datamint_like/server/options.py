@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from datamint_like.config import load_settings
 
 PAGE_SIZE = 5000
 _MEBIBYTE = 1 << 20
@@ -21,6 +25,10 @@ class ServerOptions:
         audit: File of the audit log; empty is `audit.jsonl` in the store's folder.
         verbose: Whether every request is a line of the log, not only what went wrong.
         max_upload: Bytes that one uploaded file may have.
+        patience_s: How long a client that sends a file may be silent.
+        cache: Folder of what is made of stored files (slices, series as one file); None is one in the cache folder of
+            the settings. Nothing of it is missed when it is removed.
+        accel_prefix: Location under which nginx serves the store's folder internally; None streams files itself.
     """
 
     store: str
@@ -31,3 +39,11 @@ class ServerOptions:
     verbose: bool = False
     max_body: int = 256 * _MEBIBYTE
     max_upload: int = 1024 * 64 * _MEBIBYTE
+    patience_s: float = 60.0
+    cache: str | None = None
+    accel_prefix: str | None = None
+
+    @cached_property
+    def cache_folder(self) -> Path:
+        """Where `cache` lies."""
+        return Path(self.cache) if self.cache else load_settings().cache_dir / "server"

@@ -6,9 +6,11 @@ or a `Response` as it is. A route that `reads_body` has an `async` handler, whic
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -21,6 +23,8 @@ from datamint_like.exceptions import ValidationError
 from datamint_like.server.access import Rule, check
 from datamint_like.server.call import Call
 from datamint_like.server.errors import Refused
+from datamint_like.server.incoming import drain
+from datamint_like.server.once import made_once
 from datamint_like.server.wire import json_answer
 
 MSGPACK = "application/msgpack"
@@ -39,6 +43,8 @@ class Route:
         example: A body that works, for the documentation.
         reads_body: Whether the handler is `async` and takes the body itself (files).
         status: Of an answer that went well.
+        answer: Of a create, from what the store made (which the handler returns as it is) to the body. Such a route
+            keeps `Idempotency-Key`.
     """
 
     method: str
@@ -51,6 +57,7 @@ class Route:
     example: Any = None
     reads_body: bool = False
     status: int = 200
+    answer: Callable[[Any], Any] | None = None
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -58,30 +65,53 @@ class Route:
         return tuple(re.findall(r"{(\w+)(?::\w+)?}", self.path))
 
 
-async def answered(route: Route, call: Call) -> Response:
-    """The answer to a call whose key is known.
+async def answered(route: Route, request: Request, enter: Callable[[], Call]) -> Response:
+    """The answer to a request.
+
+    Args:
+        route: Which route it asks.
+        request: The request.
+        enter: Finds out whose key it carries. It asks the store, so it runs in a thread; where there is no body to
+            wait for, in the same one as all else.
 
     Raises:
         DatamintException, Existing, Refused: What the client gets instead.
     """
-    early = route.rule.field is None  # else the body says what the rule is about
-    if early:
-        await run_in_threadpool(check, route.rule, call)
+    early = route.rule.field is None  # else body or query say what the rule is about
+
+    def entered() -> Call:
+        call = enter()
+        if early:
+            check(route.rule, call)
+        return call
+
+    if route.body is None and not route.reads_body:
+        return await run_in_threadpool(lambda: _handled(route, entered(), b""))
+    call = await run_in_threadpool(entered)
+    if route.reads_body:
+        try:
+            result = await route.handler(call)
+        except Exception as error:  # whatever it is goes on, once the client has had time to listen
+            if getattr(error, "status", None) != HTTPStatus.REQUEST_TIMEOUT:
+                await drain(call)
+            raise
+        return result if isinstance(result, Response) else json_answer(result, route.status)
+    raw = await bounded_body(request, call.options.max_body)
+    return await run_in_threadpool(_handled, route, call, raw)
+
+
+def _handled(route: Route, call: Call, raw: bytes) -> Response:
+    """The answer, with everything that takes time done in this thread: decoding, the store, encoding."""
     if route.query is not None:
         call.query = query_of(call.request.query_params, route.query)
-    if route.reads_body:
-        result = await route.handler(call)
-        return result if isinstance(result, Response) else json_answer(result, route.status)
     if route.body is not None:
-        call.body = body_of(await bounded_body(call.request, call.options.max_body), route.body, call.request)
-
-    def handled() -> Response:
-        if not early:
-            check(route.rule, call)
-        result = route.handler(call)
-        return result if isinstance(result, Response) else json_answer(result, route.status)  # a thread encodes, too
-
-    return await run_in_threadpool(handled)
+        call.body = body_of(raw, route.body, call.request)
+    if route.rule.field is not None:
+        check(route.rule, call)
+    if route.answer is not None:
+        return made_once(call, hashlib.sha256(raw).hexdigest(), route.handler, route.answer, route.status)
+    result = route.handler(call)
+    return result if isinstance(result, Response) else json_answer(result, route.status)
 
 
 async def bounded_body(request: Request, limit: int) -> bytes:

@@ -13,6 +13,12 @@ from datamint_like.exceptions import ValidationError
 _OPAQUE = 255
 
 
+class ResourceIds(msgspec.Struct, frozen=True):
+    """Some resources."""
+
+    resource_ids: tuple[str, ...]
+
+
 class SegmentationDefinition(msgspec.Struct, frozen=True):
     """One segmentation class; without an index it gets the next one."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -58,6 +59,7 @@ def serve(options: ServerOptions, announce: Callable[[str], None]) -> None:
     Raises:
         StorageError: The address is taken, or not of this machine.
     """
+    gc.freeze()  # what is loaded now stays: no collection needs to look at it again
     with _listening(options) as listener:
         announce(f"http://{options.host}:{listener.getsockname()[1]}")
         if options.workers == 1:

@@ -52,12 +52,18 @@ def write_pack(path: Path, slices: Iterable[Array], facts: dict[str, Any]) -> No
         OSError: The disk is full or cannot be written; nothing is left behind.
     """
     with new_file(path, durable=False) as file:
-        lengths = [file.write(_member(_npy(each))) for each in slices]
+        lengths = [file.write(npy_gz(each)) for each in slices]
         start = file.tell()
         index = _members(_FACTS, json.dumps(facts, sort_keys=True, allow_nan=False).encode())
         index += _members(_INDEX, np.array(lengths, dtype="<u4").tobytes())
         file.write(index)
         file.write(empty_member(_TAIL, _END.pack(VERSION, start, zlib.crc32(index))))
+
+
+def npy_gz(array: Array) -> bytes:
+    """A gzip file of a `.npy` file: what a slice is in a pack."""
+    compressed: bytes = igzip.compress(_npy(array), 1, mtime=0)
+    return compressed
 
 
 class Pack:

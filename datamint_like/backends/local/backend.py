@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
@@ -20,6 +19,7 @@ from datamint_like.backends.base import (
 from datamint_like.backends.local import (
     annotation_rows,
     contents,
+    idempotency,
     projects,
     resources,
     splits,
@@ -32,6 +32,9 @@ from datamint_like.backends.local.changes import name, need_project
 from datamint_like.backends.local.database import Acting, Database, batches, id_list
 from datamint_like.backends.local.files import FileStore
 from datamint_like.backends.local.folder import made_ready
+from datamint_like.backends.local.idempotency import Answer, Once
+from datamint_like.backends.local.pending import PendingUploads
+from datamint_like.backends.local.resources import Files
 from datamint_like.backends.local.storing import Storing
 from datamint_like.backends.local.whole_file import opened
 from datamint_like.entities import (
@@ -79,15 +82,42 @@ class LocalBackend:
             email: The user; it is not looked up.
             sees_all: Whether listings hold everything, or only what the user uploaded and what their projects hold.
         """
-        other = copy.copy(self)
-        other._database = self._database.acting_as(Acting(email, sees_all))
-        other._storing = Storing(other._database, self._files)
+        return self._over(self._database.acting_as(Acting(email, sees_all)))
+
+    def creating_once(self, once: Once) -> LocalBackend:
+        """The same store, whose next create is this one: it raises AlreadyMade where it has happened before."""
+        return self._over(self._database.creating_once(once))
+
+    def earlier_answer(self, once: Once) -> Answer | None:
+        """What a create was answered within the last day; None where it has not happened.
+
+        Raises:
+            ValidationError: Its name was used for something else.
+        """
+        return self._database.earlier_answer(once)
+
+    def _over(self, database: Database) -> LocalBackend:
+        other = object.__new__(LocalBackend)  # `copy` would open the store anew, as unpickling does
+        other.url, other._files, other._database = self.url, self._files, database
+        other._storing = Storing(database, self._files)
         return other
 
     @property
     def administration(self) -> Administration:
         """Keys, members and the rest that only a server needs, in the name of the same user."""
         return Administration(self._database, self._storing)
+
+    @property
+    def pending(self) -> PendingUploads:
+        """Files that come in pieces."""
+        return PendingUploads(self._files.incoming)
+
+    def tidy(self) -> None:
+        """Remove what is older than a day of files that came in part, of killed writers, and of names of creates."""
+        self._files.sweep()
+        self.pending.sweep()
+        with self._database.write() as write:
+            idempotency.forget_old(write.connection)
 
     def __repr__(self) -> str:
         return f"LocalBackend({self.url!r})"
@@ -148,8 +178,8 @@ class LocalBackend:
 
     def create_user(self, user: User) -> User:
         """Add a user."""
-        with self._database.write() as write:
-            return users.create(write, user)
+        with self._database.write(creates=True) as write:
+            return write.made(users.create(write, user))
 
     def update_user(self, email: str, changes: Mapping[str, Any]) -> User:
         """Change names or roles of a user."""
@@ -180,8 +210,8 @@ class LocalBackend:
 
     def create_project(self, new: NewProject) -> Project:
         """Add a project and its default worklist."""
-        with self._database.write() as write:
-            return projects.create(write, new)
+        with self._database.write(creates=True) as write:
+            return write.made(projects.create(write, new))
 
     def update_project(self, project_id: str, changes: Mapping[str, Any]) -> Project:
         """Change a project's own fields."""
@@ -290,6 +320,24 @@ class LocalBackend:
         with self._database.read() as read:
             return resources.listing(read, query)
 
+    def page_of_resources(self, query: ResourceQuery, *, not_annotated: bool = False) -> tuple[list[Any], int]:
+        """One page of `list_resources`, and how many resources all pages hold.
+
+        Args:
+            query: Which resources.
+            not_annotated: Leave out those that have an annotation.
+
+        Returns:
+            Rows that encode as the JSON of a `Resource`, and the total.
+        """
+        with self._database.read() as read:
+            return resources.page_of(read, query, not_annotated=not_annotated)
+
+    def list_channels(self) -> list[tuple[str, list[Resource]]]:
+        """Each channel and its resources that are not deleted, by name."""
+        with self._database.read() as read:
+            return resources.channels(read)
+
     def get_resource(self, resource_id: str) -> Resource:
         """The resource with this id, deleted or not."""
         with self._database.read() as read:
@@ -330,11 +378,19 @@ class LocalBackend:
         with self._database.read() as read:
             return resources.parts_of(read, resource_ids)
 
+    def resource_and_parts(self, resource_id: str) -> tuple[Resource, list[Part]]:
+        """A resource and its original files, as they are at one instant."""
+        with self._database.read() as read:
+            return resources.get(read, resource_id), resources.parts_of(read, [resource_id])[resource_id]
+
+    def files_of(self, resource_id: str) -> Files:
+        """The original files of a resource, with its name and media type."""
+        with self._database.read() as read:
+            return resources.files_of(read, resource_id)
+
     def open_resource_file(self, resource_id: str) -> BinaryIO:
         """One file that holds the whole resource: the part itself, or one derived (multi-frame DICOM, .nii)."""
-        with self._database.read() as read:
-            resource = resources.get(read, resource_id)
-            parts = resources.parts_of(read, [resource_id])[resource_id]
+        resource, parts = self.resource_and_parts(resource_id)
         return opened(resource, parts, [self._files.part_path(part, resource.filename) for part in parts])
 
     # annotations
@@ -393,8 +449,8 @@ class LocalBackend:
 
     def create_worklist(self, new: NewWorklist) -> AnnotationWorklist:
         """Add a worklist."""
-        with self._database.write() as write:
-            return worklists.create(write, new)
+        with self._database.write(creates=True) as write:
+            return write.made(worklists.create(write, new))
 
     def update_worklist(self, worklist_id: str, changes: Mapping[str, Any]) -> AnnotationWorklist:
         """Replace fields of a worklist."""

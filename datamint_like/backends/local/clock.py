@@ -11,9 +11,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE_ONLY = len("2026-02-01")
 
 
-def wall_clock() -> str:
-    """What this machine's clock shows now."""
-    return _text(_EPOCH + timedelta(microseconds=time.time_ns() // 1000))
+def wall_clock(*, ago_s: float = 0.0) -> str:
+    """What this machine's clock shows now, or showed some seconds ago."""
+    return _text(_EPOCH + timedelta(microseconds=time.time_ns() // 1000) - timedelta(seconds=ago_s))
 
 
 def a_day_ago() -> str:

@@ -14,18 +14,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from datamint_like.backends.local import clock
+from datamint_like.backends.local import clock, idempotency
 from datamint_like.backends.local.engine import SqliteDatabase, lacks_room
+from datamint_like.backends.local.idempotency import Answer, Once
 from datamint_like.backends.local.schema import project_resources, projects, store_meta, users
 from datamint_like.backends.values import id_list as id_list
 from datamint_like.exceptions import ItemNotFoundError, StorageError
 
 #: Databases limit the number of values in one statement; longer lists go in pieces of this size.
 BATCH = 5000
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -89,17 +91,25 @@ class Write(Read):
         write_id: A random text: no other write has it, not even one of the same number in another copy of the store.
         user: E-mail of who writes.
         last_stamp: The latest stamp that the store gave.
+        once: The create that this write is, where it was asked for under a name.
     """
 
     revision: int
     write_id: str
     user: str
     last_stamp: str
+    once: Once | None = None
 
     def stamp(self) -> str:
         """A time stamp later than every other of this store: about now."""
         self.last_stamp = clock.later_than(self.last_stamp, clock.wall_clock())
         return self.last_stamp
+
+    def made(self, value: T) -> T:
+        """`value`, what a create made; a create under a name keeps its answer, in this same write."""
+        if self.once is not None:
+            idempotency.keep(self.connection, self.once, value, clock.wall_clock())
+        return value
 
     def change(self, table: sa.Table, where: sa.ColumnElement[bool], **values: Any) -> None:
         """Set columns of the rows that `where` picks, and their revision."""
@@ -140,6 +150,7 @@ class Database:
         self._sqlite = SqliteDatabase(file)
         self.store = store
         self.acting = Acting()
+        self._once: Once | None = None
         self._sqlite.prepare(_fill)
 
     def acting_as(self, acting: Acting) -> Database:
@@ -148,6 +159,17 @@ class Database:
         other.acting = acting
         return other
 
+    def creating_once(self, once: Once) -> Database:
+        """The same database, whose next create is this one."""
+        other = copy.copy(self)
+        other._once = once
+        return other
+
+    def earlier_answer(self, once: Once) -> Answer | None:
+        """What a create was answered before; None where it has not happened."""
+        with self.read() as read:
+            return idempotency.earlier(read.connection, once)
+
     @contextmanager
     def read(self) -> Iterator[Read]:
         """A consistent view: nothing that others write meanwhile shows in it."""
@@ -155,9 +177,19 @@ class Database:
             yield Read(connection, self.store, self.acting)
 
     @contextmanager
-    def write(self) -> Iterator[Write]:
-        """The next write, durable once the block has ended."""
+    def write(self, *, creates: bool = False) -> Iterator[Write]:
+        """The next write, durable once the block has ended.
+
+        Args:
+            creates: Whether it is what a create under a name asks for; it then tells what it `made`.
+
+        Raises:
+            AlreadyMade: This create has happened before.
+        """
+        once = self._once if creates else None
         with self._sqlite.begin(write=True) as connection:
+            if once is not None:
+                idempotency.refuse_second(connection, once)
             meta = store_meta.c
             row = connection.execute(
                 sa.update(store_meta)
@@ -165,7 +197,7 @@ class Database:
                 .returning(meta.revision, meta.owner, meta.last_stamp)
             ).one()
             user = self.acting.email or row.owner
-            write = Write(connection, self.store, self.acting, row.revision, new_id(), user, row.last_stamp)
+            write = Write(connection, self.store, self.acting, row.revision, new_id(), user, row.last_stamp, once)
             yield write
             connection.execute(sa.update(store_meta).values(last_stamp=write.last_stamp))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,14 +12,33 @@ from datamint_like.backends.base import ResourceQuery
 from datamint_like.backends.local import clock
 from datamint_like.backends.local.changes import given_texts, need_live_resources, need_resources, one_of, page
 from datamint_like.backends.local.database import Read, Write, batches, id_list
+from datamint_like.backends.local.listed_resources import listed
 from datamint_like.backends.local.members import visible_projects, visible_resources
-from datamint_like.backends.local.schema import parts, project_resources, projects, resource_tags, resources
+from datamint_like.backends.local.schema import (
+    annotation_table,
+    parts,
+    project_resources,
+    projects,
+    resource_tags,
+    resources,
+)
 from datamint_like.entities import Part, Resource
 from datamint_like.exceptions import ValidationError
 
 _ORDER_FIELDS = ("modality", "created_by", "published_by", "published_on", "filename", "created_at")
 _row = resources.c
 _tag = resource_tags.c
+_part_columns = [column for column in parts.c if column.name != "resource_id"]
+_part_names = [str(column.name) for column in _part_columns]
+
+
+@dataclass(frozen=True)
+class Files:
+    """The original files of a resource, with its name and media type."""
+
+    filename: str
+    mimetype: str
+    parts: list[Part]
 
 
 def fetch(read: Read, statement: sa.Select[Any]) -> list[Resource]:
@@ -50,13 +70,26 @@ def get(read: Read, resource_id: str) -> Resource:
 
 def listing(read: Read, query: ResourceQuery) -> list[Resource]:
     """The resources that `query` asks for."""
-    part = page(query.offset, query.limit)
-    field = one_of(query.order_field or "created_at", _ORDER_FIELDS, "order_field")
-    first = _row[field].asc() if query.order_ascending else _row[field].desc()
-    statement = sa.select(resources).where(*_conditions(read, query)).order_by(first, _row.created_at, _row.id)
-    return fetch(
-        read, statement.slice(part.start, part.stop) if part.stop is not None else statement.offset(part.start)
-    )
+    return fetch(read, _chosen(query, _conditions(read, query)))
+
+
+def page_of(read: Read, query: ResourceQuery, *, not_annotated: bool = False) -> tuple[list[Any], int]:
+    """A page of a listing as rows that encode as resources do, and how many there are on all pages."""
+    conditions = _conditions(read, query)
+    if not_annotated:
+        said = sa.select(annotation_table.c.resource_id).where(annotation_table.c.deleted.is_(False))
+        conditions.append(_row.id.not_in(said))
+    total = sa.select(sa.func.count()).select_from(resources).where(*conditions)
+    return listed(read, _chosen(query, conditions)), int(read.connection.execute(total).scalar_one())
+
+
+def channels(read: Read) -> list[tuple[str, list[Resource]]]:
+    """Each channel and its resources that are not deleted, by name, then by time."""
+    chosen = sa.select(resources).where(*visible_resources(read.acting), _row.deleted.is_(False))
+    found: dict[str, list[Resource]] = {}
+    for row in read.rows(chosen.order_by(_row.upload_channel, _row.created_at, _row.id)):
+        found.setdefault(row["upload_channel"], []).append(_resource(row, ()))
+    return list(found.items())
 
 
 def insert(write: Write, row: dict[str, Any], tags: Sequence[str], part_rows: Sequence[Part]) -> None:
@@ -76,6 +109,20 @@ def parts_of(read: Read, resource_ids: Sequence[str]) -> dict[str, list[Part]]:
         for row in read.rows(chosen):
             result[row["resource_id"]].append(Part(**{k: v for k, v in row.items() if k != "resource_id"}))
     return result
+
+
+def files_of(read: Read, resource_id: str) -> Files:
+    """What serving the files of a resource needs, in one question."""
+    chosen = sa.select(*_part_columns, _row.filename.label("called"), _row.mimetype)
+    rows = read.connection.execute(
+        chosen.join(resources, _row.id == parts.c.resource_id)
+        .where(parts.c.resource_id == resource_id)
+        .order_by(parts.c.index)
+    ).all()
+    if not rows:
+        raise read.missing("Resource", resource_id)
+    found = [Part(**dict(zip(_part_names, row, strict=False))) for row in rows]
+    return Files(rows[0].called, rows[0].mimetype, found)
 
 
 def of_bytes(read: Read, project_id: str, part_rows: Sequence[Part]) -> Resource | None:
@@ -168,6 +215,16 @@ def checked_tags(tags: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(cleaned))
 
 
+def _chosen(query: ResourceQuery, conditions: list[sa.ColumnElement[bool]]) -> sa.Select[Any]:
+    """The statement that picks the query's page of the rows that meet these conditions, in its order."""
+    part = page(query.offset, query.limit)
+    field = one_of(query.order_field or "created_at", _ORDER_FIELDS, "order_field")
+    first = _row[field].asc() if query.order_ascending else _row[field].desc()
+    then = (_row.id,) if field == "created_at" else (_row.created_at, _row.id)
+    statement = sa.select(resources).where(*conditions).order_by(first, *then)
+    return statement.slice(part.start, part.stop) if part.stop is not None else statement.offset(part.start)
+
+
 def _conditions(read: Read, query: ResourceQuery) -> list[sa.ColumnElement[bool]]:
     found = visible_resources(read.acting)
     one_of(query.deleted, ("exclude", "include", "only"), "deleted")
@@ -183,7 +240,10 @@ def _conditions(read: Read, query: ResourceQuery) -> list[sa.ColumnElement[bool]
         found.append(_row.created_at < clock.parse(query.to_date))
     if query.tags:
         found.append(_tagged(query))
-    found += [_row.id.in_(_members_of(read, wanted)) for wanted in id_list(query.project_names, "project_names")]
+    held = [_row.id.in_(_members_of(read, wanted)) for wanted in id_list(query.project_names, "project_names")]
+    one_of(query.projects_mode, ("union", "intersection"), "projects_mode")
+    if held:
+        found.append(sa.or_(*held) if query.projects_mode == "union" else sa.and_(*held))
     return found
 
 

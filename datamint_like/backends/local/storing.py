@@ -41,7 +41,7 @@ class Storing:
             with self._write(intake) as write:
                 held = resources.of_bytes(write, new.project_id, parts) if once and new.project_id else None
                 if held is not None:
-                    return held, False
+                    return write.made((held, False))
                 row = uploads.row(write, upload, parts)
                 resources.insert(write, row, new.tags, parts)
                 if new.project_id is not None:
@@ -50,7 +50,7 @@ class Storing:
                     annotation_rows.create(write, {row["id"]: said})
                 made = resources.get(write, row["id"])
                 intake.publish()
-                return made, True
+                return write.made((made, True))
 
     def annotations(
         self, resource_id: str, new: Sequence[NewAnnotation], masks: Sequence[NewVolumeMask] = (), *, once: bool = False
@@ -65,12 +65,12 @@ class Storing:
                 known = annotation_rows.origins(write, resource_id) if once else set()
                 fresh = [row for row in rows if row["imported_from"] not in known]
                 if rows and not fresh:
-                    return []
+                    return write.made([])
                 made = annotation_rows.create(write, {resource_id: fresh})
                 intake.publish()
                 if len(fresh) < len(rows):
                     verify.drop_unnamed(write, self._files, intake.published)
-                return made
+                return write.made(made)
 
     def annotations_of(
         self, new: Mapping[str, Sequence[NewAnnotation]], *, files_come_later: bool = False
@@ -123,7 +123,7 @@ class Storing:
     def _write(self, intake: Intake) -> Iterator[Write]:
         """A write whose rows name the files of `intake`, which it publishes: in place and durable before it commits."""
         try:
-            with self._database.write() as write:
+            with self._database.write(creates=True) as write:
                 yield write
         except BaseException:  # also on KeyboardInterrupt: no file must stay that no row names
             with suppress(OSError), self._database.write() as write:  # what failed first says more; `sweep` helps

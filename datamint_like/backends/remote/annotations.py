@@ -87,6 +87,7 @@ def search_body(query: AnnotationQuery) -> dict[str, Any]:
         "to": query.to_date,
         "annotation_worklist_id": query.worklist_id,
         "status": query.status,
+        "source": query.source,
         "deleted": query.deleted,
     }
     return {key: value for key, value in wanted.items() if value is not None}

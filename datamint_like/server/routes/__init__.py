@@ -2,10 +2,13 @@
 
 from datamint_like.server.routes import (
     annotations,
+    files,
     projects,
+    resources,
     splits,
     statistics,
     system,
+    uploads,
     users,
     worklist_work,
     worklists,
@@ -14,10 +17,13 @@ from datamint_like.server.routing import Route
 
 ROUTES: tuple[Route, ...] = (
     *annotations.ROUTES,
+    *files.ROUTES,
     *projects.ROUTES,
+    *resources.ROUTES,
     *splits.ROUTES,
     *statistics.ROUTES,
     *system.ROUTES,
+    *uploads.ROUTES,
     *users.ROUTES,
     *worklist_work.ROUTES,
     *worklists.ROUTES,

@@ -30,8 +30,8 @@ from datamint_like.server.access import (
 )
 from datamint_like.server.annotation_bodies import IMPORTED, Fields, Item, Search, TrackBody, authors_of, need_few
 from datamint_like.server.call import Call
-from datamint_like.server.forms import Form, SmallFile, form_of
 from datamint_like.server.routing import Route, parsed_json
+from datamint_like.server.small_forms import Form, SmallFile, form_of
 
 Json = dict[str, Any]
 

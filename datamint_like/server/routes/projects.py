@@ -18,7 +18,7 @@ from datamint_like.server.access import (
     KEY,
     OWNS_PROJECT,
     READS_PROJECT,
-    Rule,
+    READS_RESOURCES,
     need_project,
     need_resources,
 )
@@ -26,7 +26,7 @@ from datamint_like.server.call import Call
 from datamint_like.server.errors import Existing
 from datamint_like.server.pages import Page, paged
 from datamint_like.server.routing import Route
-from datamint_like.server.schemas import SegmentationData, annotators_of, specs_of
+from datamint_like.server.schemas import ResourceIds, SegmentationData, annotators_of, specs_of
 
 Json = dict[str, Any]
 STREAM = "application/x-msgpack"
@@ -69,12 +69,6 @@ class ProjectIds(msgspec.Struct, frozen=True):
     """Some projects."""
 
     project_ids: tuple[str, ...]
-
-
-class ResourceIds(msgspec.Struct, frozen=True):
-    """Some resources."""
-
-    resource_ids: tuple[str, ...]
 
 
 class State(msgspec.Struct, frozen=True):
@@ -128,7 +122,7 @@ def create_project(call: Call) -> Any:
         segmentation_type=body.segmentation_data.segmentation_value_type,
     )
     try:
-        return wire.project(call.store.create_project(new))
+        return call.store.create_project(new)
     except EntityAlreadyExistsError as error:
         found = call.store.find_project(body.name)
         if found is None:  # its name is taken by a project that this user may not see
@@ -258,12 +252,21 @@ def content_stream(content: ProjectContent) -> Iterator[bytes]:
     yield framed("end")
 
 
-READS_THESE = Rule("resource", Level.READER, field="resource_ids")
 _EXAMPLE = {"name": "Chest pilot", "description": "Radiographs of 2026", "resource_ids": []}
 _P = "/projects/{project_id}"
 ROUTES = (
     Route("GET", "/projects", list_projects, KEY, "Projects that the user may see", query=ProjectPage),
-    Route("POST", "/projects", create_project, KEY, "Add a project", body=ProjectBody, example=_EXAMPLE, status=201),
+    Route(
+        "POST",
+        "/projects",
+        create_project,
+        KEY,
+        "Add a project",
+        body=ProjectBody,
+        example=_EXAMPLE,
+        status=201,
+        answer=wire.project,
+    ),
     Route("POST", "/projects/annotated-counts", annotated_counts, KEY, "Annotated resources", body=ProjectIds),
     Route("GET", _P, get_project, READS_PROJECT, "One project"),
     Route("PATCH", _P, update_project, OWNS_PROJECT, "Change a project", body=Json),
@@ -291,7 +294,7 @@ ROUTES = (
         "POST",
         "/resources/content",
         resources_content,
-        READS_THESE,
+        READS_RESOURCES,
         "All that a dataset reads of these",
         body=ResourceIds,
     ),

@@ -102,7 +102,9 @@ _NEW = {"email": "ana@lab.example", "firstname": "Ana", "lastname": "B", "roles"
 ROUTES = (
     Route("GET", "/users", list_users, KEY, "All users", query=Page),
     Route("GET", "/users/me", me, KEY, "The user whose key this is"),
-    Route("POST", "/users", create_user, ADMIN, "Add a user", body=NewUser, example=_NEW, status=201),
+    Route(
+        "POST", "/users", create_user, ADMIN, "Add a user", body=NewUser, example=_NEW, status=201, answer=User.to_dict
+    ),
     Route("POST", "/users/invite", invite, KEY, "Add somebody to a project", body=Invitation, status=201),
     Route("GET", "/users/invitations", list_invitations, KEY, "Open invitations: there never are any"),
     Route("GET", "/users/{email}", get_user, KEY, "One user"),

@@ -16,9 +16,9 @@ from datamint_like.server import wire
 from datamint_like.server.access import ANNOTATES_WORKLIST, OWNS_WORKLIST, READS_WORKLIST, need_resources, need_worklist
 from datamint_like.server.annotation_bodies import IMPORTED
 from datamint_like.server.call import Call
-from datamint_like.server.forms import Form, form_of
 from datamint_like.server.routes.projects import Statuses, statuses_like
 from datamint_like.server.routing import Route, parsed_json
+from datamint_like.server.small_forms import Form, form_of
 
 
 class Verdict(msgspec.Struct, frozen=True):

@@ -22,10 +22,10 @@ from datamint_like.server.access import (
 )
 from datamint_like.server.call import Call
 from datamint_like.server.errors import Existing
-from datamint_like.server.forms import Form, form_of
 from datamint_like.server.routing import Route
 from datamint_like.server.schemas import SegmentationData, annotators_of, as_changes, labels_of, specs_of
 from datamint_like.server.segmentation_files import classes_of
+from datamint_like.server.small_forms import Form, form_of
 
 Json = dict[str, Any]
 _PASSED_OVER = frozenset(
