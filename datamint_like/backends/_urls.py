@@ -13,6 +13,7 @@ DATABASE = "store.sqlite"
 #: The schemes of servers and their own ports.
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9._\-]+|[0-9a-f:.]+(%[a-z0-9]+)?")
+_HOST_AND_PORT = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}(/.*)?")
 _EXAMPLE = "https://lab.example:8000"
 
 
@@ -53,8 +54,13 @@ def store_folder(text: str) -> Path:
     if not named or folder is None:
         shown = without_user_info(text) if isinstance(text, str) else text
         raise ValidationError(
-            f"{shown!r:.200} names no store: give a folder, a URL such as file:///data/store, or the address of a "
-            "server (https://...)."
+            f"{shown!r:.200} names no store in a folder: give a folder, or a URL such as file:///data/store"
+            + (", not the address of a server." if is_server(text) else ", or the address of a server (https://...).")
+        )
+    if isinstance(text, str) and _HOST_AND_PORT.fullmatch(text.strip()):
+        raise ValidationError(
+            f"{text!r:.200} looks like the address of a server: write http://{text:.200}. "
+            f"A folder of that name is ./{text:.200}."
         )
     return folder.resolve() if ".." in folder.parts else folder
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import index
 from typing import Any
 
+import msgspec
+
 from datamint_like.exceptions import ValidationError
 
 
@@ -14,14 +16,16 @@ def json_ready(value: Any, what: str) -> Any:
     """`value` as JSON gives it back.
 
     Raises:
-        ValidationError: JSON cannot hold it (as NaN, infinities and lone surrogates).
+        ValidationError: JSON cannot hold it (as NaN, infinities and lone surrogates), or a number has over 64 bits.
     """
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
         text.encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValidationError(f"{what} must be JSON-ready: {error}.") from error
-    return json.loads(text)
+        ready = json.loads(text)
+        msgspec.msgpack.encode(ready)  # snapshots hold whole numbers of 64 bits
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ValidationError(f"{what} must be JSON-ready, whole numbers within 64 bits: {error}.") from error
+    return ready
 
 
 def id_list(values: Sequence[str], what: str) -> list[str]:

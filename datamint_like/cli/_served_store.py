@@ -6,7 +6,9 @@ import argparse
 from typing import TYPE_CHECKING
 
 from datamint_like.backends import store_url
+from datamint_like.backends._urls import has_store
 from datamint_like.config import load_settings
+from datamint_like.exceptions import ValidationError
 
 if TYPE_CHECKING:
     from datamint_like.backends.local.backend import LocalBackend
@@ -34,7 +36,14 @@ def store_options(args: argparse.Namespace) -> StoreOptions:
 
 
 def open_served_store(args: argparse.Namespace) -> LocalBackend:
-    """The store itself."""
+    """The store itself, which must be there already.
+
+    Raises:
+        ValidationError: There is none in the folder.
+    """
     from datamint_like.backends.local.options import open_store
 
-    return open_store(store_options(args))
+    options = store_options(args)
+    if options.url is not None and not options.apart and not has_store(options.url):
+        raise ValidationError(f"There is no store in {options.url}. `datamint-like serve --store ...` makes one.")
+    return open_store(options)

@@ -17,7 +17,7 @@ from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.exceptions import AuthenticationError, DatamintException, StorageError
 from datamint_like.server.call import Call, is_admin
 from datamint_like.server.errors import Existing, Refused, answer_to
-from datamint_like.server.journal import AuditLog, Seen, tell, tell_failure
+from datamint_like.server.journal import AuditLog, Seen, known_ids, tell, tell_failure
 from datamint_like.server.metrics import Metrics, new_metrics
 from datamint_like.server.options import ServerOptions
 from datamint_like.server.routes import ROUTES
@@ -60,7 +60,7 @@ def create_app(
         audit: The audit log, which the caller opened and closes.
         routes: What it answers to.
     """
-    server = Server(store, options, audit)
+    server = Server(store.called("of this server"), options, audit)
     app = FastAPI(
         title="datamint_like",
         version=__version__,
@@ -154,7 +154,7 @@ def _seen(route: Route, request: Request, calls: Sequence[Call], status: int, to
     if not calls or calls[0].key is None:
         return Seen(request.method, route.path, status, took_s)
     call = calls[0]
-    ids = tuple(dict.fromkeys([*call.path.values(), *call.touched]))
+    ids = known_ids([*call.path.values(), *call.touched])
     return Seen(request.method, route.path, status, took_s, call.user.email, call.key, ids)
 
 

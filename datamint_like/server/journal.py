@@ -5,17 +5,23 @@ Both are JSON, one object a line, and hold ids only: no names, no file names, no
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
+import re
 import sys
 import time
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+#: A UUID, a short number (of a frame), or an e-mail.
+_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9]{1,9}|[\w.+-]{1,64}@[\w.-]{1,190}")
+_MOST_IDS = 1000  # in one line; a request about more is told by those
 _log = logging.getLogger("datamint_like.server")
 
 
@@ -37,6 +43,15 @@ class Seen:
     user: str | None = None
     key: str | None = None
     ids: tuple[str, ...] = ()
+
+
+def known_ids(texts: Iterable[str]) -> tuple[str, ...]:
+    """Those that have the form of an id or of a user's e-mail, once each and the first thousand.
+
+    Others are what somebody typed, and might be a name.
+    """
+    found = dict.fromkeys(text for text in texts if _ID.fullmatch(text))
+    return tuple(itertools.islice(found, _MOST_IDS))
 
 
 class AuditLog:
@@ -93,10 +108,10 @@ def log_to_stderr(level: int) -> None:
     """Send the server's log, and uvicorn's, to standard error as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    for name in ("datamint_like.server", "uvicorn"):
+    for name in ("datamint_like.server", "uvicorn", "python_multipart", "asyncio"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(level if name != "uvicorn" else max(level, logging.WARNING))
+        logger.setLevel(level if name == "datamint_like.server" else max(level, logging.WARNING))
 
 
 def _now() -> str:

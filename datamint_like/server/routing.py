@@ -16,14 +16,14 @@ from typing import Any
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from datamint_like.exceptions import ValidationError
 from datamint_like.server.access import Rule, check
 from datamint_like.server.call import Call
 from datamint_like.server.errors import Refused
-from datamint_like.server.incoming import drain
+from datamint_like.server.incoming import announced_length, drain, pieces
 from datamint_like.server.once import made_once
 from datamint_like.server.wire import json_answer
 
@@ -96,7 +96,7 @@ async def answered(route: Route, request: Request, enter: Callable[[], Call]) ->
                 await drain(call)
             raise
         return result if isinstance(result, Response) else json_answer(result, route.status)
-    raw = await bounded_body(request, call.options.max_body)
+    raw = await bounded_body(call)
     return await run_in_threadpool(_handled, route, call, raw)
 
 
@@ -114,24 +114,21 @@ def _handled(route: Route, call: Call, raw: bytes) -> Response:
     return result if isinstance(result, Response) else json_answer(result, route.status)
 
 
-async def bounded_body(request: Request, limit: int) -> bytes:
-    """The whole body, unless it is longer than `limit`.
+async def bounded_body(call: Call) -> bytes:
+    """The whole body, unless it is longer than requests may have in memory.
 
     Raises:
-        Refused: It is (413), or the client went away (400).
+        Refused: It is (413), the client went away (400), or was silent for too long (408).
     """
+    limit = call.options.max_body
     too_long = Refused(413, f"The body of this request is larger than this server takes, {limit} bytes.")
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
+    if (announced_length(call) or 0) > limit:
         raise too_long
     read = bytearray()
-    try:
-        async for chunk in request.stream():
-            read += chunk
-            if len(read) > limit:
-                raise too_long
-    except ClientDisconnect:
-        raise Refused(400, "The body of this request broke off.") from None
+    async for piece in pieces(call):
+        read += piece
+        if len(read) > limit:
+            raise too_long
     return bytes(read)
 
 

@@ -73,7 +73,7 @@ def serve(options: ServerOptions, announce: Callable[[str], None]) -> None:
 def config(app: FastAPI | str, *, workers: int = 1) -> uvicorn.Config:
     """How uvicorn serves us: its own logs only when something is wrong, nothing about itself in headers."""
     return uvicorn.Config(
-        app, factory=isinstance(app, str), workers=workers, log_level="warning", access_log=False, server_header=False
+        app, factory=isinstance(app, str), workers=workers, log_config=None, access_log=False, server_header=False
     )
 
 

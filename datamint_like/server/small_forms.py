@@ -54,7 +54,7 @@ async def form_of(call: Call) -> Form:
         Refused: It is longer (413), or broke off (400).
         ValidationError: It is damaged.
     """
-    raw = await bounded_body(call.request, call.options.max_body)
+    raw = await bounded_body(call)
 
     async def received() -> dict[str, Any]:
         return {"type": "http.request", "body": raw, "more_body": False}

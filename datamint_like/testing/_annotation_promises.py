@@ -28,6 +28,7 @@ BAD: dict[str, dict[str, Any]] = {
     "an integer with a fraction": {"type": "integer", "value": 1.5},
     "a box without geometry": {"type": "square"},
     "a geometry that is no number": {"type": "point", "geometry": {"points": [[float("nan"), 0, 0]]}},
+    "a geometry with a number of over 64 bits": {"type": "point", "geometry": {"points": [[2**70, 0, 0]]}},
     "a geometry that is a number": {"type": "point", "geometry": 5},
     "a geometry that is an array": {"type": "point", "geometry": np.zeros((2, 3))},
     "a geometry that is no JSON": {"type": "point", "geometry": {"points": object()}},

@@ -24,6 +24,13 @@ def test_a_path_and_its_url_are_the_same_store(tmp_path: Path, name: str) -> Non
     assert (folder / "store.sqlite").is_file()
 
 
+@pytest.mark.parametrize("text", ["lab.example:8100", "localhost:8100/api"])
+def test_an_address_without_its_scheme_is_no_folder(text: str) -> None:
+    with pytest.raises(ValidationError, match=f"write http://{text}"):
+        store_url(text)
+    assert store_url(f"./{text}").startswith("file://")
+
+
 def test_a_relative_path_is_taken_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert open_backend("here").url == (tmp_path / "here").as_uri()

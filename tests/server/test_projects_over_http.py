@@ -1,8 +1,13 @@
 from __future__ import annotations
 
-import httpx
+import socket
+from pathlib import Path
 
-from tests.serving import Served
+import httpx
+import pytest
+
+from datamint_like.backends.base import NewWorklist
+from tests.serving import ADMIN_KEY, Served, served
 
 
 def test_a_new_project_has_a_worklist_with_the_schema_asked_for(admin: httpx.Client) -> None:
@@ -61,3 +66,19 @@ def test_a_body_of_another_form_names_the_field(admin: httpx.Client) -> None:
     answer = admin.post("/projects", json={"name": 5})
     assert answer.status_code == 422
     assert "$.name" in answer.json()["message"]
+
+
+def test_a_body_that_does_not_come_is_given_up(tmp_path: Path) -> None:
+    with served(tmp_path / "patient", patience_s=0.2) as running:
+        host, _, port = running.url.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port)), timeout=30) as line:
+            head = f"POST /projects HTTP/1.1\r\nHost: x\r\napikey: {ADMIN_KEY}\r\nContent-Length: 30\r\n\r\n"
+            line.sendall(head.encode() + b'{"name":')
+            assert line.recv(1000).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("number", [2**70, -(2**64), 10**30])
+def test_a_number_of_more_than_64_bits_is_refused(server: Served, admin: httpx.Client, number: int) -> None:
+    group = {"lesion": {"color": [255, 0, 0], "index": number}}
+    worklist = server.store.create_worklist(NewWorklist("w"))
+    assert admin.patch(f"/annotationsets/{worklist.id}", json={"segmentation_group": group}).status_code == 422

@@ -27,6 +27,18 @@ def test_the_audit_log_says_who_did_what_to_which_ids_and_nothing_else(tmp_path:
     assert ADMIN_KEY not in text
 
 
+def test_the_audit_log_holds_no_texts_that_somebody_typed_for_an_id(tmp_path: Path) -> None:
+    with served_by_process(tmp_path / "store") as (url, _), httpx.Client(base_url=url) as client:
+        client.headers["apikey"] = ADMIN_KEY
+        client.get("/resources/DOE^JOHN 19700101/file")
+        client.post("/resources/by-ids", json={"resource_ids": ["MUELLER^ANNA", *map(str, range(5000))]})
+        lines = (tmp_path / "store" / "audit.jsonl").read_text().splitlines()
+    assert [json.loads(line)["ids"] for line in lines[:1]] == [[]]
+    assert len(json.loads(lines[1])["ids"]) == 1000
+    assert "DOE" not in "".join(lines)
+    assert "MUELLER" not in "".join(lines)
+
+
 def test_the_log_holds_json_lines_without_names_or_keys(tmp_path: Path) -> None:
     with served_by_process(tmp_path / "store", "--verbose") as (url, process):
         httpx.post(f"{url}/projects", json={"name": "A secret name"}, headers={"apikey": ADMIN_KEY})

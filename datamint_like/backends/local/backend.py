@@ -101,6 +101,10 @@ class LocalBackend:
         """
         return self._over(self._database.acting_as(Acting(email, sees_all)))
 
+    def called(self, name: str) -> LocalBackend:
+        """The same store under another name in messages, as for people who are not to learn its place."""
+        return self._over(self._database.called(name))
+
     def creating_once(self, once: Once) -> LocalBackend:
         """The same store, whose next create is this one: it raises AlreadyMade where it has happened before."""
         return self._over(self._database.creating_once(once))

@@ -17,10 +17,10 @@ def name(value: Any, what: str) -> str:
     """`value`, a text that is not empty.
 
     Raises:
-        ValidationError: It is no text, or only blanks.
+        ValidationError: It is no text, only blanks, or holds the character NUL.
     """
-    if not isinstance(value, str) or not value.strip():
-        raise ValidationError(f"{what} must be a text that is not empty, not {value!r:.80}.")
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise ValidationError(f"{what} must be a text that is not empty and without NUL, not {value!r:.80}.")
     return value
 
 

@@ -157,6 +157,12 @@ class Database:
             connections.close()
             raise
 
+    def called(self, name: str) -> Database:
+        """The same database under another name in messages."""
+        other = copy.copy(self)
+        other.store = name
+        return other
+
     def acting_as(self, acting: Acting) -> Database:
         """The same database, used by someone else."""
         other = copy.copy(self)

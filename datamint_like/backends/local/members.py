@@ -16,6 +16,7 @@ from datamint_like.backends.local.changes import name, need_project
 from datamint_like.backends.local.database import Acting, Read, Write, batches, id_list
 from datamint_like.backends.local.schema import project_members, project_resources, projects, resources, users
 from datamint_like.entities import Member
+from datamint_like.exceptions import ValidationError
 
 
 class Level(IntEnum):
@@ -27,19 +28,33 @@ class Level(IntEnum):
     OWNER = 3
 
 
-_LEVELS = {"OWNER": Level.OWNER, "ADMIN": Level.OWNER, "MANAGER": Level.OWNER, "ANNOTATOR": Level.ANNOTATOR}
+#: The roles that a member may have.
+ROLES = {
+    "PROJECT_OWNER": Level.OWNER,
+    "PROJECT_ADMIN": Level.OWNER,
+    "PROJECT_MANAGER": Level.OWNER,
+    "PROJECT_ANNOTATOR": Level.ANNOTATOR,
+    "PROJECT_REVIEWER": Level.READER,
+    "PROJECT_READER": Level.READER,
+    "PROJECT_VIEWER": Level.READER,
+}
 _member = project_members.c
 _in_project = project_resources.c
 
 
-def level_of(roles: Iterable[str]) -> Level:
-    """The level that roles amount to: `PROJECT_OWNER` is an owner, `PROJECT_ANNOTATOR` an annotator, others read.
+def level_of(roles: Sequence[str]) -> Level:
+    """The level that roles amount to.
+
+    Raises:
+        ValidationError: There are none, or one is none of `ROLES`.
 
     Example:
         >>> level_of(["PROJECT_ANNOTATOR", "PROJECT_REVIEWER"])
         <Level.ANNOTATOR: 2>
     """
-    return max((_LEVELS.get(role.upper().rpartition("_")[2], Level.READER) for role in roles), default=Level.READER)
+    if not roles or any(role not in ROLES for role in roles):
+        raise ValidationError(f"roles must be some of {', '.join(ROLES)}; they are {list(roles)!r:.200}.")
+    return max(ROLES[role] for role in roles)
 
 
 def visible_projects(acting: Acting) -> list[sa.ColumnElement[bool]]:

@@ -210,8 +210,8 @@ def checked_tags(tags: Sequence[str]) -> list[str]:
         ValidationError: One is empty.
     """
     cleaned = [tag.strip() for tag in id_list(tags, "tags")]
-    if not all(cleaned):
-        raise ValidationError("A tag must not be empty.")
+    if not all(cleaned) or any("\0" in tag for tag in cleaned):
+        raise ValidationError("A tag must not be empty, nor hold the character NUL.")
     return list(dict.fromkeys(cleaned))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,8 +51,8 @@ def find(read: Read, email: str) -> User | None:
 def create(write: Write, user: User) -> User:
     """Add a user; its e-mail must be new."""
     user = User.from_dict(msgspec.structs.asdict(user))  # its fields may hold anything
-    if "@" not in user.email:
-        raise ValidationError(f"A user is named by e-mail; {user.email!r} is none.")
+    if not user.email.isprintable() or not re.fullmatch(r"[^\s@]+@[^\s@]+", user.email):
+        raise ValidationError(f"A user is named by e-mail; {user.email!r:.200} is none.")
     if write.found(users.c.email, [user.email]):
         raise EntityAlreadyExistsError(f"User {user.email} exists already in the store {write.store}.")
     row = {**user.to_dict(), "roles": list(user.roles)}

@@ -15,6 +15,7 @@ from datamint_like.backends.local.database import Read, Write, batches, id_list,
 from datamint_like.backends.local.schema import projects, worklists
 from datamint_like.entities import (
     ANNOTATION_TYPES,
+    MAX_SEGMENTATION_CODE,
     AnnotationSpec,
     AnnotationWorklist,
     ProjectAnnotator,
@@ -156,10 +157,11 @@ def _checked_group(group: Mapping[str, SegmentationClass | Mapping[str, Any]]) -
     taken: dict[int, str] = {}
     for label, each in classes.items():
         name(label, "The name of a segmentation class")
-        if each.index < 1 or each.index in taken:
+        if not 1 <= each.index <= MAX_SEGMENTATION_CODE or each.index in taken:
             rival = f" as {taken[each.index]!r} has" if each.index in taken else ""
             raise ValidationError(
-                f"The segmentation class {label!r} has index {each.index}{rival}: give every class its own, from 1."
+                f"The segmentation class {label!r} has index {each.index}{rival}: give every class its own, "
+                f"from 1 to {MAX_SEGMENTATION_CODE}."
             )
         taken[each.index] = label
     result: dict[str, Any] = json_ready(

@@ -235,6 +235,8 @@ def put_frame_ranges(call: Call) -> Any:
     """What was added to a track, and what was deleted from it."""
     body: TrackBody = call.body
     resource_id = call.path["resource_id"]
+    if body.model_id is not None:  # its rows are nobody's own, and those that are left out go
+        need_resources(call, [resource_id], Level.OWNER)
     new = body.new(required_facts(call.store.get_resource(resource_id)).shape[0])
     if body.annotation_worklist_id is not None:
         need_worklist(call, body.annotation_worklist_id, Level.ANNOTATOR)

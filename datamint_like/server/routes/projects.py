@@ -30,6 +30,7 @@ from datamint_like.server.schemas import ResourceIds, SegmentationData, annotato
 
 Json = dict[str, Any]
 STREAM = "application/x-msgpack"
+CLOSED = "closed"
 
 
 class ProjectPage(Page, frozen=True, kw_only=True):
@@ -111,7 +112,7 @@ def get_project(call: Call) -> Any:
 def create_project(call: Call) -> Any:
     """The new project, with its default worklist."""
     body: ProjectBody = call.body
-    need_resources(call, body.resource_ids, Level.READER)
+    need_resources(call, body.resource_ids, Level.OWNER)  # whoever is let into the project may use them
     new = NewProject(
         name=body.name,
         description=body.description or "",
@@ -125,8 +126,11 @@ def create_project(call: Call) -> Any:
         return call.store.create_project(new)
     except EntityAlreadyExistsError as error:
         found = call.store.find_project(body.name)
-        if found is None:  # its name is taken by a project that this user may not see
-            raise
+        if found is None:
+            raise EntityAlreadyExistsError(
+                f"The name {body.name!r:.200} is taken by a project that you are no member of. "
+                "Choose another, or ask an admin to make you a member."
+            ) from error
         raise Existing(error, found) from error
 
 
@@ -160,7 +164,7 @@ def change_resources(call: Call) -> Any:
     """Put resources in, take others out."""
     body: Membership = call.body
     project_id = call.path["project_id"]
-    need_resources(call, [*body.resource_ids_to_add, *body.resource_ids_to_delete], Level.READER)
+    need_resources(call, body.resource_ids_to_add, Level.OWNER)  # whoever is in the project may use them
     call.store.get_project(project_id)
     if body.resource_ids_to_add:
         call.store.add_project_resources(project_id, body.resource_ids_to_add)
@@ -177,7 +181,9 @@ def annotated_counts(call: Call) -> Any:
 
 
 def set_work_status(call: Call) -> Any:
-    """Say how far the work on a resource is."""
+    """Say how far the work on a resource is; that it is done for good is an owner's word."""
+    if call.body.status == CLOSED:
+        need_project(call, call.path["project_id"], Level.OWNER)
     call.store.set_work_status(call.path["project_id"], call.path["resource_id"], call.body.status)
     return {}
 

@@ -89,8 +89,14 @@ def invite(call: Call) -> Any:
         raise PermissionDeniedError("Only an admin adds users outside of a project. Name a project that you own.")
     if new.project_id is not None:
         need_project(call, new.project_id, Level.OWNER)
+    if not call.is_admin and not _is_known(call, new.email):
+        raise PermissionDeniedError("Only an admin adds users; ask one to add this person, then invite again.")
     user = User(email=new.email, firstname=new.firstname, lastname=new.lastname, created_at="", customer_id="")
     return call.administration.invite(user, new.project_id, new.project_roles)
+
+
+def _is_known(call: Call, email: str) -> bool:
+    return any(user.email == email for user in call.store.list_users())
 
 
 def list_invitations(_call: Call) -> Any:

@@ -16,7 +16,7 @@ from datamint_like.server import wire
 from datamint_like.server.access import ANNOTATES_WORKLIST, OWNS_WORKLIST, READS_WORKLIST, need_resources, need_worklist
 from datamint_like.server.annotation_bodies import IMPORTED
 from datamint_like.server.call import Call
-from datamint_like.server.routes.projects import Statuses, statuses_like
+from datamint_like.server.routes.projects import CLOSED, Statuses, statuses_like
 from datamint_like.server.routing import Route, parsed_json
 from datamint_like.server.small_forms import Form, form_of
 
@@ -51,7 +51,7 @@ def set_status(call: Call) -> Any:
     body: Verdict = call.body
     project_id, resource_id = _project_of(call), call.path["resource_id"]
     annotator = body.annotator or call.user.email
-    if annotator != call.user.email or body.status in VERDICTS:
+    if annotator != call.user.email or body.status in (*VERDICTS, CLOSED):
         need_worklist(call, call.path["worklist_id"], Level.OWNER)
     call.administration.set_work_status(project_id, resource_id, annotator, body.status, body.message)
     return statuses_like(Statuses(resource_id=resource_id), call.store.list_work_statuses(project_id))
