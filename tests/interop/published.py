@@ -1,0 +1,88 @@
+"""The published `datamint` clients, each installed into a folder of its own, and the processes that run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import REPOSITORY
+from tests.serving import ADMIN_KEY
+
+# What the clients import beyond what this project needs itself; the rest of their requirements is not touched by a tour.
+_WITH = ("lazy-loader", "medimgkit", "nest-asyncio", "pandas", "pytz", "deprecated")
+_INSTALL_S = 300
+_STAGE_S = 600
+
+
+class NotInstalledError(Exception):
+    """pip could not get a client."""
+
+
+def install(version: str, folder: Path) -> Path:
+    """Install one version, unmodified, into a folder that no other Python sees; the folder.
+
+    Raises:
+        NotInstalledError: pip cannot get it, for example without network.
+    """
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1"]
+    command += ["--no-deps", "--target", str(folder), f"datamint=={version}", *_WITH]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_S)
+    except subprocess.TimeoutExpired:
+        raise NotInstalledError(f"pip got no datamint {version} within {_INSTALL_S} s") from None
+    if done.returncode:
+        raise NotInstalledError(f"pip could not get datamint {version}: {done.stderr.strip()[-300:]}")
+    return folder
+
+
+@dataclass
+class Traveller:
+    """A published client, and what came of its tour so far.
+
+    Attributes:
+        version: Of the client.
+        packages: Where it is installed.
+        files: The files that it uploads.
+        home: Its home, with its cache and its notes.
+        outcomes: Of each step: `failed`, a traceback or None, and `took_s`.
+    """
+
+    version: str
+    packages: Path
+    files: Path
+    home: Path
+    outcomes: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def go(self, stage: str, url: str, *only: str, key: str = ADMIN_KEY) -> None:
+        """Make the steps of one stage against the server at `url`."""
+        report = self.home / f"{stage}.json"
+        arguments = [self.version, stage, str(self.files), str(self.home / "notes.json"), str(report), *only]
+        with self.process(url, "tests.interop.tour", *arguments, key=key) as process:
+            _, told = process.communicate(timeout=_STAGE_S)
+        assert process.returncode == 0, told[-3000:]
+        self.outcomes |= json.loads(report.read_text())
+
+    def process(self, url: str, module: str, *arguments: str, key: str = ADMIN_KEY) -> subprocess.Popen[str]:
+        """A Python process that imports the client, with the server's address and a key in its environment."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("DATAMINT", "PYTEST"))}
+        env = kept | {
+            "PYTHONPATH": os.pathsep.join([str(self.packages), str(REPOSITORY)]),
+            "HOME": str(self.home),
+            "DATAMINT_LOG_FILE": "0",
+            "DATAMINT_API_URL": url,
+            "DATAMINT_API_KEY": key,
+            "NO_ALBUMENTATIONS_UPDATE": "1",
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            env=env,
+            cwd=self.home,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )

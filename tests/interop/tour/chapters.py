@@ -1,0 +1,19 @@
+"""The chapters of the tour, in their order."""
+
+CHAPTERS = (
+    "users",
+    "projects",
+    "uploads",
+    "worklists",
+    "marks",
+    "masks",
+    "work",
+    "splits",
+    "remembering",
+    "listing",
+    "downloads",
+    "images",
+    "volumes",
+    "videos",
+    "errors",
+)
