@@ -156,6 +156,7 @@ class AnnotationQuery:
     to_date: str | None = None
     worklist_id: str | None = None
     status: str | None = None
+    source: str | None = None
     deleted: DeletedRows = "exclude"
     offset: int = 0
     limit: int | None = None

@@ -1,12 +1,13 @@
 """Plain typed records of the wire: no I/O, no store behind them."""
 
 from datamint_like.entities._record import Record
-from datamint_like.entities.annotation import ANNOTATION_TYPES, FILE_TYPES, NUMERIC_TYPES, Annotation
+from datamint_like.entities.annotation import ANNOTATION_TYPES, FILE_TYPES, NUMERIC_TYPES, Annotation, AnnotationTally
 from datamint_like.entities.project import (
     WORK_STATUSES,
     Project,
     ProjectAnnotator,
     ProjectResourceSplit,
+    ReviewMessage,
     WorkStatus,
 )
 from datamint_like.entities.resource import Part, Resource
@@ -27,6 +28,7 @@ __all__ = [
     "WORK_STATUSES",
     "Annotation",
     "AnnotationSpec",
+    "AnnotationTally",
     "AnnotationWorklist",
     "ApiKey",
     "Member",
@@ -36,6 +38,7 @@ __all__ = [
     "ProjectResourceSplit",
     "Record",
     "Resource",
+    "ReviewMessage",
     "SegmentationClass",
     "User",
     "WorkStatus",

@@ -154,3 +154,14 @@ class Annotation(Record, frozen=True):
     def is_image_scoped(self) -> bool:
         """Whether it applies to the whole image, volume or video."""
         return self.scope == "image"
+
+
+class AnnotationTally(Record, frozen=True, kw_only=True):
+    """How many annotations (`total`) of one type and identifier one author made of a resource."""
+
+    resource_id: str
+    author: str | None
+    annotation_type: str
+    identifier: str
+    scope: str
+    total: int

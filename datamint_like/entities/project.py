@@ -54,3 +54,16 @@ class WorkStatus(Record, frozen=True, kw_only=True):
     status: str
     user_id: str | None = None
     updated_at: str | None = None
+
+
+class ReviewMessage(Record, frozen=True, kw_only=True):
+    """What a reviewer (`author`) said about an annotator's work on one resource of a project."""
+
+    id: str
+    project_id: str
+    resource_id: str
+    author: str
+    status: str
+    message: str
+    created_at: str
+    annotator: str | None = None

@@ -7,7 +7,7 @@ do everything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,6 +47,7 @@ READS_RESOURCES = Rule("resource", Level.READER, field="resource_ids")
 OWNS_RESOURCES = Rule("resource", Level.OWNER, field="resource_ids")
 READS_ANNOTATION = Rule("annotation", Level.READER)
 CHANGES_ANNOTATION = Rule("annotation", Level.ANNOTATOR)
+APPROVES_ANNOTATION = Rule("annotation", Level.OWNER)
 READS_WORKLIST = Rule("worklist", Level.READER)
 ANNOTATES_WORKLIST = Rule("worklist", Level.ANNOTATOR)
 OWNS_WORKLIST = Rule("worklist", Level.OWNER)
@@ -106,6 +107,23 @@ def need_annotations(call: Call, annotation_ids: Sequence[str], level: Level) ->
     others = {resource for resource, author in owners.values() if level > Level.READER and author != email}
     need_resources(call, [resource for resource, _ in owners.values()], level)
     need_resources(call, sorted(others), Level.OWNER)
+
+
+def need_voice(call: Call, authors: Mapping[str, Collection[str]]) -> None:
+    """Raise unless the user may annotate these resources, by id, in the names of these authors.
+
+    Everybody speaks for themselves; in another's name speak those who own the resource, and admins.
+    """
+    others = [resource_id for resource_id, names in authors.items() if set(names) - {call.user.email}]
+    if call.is_admin or not others:
+        return
+    levels = call.administration.levels_of_resources(call.user.email, others)
+    for resource_id in others:
+        if levels.get(resource_id, Level.NONE) < Level.OWNER:
+            raise PermissionDeniedError(
+                f"Only an owner of resource {resource_id}, or an admin, annotates it in the name of others; "
+                f"{call.user.email} is neither. Leave the author out."
+            )
 
 
 def need_worklist(call: Call, worklist_id: str, level: Level) -> None:

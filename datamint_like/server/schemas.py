@@ -49,6 +49,17 @@ class SegmentationData(msgspec.Struct, frozen=True, rename="camel"):
         }
 
 
+def as_changes(data: SegmentationData) -> dict[str, Any]:
+    """The fields of a worklist that hold these classes."""
+    return {"segmentation_type": data.segmentation_value_type, "segmentation_group": data.group()}
+
+
+def labels_of(frame_labels: tuple[str, ...], image_labels: tuple[str, ...]) -> tuple[AnnotationSpec, ...]:
+    """Specs of labels that are given by name alone, those of the whole image first."""
+    named = [("image", name) for name in image_labels] + [("frame", name) for name in frame_labels]
+    return tuple(AnnotationSpec(type="label", identifier=name, scope=scope) for scope, name in named)
+
+
 def annotators_of(given: tuple[Any, ...]) -> tuple[WorklistAnnotator, ...]:
     """Annotators given as e-mails or as objects."""
     return tuple(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 from starlette.responses import Response
 
-from datamint_like.entities import AnnotationWorklist, Project, Record
+from datamint_like.entities import Annotation, AnnotationWorklist, Project, Record
 
 JSON = "application/json"
 _encoder = msgspec.json.Encoder()
@@ -52,6 +52,33 @@ def worklist(record: AnnotationWorklist) -> dict[str, Any]:
     found["annotations"] = [
         {key: value for key, value in spec.items() if value is not None} for spec in found["annotations"]
     ]
+    return found
+
+
+def annotation(record: Annotation) -> Annotation:
+    """An annotation as clients read it: without a geometry the field is null, since some take a list for one."""
+    return record if record.geometry else msgspec.structs.replace(record, geometry=None)
+
+
+def tracks(records: Iterable[Annotation]) -> list[dict[str, Any]]:
+    """What was said of single frames, by identifier, type, value and author, with its frames in half-open ranges."""
+    frames: dict[tuple[Any, ...], set[int]] = {}
+    for each in records:
+        value = each.text_value if each.numeric_value is None else each.numeric_value
+        key = (each.identifier, each.annotation_type, value, each.created_by or each.created_by_model)
+        if each.frame_index is not None:
+            frames.setdefault(key, set()).add(each.frame_index)
+    names = ("identifier", "type", "value", "created_by")
+    return [{**dict(zip(names, key, strict=True)), "frame_ranges": _ranges(some)} for key, some in frames.items()]
+
+
+def _ranges(frames: Iterable[int]) -> list[dict[str, int]]:
+    found: list[dict[str, int]] = []
+    for frame in sorted(frames):
+        if found and found[-1]["end"] == frame:
+            found[-1]["end"] = frame + 1
+        else:
+            found.append({"start": frame, "end": frame + 1})
     return found
 
 

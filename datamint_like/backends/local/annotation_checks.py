@@ -23,8 +23,16 @@ _TEXTUAL = frozenset({"category", "text"})
 _LARGEST = 2**53  # values are kept in float64, which holds every integer up to here
 
 
-def columns_of(new: NewAnnotation, facts: HeaderFacts, filename: str) -> dict[str, Any]:
+def columns_of(
+    new: NewAnnotation, facts: HeaderFacts, filename: str, *, file_comes_later: bool = False
+) -> dict[str, Any]:
     """The columns that describe `new`, checked against the resource named `filename`.
+
+    Args:
+        new: The annotation.
+        facts: Header facts of the resource.
+        filename: Its name, for messages.
+        file_comes_later: Whether a segmentation may come without its file.
 
     Raises:
         ValidationError: The type, scope, identifier, frame, value, geometry or payload does not fit.
@@ -37,7 +45,7 @@ def columns_of(new: NewAnnotation, facts: HeaderFacts, filename: str) -> dict[st
     one_of(new.scope, ("image", "frame"), f"The scope of {what}")
     frame = _frame(new, facts, what)
     text, number = value_columns(new.type, new.value, what)
-    _need_payload(new, what)
+    _need_payload(new, what, optional=file_comes_later)
     if new.payload is not None:
         mask_of(new.payload, facts, frame, what)
     return {
@@ -170,11 +178,11 @@ def _need_author(new: NewAnnotation, what: str) -> None:
         raise ValidationError(f"The author of {what} must be an e-mail address, with an '@' in it.")
 
 
-def _need_payload(new: NewAnnotation, what: str) -> None:
+def _need_payload(new: NewAnnotation, what: str, *, optional: bool) -> None:
     given_texts(payload_name=new.payload_name)
     if new.payload is not None and not isinstance(new.payload, bytes):
         raise ValidationError(f"The file of {what} must be given as bytes.")
-    if new.type in FILE_TYPES and not new.payload:
+    if new.type in FILE_TYPES and not new.payload and not (optional and new.payload is None):
         raise ValidationError(
             f"The {what} is a segmentation and needs a file: a PNG for a frame, a NIfTI for a volume."
         )

@@ -1,4 +1,8 @@
-"""Rows of annotations."""
+"""Rows of annotations.
+
+A segmentation that was made without its file waits for it: it can be asked for by its id, and is in no listing,
+no count and no dataset until the file is there.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,11 @@ import sqlalchemy as sa
 from datamint_like.backends.base import AnnotationQuery, NewAnnotation
 from datamint_like.backends.local import annotation_checks as checks
 from datamint_like.backends.local import clock
-from datamint_like.backends.local.changes import given_texts, name, one_of, only, page
-from datamint_like.backends.local.database import Read, Write, batches, id_list, new_id
+from datamint_like.backends.local.changes import given_texts, name, need_live_resources, one_of, only, page
+from datamint_like.backends.local.database import BATCH, Read, Write, batches, id_list, new_id
 from datamint_like.backends.local.members import visible_resources
 from datamint_like.backends.local.schema import annotation_table, resources, worklists
-from datamint_like.entities import Annotation
+from datamint_like.entities import FILE_TYPES, Annotation
 from datamint_like.exceptions import ItemNotFoundError, ValidationError
 
 STATUSES = ("new", "published")
@@ -31,6 +35,11 @@ _joined = (
     .join(resources, resources.c.id == _row.resource_id)
     .outerjoin(worklists, worklists.c.id == _row.annotation_worklist_id)
 )
+
+
+def complete() -> sa.ColumnElement[bool]:
+    """The condition on annotations that leaves out those that wait for their file."""
+    return sa.or_(_row.annotation_type.not_in(FILE_TYPES), _row.sha256.is_not(None))
 
 
 def get(read: Read, annotation_id: str) -> Annotation:
@@ -62,34 +71,84 @@ def listing(read: Read, query: AnnotationQuery) -> list[Annotation]:
     """The annotations that `query` asks for, by (created_at, id)."""
     part = page(query.offset, query.limit)
     statement = _joined.where(*visible_resources(read.acting), *_conditions(query)).order_by(_row.created_at, _row.id)
-    if query.resource_ids is None:
+    wanted = None if query.resource_ids is None else id_list(query.resource_ids, "resource_ids")
+    if wanted is None or len(wanted) <= BATCH:
+        if wanted is not None:
+            statement = statement.where(_row.resource_id.in_(wanted))
         whole = part.stop is None
         statement = statement.offset(part.start) if whole else statement.slice(part.start, part.stop)
         return [_annotation(row) for row in read.rows(statement)]
-    wanted = id_list(query.resource_ids, "resource_ids")
     rows = [row for batch in batches(wanted) for row in read.rows(statement.where(_row.resource_id.in_(batch)))]
     rows.sort(key=lambda row: (row["created_at"], row["id"]))
     return [_annotation(row) for row in rows[part]]
 
 
-def create(write: Write, resource_id: str, rows: Sequence[dict[str, Any]]) -> list[Annotation]:
-    """Add checked annotations of one resource, in this order."""
-    resource = write.row(sa.select(resources.c.deleted).where(resources.c.id == resource_id))
-    if resource is None:
-        raise write.missing("Resource", resource_id)
-    if resource["deleted"]:
-        raise ValidationError(f"Resource {resource_id} is deleted. Restore it before annotating it.")
+def count(read: Read, query: AnnotationQuery) -> int:
+    """How many annotations `query` asks for, on all its pages."""
+    statement = sa.select(sa.func.count()).select_from(annotation_table).join(resources)
+    statement = statement.where(*visible_resources(read.acting), *_conditions(query))
+    if query.resource_ids is None:
+        return int(read.connection.execute(statement).scalar_one())
+    wanted = id_list(query.resource_ids, "resource_ids")
+    some = (statement.where(_row.resource_id.in_(batch)) for batch in batches(wanted))
+    return sum(int(read.connection.execute(each).scalar_one()) for each in some)
+
+
+def create(write: Write, rows_of: Mapping[str, Sequence[dict[str, Any]]]) -> list[Annotation]:
+    """Add checked annotations of each of these resources, in this order."""
+    need_live_resources(write, list(rows_of))
+    rows = [{"resource_id": resource_id, **row} for resource_id, some in rows_of.items() for row in some]
     _need_worklists(write, [row["annotation_worklist_id"] for row in rows])
-    base = {"resource_id": resource_id, "status": "new", "deleted": False}
+    base = {"status": "new", "deleted": False}
     full = [{**base, **row, **_authors(write, row), "id": new_id(), "created_at": write.stamp()} for row in rows]
     write.insert(annotation_table, full)
-    write.touch_projects_of([resource_id])
+    write.touch_projects_of(list(dict.fromkeys(row["resource_id"] for row in full)))
     return get_many(write, [row["id"] for row in full])
+
+
+def attach(write: Write, annotation_id: str, file: str, sha256: str) -> Annotation:
+    """Give a segmentation the file that it waits for; the same file once more changes nothing.
+
+    Raises:
+        ItemNotFoundError: The annotation is unknown or deleted.
+        ValidationError: It has another file, or is of a type that has none.
+    """
+    old = _live(write, annotation_id)
+    if old.annotation_type not in FILE_TYPES:
+        raise ValidationError(f"Annotation {annotation_id} is a {old.annotation_type} and takes no file.")
+    if old.sha256 not in (None, sha256):
+        raise ValidationError(
+            f"Annotation {annotation_id} has a file already. Make another annotation of it, and delete this one."
+        )
+    if old.sha256 is None:
+        write.change(annotation_table, _row.id == annotation_id, file=file, associated_file=file, sha256=sha256)
+        write.touch_projects_of([old.resource_id])
+    return get(write, annotation_id)
+
+
+def forgotten(read: Read) -> list[str]:
+    """Ids of segmentations that have waited for their file for more than a day."""
+    chosen = sa.select(_row.id).where(sa.not_(complete()), _row.created_at < clock.a_day_ago())
+    return [row["id"] for row in read.rows(chosen)]
+
+
+def drop_forgotten(write: Write) -> None:
+    """Remove the segmentations that have waited for their file for more than a day."""
+    for batch in batches(forgotten(write)):
+        write.connection.execute(sa.delete(annotation_table).where(_row.id.in_(batch)))
+
+
+def said_in(read: Read, worklist_id: str, resource_id: str, author: str) -> list[str]:
+    """Ids of the annotations that an author made of a resource in a worklist and that are not deleted."""
+    place = (_row.annotation_worklist_id == worklist_id, _row.resource_id == resource_id)
+    chosen = sa.select(_row.id).where(*place, _row.created_by == author, _row.deleted.is_(False))
+    return [row["id"] for row in read.rows(chosen)]
 
 
 def origins(read: Read, resource_id: str) -> set[str]:
     """Where the annotations of a resource that are not deleted come from, as far as they say."""
-    chosen = sa.select(_row.imported_from).where(_row.resource_id == resource_id, _row.deleted.is_(False)).distinct()
+    here = (_row.resource_id == resource_id, _row.deleted.is_(False), complete())
+    chosen = sa.select(_row.imported_from).where(*here).distinct()
     return {row["imported_from"] for row in read.rows(chosen) if row["imported_from"] is not None}
 
 
@@ -191,7 +250,7 @@ def delete(write: Write, annotation_ids: Sequence[str]) -> None:
 
 def _conditions(query: AnnotationQuery) -> list[sa.ColumnElement[bool]]:
     one_of(query.deleted, ("exclude", "include", "only"), "deleted")
-    found: list[sa.ColumnElement[bool]] = []
+    found: list[sa.ColumnElement[bool]] = [complete()]
     if query.deleted == "exclude":
         found += [_row.deleted.is_(False), resources.c.deleted.is_(False)]
     if query.deleted == "only":
@@ -200,6 +259,7 @@ def _conditions(query: AnnotationQuery) -> list[sa.ColumnElement[bool]]:
         "annotation_type": _row.annotation_type,
         "worklist_id": _row.annotation_worklist_id,
         "status": _row.status,
+        "source": _row.source,
         "author": sa.func.coalesce(_row.created_by, _row.created_by_model),
     }
     given = given_texts(**{field: getattr(query, field) for field in columns})

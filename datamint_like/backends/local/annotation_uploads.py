@@ -9,6 +9,7 @@ from typing import Any
 from datamint_like.backends.base import NewAnnotation, NewVolumeMask
 from datamint_like.backends.local import annotation_checks, annotation_rows, volume_masks
 from datamint_like.backends.local.files import Intake
+from datamint_like.entities import FILE_TYPES, Annotation
 from datamint_like.exceptions import ValidationError
 from datamint_like.imaging.types import HeaderFacts
 
@@ -22,7 +23,12 @@ class Checked:
 
 
 def prepare(
-    new: Sequence[NewAnnotation], masks: Sequence[NewVolumeMask], facts: HeaderFacts, filename: str
+    new: Sequence[NewAnnotation],
+    masks: Sequence[NewVolumeMask],
+    facts: HeaderFacts,
+    filename: str,
+    *,
+    files_come_later: bool = False,
 ) -> list[Checked]:
     """`new` and then the segmentations of the label maps, checked against the resource named `filename`.
 
@@ -33,7 +39,28 @@ def prepare(
     _need(new, NewAnnotation, f"The annotations of {filename!r}")
     _need(masks, NewVolumeMask, f"The volume masks of {filename!r}")
     made = [each for mask in masks for each in volume_masks.taken_apart(mask, facts, filename)]
-    return [Checked(each, annotation_checks.columns_of(each, facts, filename)) for each in [*new, *made]]
+    return [
+        Checked(each, annotation_checks.columns_of(each, facts, filename, file_comes_later=files_come_later))
+        for each in [*new, *made]
+    ]
+
+
+def check_file(annotation: Annotation, payload: bytes, facts: HeaderFacts, filename: str) -> None:
+    """Raise unless `payload` can be the file of this annotation of the resource named `filename`.
+
+    Raises:
+        ValidationError: It is no mask, or the annotation takes none.
+        GeometryError: It lies on another grid than the resource.
+    """
+    if annotation.annotation_type in FILE_TYPES:
+        what = f"annotation {annotation.identifier!r} of resource {filename!r}"
+        annotation_checks.mask_of(payload, facts, annotation.frame_index, what)
+
+
+def name_of_file(annotation: Annotation, payload: bytes, given: str | None) -> str:
+    """Base name of the file of an annotation."""
+    new = NewAnnotation(annotation.annotation_type, annotation.identifier, payload=payload, payload_name=given)
+    return annotation_checks.payload_name(new)
 
 
 def size_of(checked: Iterable[Checked]) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any, BinaryIO
 
 from datamint_like.backends._urls import DATABASE, store_folder
@@ -104,10 +103,10 @@ class LocalBackend:
         other._storing = Storing(database, self._files)
         return other
 
-    @cached_property
+    @property
     def administration(self) -> Administration:
-        """Keys, members and the rest that only a server needs."""
-        return Administration(self._database)
+        """Keys, members and the rest that only a server needs, in the name of the same user."""
+        return Administration(self._database, self._storing)
 
     @property
     def pending(self) -> PendingUploads:
@@ -147,10 +146,15 @@ class LocalBackend:
     def sweep(self) -> int:
         """Remove stored files that nothing names and that are older than a day; how many there were.
 
-        A process that is killed at the last moment of an upload leaves such files.
+        A process that is killed at the last moment of an upload leaves such files. Segmentations that have waited for
+        their file for more than a day go too.
         """
         with self._database.read() as read:
             left = verify.unnamed(read, self._files)
+            forgotten = annotation_rows.forgotten(read)
+        if forgotten:
+            with self._database.write() as write:
+                annotation_rows.drop_forgotten(write)
         for batch in batches(left):
             with self._database.write() as write:
                 verify.drop_unnamed(write, self._files, batch)

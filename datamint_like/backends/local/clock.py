@@ -16,6 +16,11 @@ def wall_clock(*, ago_s: float = 0.0) -> str:
     return _text(_EPOCH + timedelta(microseconds=time.time_ns() // 1000) - timedelta(seconds=ago_s))
 
 
+def a_day_ago() -> str:
+    """What this machine's clock showed a day ago."""
+    return _text(datetime.now(UTC) - timedelta(days=1))
+
+
 def later_than(stamp: str, at_least: str) -> str:
     """`at_least`, or one microsecond after `stamp` when the clock shows no later time."""
     if at_least > stamp:

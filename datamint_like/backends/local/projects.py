@@ -12,6 +12,7 @@ from datamint_like.backends.local import members as member_rows
 from datamint_like.backends.local import resources as resource_rows
 from datamint_like.backends.local import splits as split_rows
 from datamint_like.backends.local import worklists as worklist_rows
+from datamint_like.backends.local.annotation_rows import complete
 from datamint_like.backends.local.changes import name, need_live_resources, need_project, need_resources, one_of, only
 from datamint_like.backends.local.database import Read, Write, batches, id_list, new_id
 from datamint_like.backends.local.schema import annotation_table, project_resources, projects, resources, work_statuses
@@ -131,16 +132,23 @@ def remove_resources(write: Write, project_id: str, resource_ids: Sequence[str])
         write.touch_projects([project_id])
 
 
-def set_work_status(write: Write, project_id: str, resource_id: str, status: str) -> None:
-    """Say how far this user's work on a member is."""
+def set_work_status(write: Write, project_id: str, resource_id: str, status: str, user: str | None = None) -> None:
+    """Say how far the work of a user (this one, if None) on a member is."""
     need_project(write, project_id)
     one_of(status, WORK_STATUSES, "The status of work")
     need_members(write, project_id, [resource_id])
-    row = work_statuses.c
-    mine = sa.and_(row.project_id == project_id, row.resource_id == resource_id, row.user_id == write.user)
-    write.connection.execute(sa.delete(work_statuses).where(mine))
-    keys = {"project_id": project_id, "resource_id": resource_id, "user_id": write.user}
+    worker = user or write.user
+    write.connection.execute(sa.delete(work_statuses).where(_work_of(project_id, resource_id, worker)))
+    keys = {"project_id": project_id, "resource_id": resource_id, "user_id": worker}
     write.insert(work_statuses, [{**keys, "status": status, "updated_at": write.stamp()}])
+    write.touch_projects([project_id])
+
+
+def reset_work_status(write: Write, project_id: str, resource_id: str, user: str) -> None:
+    """Forget how far the work of a user on a member is."""
+    need_project(write, project_id)
+    need_members(write, project_id, [resource_id])
+    write.connection.execute(sa.delete(work_statuses).where(_work_of(project_id, resource_id, user)))
     write.touch_projects([project_id])
 
 
@@ -150,7 +158,7 @@ def annotated(read: Read, project_ids: Sequence[str]) -> dict[str, int]:
     for batch in batches(project_ids):
         live = _live().where(_member.project_id.in_(batch)).subquery()
         said = annotation_table.c
-        has_one = sa.exists().where(said.resource_id == live.c.resource_id, said.deleted.is_(False))
+        has_one = sa.exists().where(said.resource_id == live.c.resource_id, said.deleted.is_(False), complete())
         total = sa.select(live.c.project_id, sa.func.count().label("total")).where(has_one).group_by(live.c.project_id)
         counts |= {row["project_id"]: row["total"] for row in read.rows(total)}
     return counts
@@ -180,6 +188,11 @@ def need_members(read: Read, project_id: str, resource_ids: Sequence[str]) -> No
             f"{len(outside)} resource(s) are not in project {project_id}, the first is {outside[0]}. "
             "Add them to the project first."
         )
+
+
+def _work_of(project_id: str, resource_id: str, user: str) -> sa.ColumnElement[bool]:
+    row = work_statuses.c
+    return sa.and_(row.project_id == project_id, row.resource_id == resource_id, row.user_id == user)
 
 
 def _members_among(read: Read, project_id: str, resource_ids: Sequence[str]) -> set[str]:

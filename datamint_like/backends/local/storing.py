@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from datamint_like.backends.base import NewAnnotation, NewResource, NewVolumeMask
 from datamint_like.backends.local import annotation_rows, annotation_uploads, projects, resources, uploads, verify
@@ -46,7 +47,7 @@ class Storing:
                 if new.project_id is not None:
                     projects.add_resources(write, new.project_id, [row["id"]])
                 if said:
-                    annotation_rows.create(write, row["id"], said)
+                    annotation_rows.create(write, {row["id"]: said})
                 made = resources.get(write, row["id"])
                 intake.publish()
                 return write.made((made, True))
@@ -65,11 +66,58 @@ class Storing:
                 fresh = [row for row in rows if row["imported_from"] not in known]
                 if rows and not fresh:
                     return write.made([])
-                made = annotation_rows.create(write, resource_id, fresh)
+                made = annotation_rows.create(write, {resource_id: fresh})
                 intake.publish()
                 if len(fresh) < len(rows):
                     verify.drop_unnamed(write, self._files, intake.published)
                 return write.made(made)
+
+    def annotations_of(
+        self, new: Mapping[str, Sequence[NewAnnotation]], *, files_come_later: bool = False
+    ) -> list[Annotation]:
+        """The annotations of several resources, by resource id.
+
+        Args:
+            new: For each resource what is said of it.
+            files_come_later: Whether segmentations may come without their files, which `file` brings.
+        """
+        with self._database.read() as read:
+            of = resources.get_many(read, list(new))
+        checked = {
+            each.id: annotation_uploads.prepare(
+                new[each.id], (), required_facts(each), each.filename, files_come_later=files_come_later
+            )
+            for each in of
+        }
+        needed = sum(annotation_uploads.size_of(some) for some in checked.values())
+        with Intake(self._files, needed) as intake:
+            rows = {each: annotation_uploads.take_in(some, intake) for each, some in checked.items()}
+            with self._write(intake) as write:
+                made = annotation_rows.create(write, rows)
+                intake.publish()
+                return made
+
+    def rows_of(self, resource_id: str, new: Sequence[NewAnnotation]) -> list[dict[str, Any]]:
+        """The checked rows of annotations without files of a resource, not stored yet."""
+        with self._database.read() as read:
+            resource = resources.get(read, resource_id)
+        checked = annotation_uploads.prepare(new, (), required_facts(resource), resource.filename)
+        return [annotation_rows.row_of(each.new, each.columns, None) for each in checked]
+
+    def file(self, annotation_id: str, payload: bytes, filename: str | None) -> Annotation:
+        """The segmentation, with the file that it waited for."""
+        with self._database.read() as read:
+            old = annotation_rows.get(read, annotation_id)
+            resource = resources.get(read, old.resource_id)
+        annotation_uploads.check_file(old, payload, required_facts(resource), resource.filename)
+        with Intake(self._files, len(payload)) as intake:
+            digest = intake.add([payload]).sha256
+            with self._write(intake) as write:
+                made = annotation_rows.attach(
+                    write, annotation_id, annotation_uploads.name_of_file(old, payload, filename), digest
+                )
+                intake.publish()
+                return made
 
     @contextmanager
     def _write(self, intake: Intake) -> Iterator[Write]:

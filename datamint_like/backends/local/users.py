@@ -35,10 +35,16 @@ def listing(read: Read) -> list[User]:
 
 def get(read: Read, email: str) -> User:
     """The user with this e-mail."""
-    row = read.row(sa.select(users).where(users.c.email == email))
-    if row is None:
+    found = find(read, email)
+    if found is None:
         raise read.missing("User", email)
-    return _user(row)
+    return found
+
+
+def find(read: Read, email: str) -> User | None:
+    """The user with this e-mail, or None."""
+    row = read.row(sa.select(users).where(users.c.email == email))
+    return None if row is None else _user(row)
 
 
 def create(write: Write, user: User) -> User:

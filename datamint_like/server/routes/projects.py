@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -10,6 +10,7 @@ from starlette.responses import StreamingResponse
 
 from datamint_like.backends.base import NewProject, ProjectContent
 from datamint_like.backends.local.members import Level
+from datamint_like.entities import WorkStatus
 from datamint_like.exceptions import EntityAlreadyExistsError
 from datamint_like.server import wire
 from datamint_like.server.access import (
@@ -188,9 +189,12 @@ def work_statuses(call: Call) -> Any:
 
 def annotation_statuses(call: Call) -> Any:
     """States of work, oldest first, of one user or resource where asked."""
-    query: Statuses = call.query
+    return statuses_like(call.query, call.store.list_work_statuses(call.path["project_id"]))
+
+
+def statuses_like(query: Statuses, rows: Sequence[WorkStatus]) -> list[WorkStatus]:
+    """Those of the states of work that a query asks for."""
     wanted = {key: value for key, value in msgspec.structs.asdict(query).items() if value is not None}
-    rows = call.store.list_work_statuses(call.path["project_id"])
     return [row for row in rows if all(getattr(row, key) == value for key, value in wanted.items())]
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
+from datamint_like.backends.local.members import Level
 from datamint_like.entities import User
-from datamint_like.exceptions import EntityAlreadyExistsError
-from datamint_like.server.access import ADMIN, KEY
+from datamint_like.exceptions import EntityAlreadyExistsError, PermissionDeniedError
+from datamint_like.server.access import ADMIN, KEY, need_project
 from datamint_like.server.call import Call
 from datamint_like.server.errors import Existing
 from datamint_like.server.pages import Page, paged
@@ -25,6 +26,16 @@ class NewUser(msgspec.Struct, frozen=True):
     password: str | None = None
     created_at: str = ""
     customer_id: str = ""
+
+
+class Invitation(msgspec.Struct, frozen=True):
+    """Somebody to add, and the project that they join."""
+
+    email: str
+    firstname: str | None = None
+    lastname: str | None = None
+    project_id: str | None = None
+    project_roles: tuple[str, ...] = ("PROJECT_ANNOTATOR",)
 
 
 def list_users(call: Call) -> Any:
@@ -71,6 +82,22 @@ def delete_user(call: Call) -> Any:
     return {}
 
 
+def invite(call: Call) -> Any:
+    """The user who was invited: added at once, and a member of the project; nothing is mailed."""
+    new: Invitation = call.body
+    if new.project_id is None and not call.is_admin:
+        raise PermissionDeniedError("Only an admin adds users outside of a project. Name a project that you own.")
+    if new.project_id is not None:
+        need_project(call, new.project_id, Level.OWNER)
+    user = User(email=new.email, firstname=new.firstname, lastname=new.lastname, created_at="", customer_id="")
+    return call.administration.invite(user, new.project_id, new.project_roles)
+
+
+def list_invitations(_call: Call) -> Any:
+    """None: an invitation is taken as it is made."""
+    return []
+
+
 _NEW = {"email": "ana@lab.example", "firstname": "Ana", "lastname": "B", "roles": ["annotator"]}
 ROUTES = (
     Route("GET", "/users", list_users, KEY, "All users", query=Page),
@@ -78,6 +105,8 @@ ROUTES = (
     Route(
         "POST", "/users", create_user, ADMIN, "Add a user", body=NewUser, example=_NEW, status=201, answer=User.to_dict
     ),
+    Route("POST", "/users/invite", invite, KEY, "Add somebody to a project", body=Invitation, status=201),
+    Route("GET", "/users/invitations", list_invitations, KEY, "Open invitations: there never are any"),
     Route("GET", "/users/{email}", get_user, KEY, "One user"),
     Route("PATCH", "/users/{email}", update_user, ADMIN, "Change a user", body=dict[str, Any]),
     Route("DELETE", "/users/{email}", delete_user, ADMIN, "Remove a user"),
