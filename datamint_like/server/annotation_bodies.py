@@ -12,6 +12,8 @@ from datamint_like.exceptions import ValidationError
 from datamint_like.server.pages import Page
 
 IMPORTED = "imported"
+#: Annotations that one request may make: a range of frames is a few bytes, and a row a frame.
+MOST_ROWS = 1_000_000
 
 
 class Search(Page, frozen=True, kw_only=True):
@@ -73,6 +75,11 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     model_id: str | None = None
     is_model: bool | None = None
     source: str | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many annotations it makes."""
+        return 1 if self.frame_range is None else self.frame_range[1] - self.frame_range[0] + 1
 
     def new(self, frames: int) -> list[NewAnnotation]:
         """What it says: one annotation, or one a frame of the range.
@@ -161,6 +168,7 @@ class TrackBody(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ValidationError: A range is not within the resource's frames.
         """
+        need_few(some.end - some.start for each in self.values for some in each.frame_ranges)
         return [
             NewAnnotation(
                 type=self.type,
@@ -176,6 +184,17 @@ class TrackBody(msgspec.Struct, frozen=True, kw_only=True):
             for some in each.frame_ranges
             for frame in frames_within(some.start, some.end, frames, self.identifier)
         ]
+
+
+def need_few(rows: Iterable[int]) -> None:
+    """Raise unless so many rows, summed up, may be made in one request.
+
+    Raises:
+        ValidationError: They are too many.
+    """
+    total = sum(max(some, 0) for some in rows)
+    if total > MOST_ROWS:
+        raise ValidationError(f"This request makes {total} annotations; at most {MOST_ROWS} fit in one. Send several.")
 
 
 def frames_within(start: int, end: int, frames: int, identifier: str) -> range:

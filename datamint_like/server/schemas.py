@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
 
 from datamint_like.entities import AnnotationSpec, SegmentationClass, WorklistAnnotator
+from datamint_like.exceptions import ValidationError
 
 _OPAQUE = 255
 
@@ -37,7 +39,14 @@ class SegmentationData(msgspec.Struct, frozen=True, rename="camel"):
         Example:
             >>> SegmentationData(definitions=(SegmentationDefinition("lesion", (0, 255, 0)),)).group()
             {'lesion': SegmentationClass(color=(0, 255, 0, 255), index=1)}
+
+        Raises:
+            ValidationError: Two have one name.
         """
+        names = Counter(each.identifier for each in self.definitions)
+        for name, times in names.items():
+            if times > 1:
+                raise ValidationError(f"{times} segmentation classes are named {name!r:.80}: give each its own name.")
         taken = {each.index for each in self.definitions}
         free = (code for code in range(1, len(taken) + len(self.definitions) + 1) if code not in taken)
         return {

@@ -60,13 +60,11 @@ def test_tracks_of_others_of_models_and_of_worklists_are_their_own(
     server: Served, admin: httpx.Client, volume: Resource
 ) -> None:
     project = project_of(server.store, volume)
-    server.store.administration.put_member(
-        project.id, server.store.create_user(_user("ana@lab.example")).email, ["PROJECT_ANNOTATOR"]
-    )
+    key = server.user("ana@lab.example")
+    server.store.administration.put_member(project.id, "ana@lab.example", ["PROJECT_ANNOTATOR"])
     put(admin, volume, track((None, [(0, 3)]), kind="label"))
     put(admin, volume, track((None, [(0, 4)]), kind="label", model_id="net"))
     put(admin, volume, track((None, [(0, 5)]), kind="label", annotation_worklist_id=project.worklist_id))
-    key = server.store.administration.create_key("ana@lab.example")[1]
     with server.client(key) as ana:
         put(ana, volume, track((None, [(0, 6)]), kind="label"))
     lengths = sorted(each["frame_ranges"][0]["end"] for each in admin.get(_ranges(volume)).json())
@@ -75,12 +73,6 @@ def test_tracks_of_others_of_models_and_of_worklists_are_their_own(
     assert [each["frame_ranges"] for each in only] == [[{"start": 0, "end": 5}]]
     by_model = admin.get(_ranges(volume), params={"created_by": "net"}).json()
     assert [each["created_by"] for each in by_model] == ["net"]
-
-
-def _user(email: str) -> Any:
-    from datamint_like.entities import User
-
-    return User(email=email, created_at="", customer_id="")
 
 
 def _ranges(volume: Resource) -> str:
@@ -93,6 +85,7 @@ def _ranges(volume: Resource) -> str:
         track(("x", [(0, 29)])),
         track(("x", [(-1, 2)])),
         track(("x", [(3, 3)])),
+        track(("x", [(0, 28)] * 40_000)),
         track((None, [(0, 2)])),
         track(("x", [(0, 2)]), kind="label"),
         track(("x", [(0, 2)]), kind="square"),

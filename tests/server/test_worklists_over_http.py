@@ -109,6 +109,7 @@ def test_a_worklist_changes_in_the_words_of_published_clients(admin: httpx.Clien
         {"annotations": 5},
         {"annotations": [{"type": "guess", "identifier": "x"}]},
         {"segmentation_data": {"definitions": 5}},
+        {"segmentation_data": {"definitions": [{"identifier": "a"}, {"identifier": "a"}]}},
         {"segmentation_data": {**CLASSES, "segmentationValueType": "float"}},
         {"segmentation_group": {"a": {"color": [1, 2, 3], "index": 0}}},
         {"resource_ids": 5},

@@ -28,7 +28,7 @@ from datamint_like.server.access import (
     need_voice,
     need_worklist,
 )
-from datamint_like.server.annotation_bodies import IMPORTED, Fields, Item, Search, TrackBody, authors_of
+from datamint_like.server.annotation_bodies import IMPORTED, Fields, Item, Search, TrackBody, authors_of, need_few
 from datamint_like.server.call import Call
 from datamint_like.server.routing import Route, parsed_json
 from datamint_like.server.small_forms import Form, SmallFile, form_of
@@ -94,6 +94,7 @@ def create(call: Call) -> Any:
     """An id for each item; a segmentation waits for its file."""
     resource_id = call.path["resource_id"]
     frames = required_facts(call.store.get_resource(resource_id)).shape[0]
+    need_few(item.rows for item in call.body)
     new = [item.new(frames) for item in call.body]
     flat = [each for some in new for each in some]
     _need_say(call, {resource_id: flat})
