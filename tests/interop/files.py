@@ -17,7 +17,7 @@ _COPIED = {
     "chest_mask.png": "xray/nih_00000001_000_mask.png",
     "chest.jpg": "xray/nih_00027426_000.jpg",
     "deep.png": "xray/cr_16bit.png",
-    "slice.dcm": "ct_ge/IM0000.dcm",
+    "slice.dcm": "ct_philips/IM0020.dcm",
 }
 _SLICES = 5
 _FRAMES = 8

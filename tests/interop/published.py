@@ -10,11 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from datamint_like.backends.local.backend import LocalBackend
 from tests.conftest import REPOSITORY
-from tests.serving import ADMIN_KEY
+from tests.interop.tour.guide import ANA, KEY_OF_ANA
+from tests.serving import ADMIN_KEY, served_by_process
 
-# What the clients import beyond what this project needs itself; the rest of their requirements is not touched by a tour.
-_WITH = ("lazy-loader", "medimgkit", "nest-asyncio", "pandas", "pytz", "deprecated")
+# What the clients import beyond what this project needs itself; a tour touches no other of their requirements.
+_WITH = (
+    *("deprecated==1.3.1", "lazy-loader==0.6", "medimgkit==0.18.1", "nest-asyncio==1.6.0"),
+    *("pandas==3.1.1", "puremagic==1.30", "python-magic==0.4.27", "pytz==2026.6"),
+)
 _INSTALL_S = 300
 _STAGE_S = 600
 
@@ -40,6 +45,25 @@ def install(version: str, folder: Path) -> Path:
     return folder
 
 
+def journey(traveller: Traveller, store: Path, *only: str) -> None:
+    """The whole tour against a server of its own, which is killed in the middle and starts again on the same port."""
+    with served_by_process(store) as (url, server):
+        traveller.go("before", url, *only)
+        server.kill()
+        server.wait()
+    with served_by_process(store, port=int(url.rpartition(":")[2])) as (url, _):
+        traveller.go("after", url, *only, **{KEY_OF_ANA: _key_of(ANA, store)})
+
+
+def _key_of(email: str, folder: Path) -> str:
+    """A new key of a user, made beside the server that runs."""
+    store = LocalBackend(folder.as_uri())
+    try:
+        return store.administration.create_key(email)[1]
+    finally:
+        store.close()
+
+
 @dataclass
 class Traveller:
     """A published client, and what came of its tour so far.
@@ -58,16 +82,16 @@ class Traveller:
     home: Path
     outcomes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def go(self, stage: str, url: str, *only: str, key: str = ADMIN_KEY) -> None:
+    def go(self, stage: str, url: str, *only: str, **environment: str) -> None:
         """Make the steps of one stage against the server at `url`."""
         report = self.home / f"{stage}.json"
         arguments = [self.version, stage, str(self.files), str(self.home / "notes.json"), str(report), *only]
-        with self.process(url, "tests.interop.tour", *arguments, key=key) as process:
+        with self.process(url, "tests.interop.tour", *arguments, **environment) as process:
             _, told = process.communicate(timeout=_STAGE_S)
         assert process.returncode == 0, told[-3000:]
         self.outcomes |= json.loads(report.read_text())
 
-    def process(self, url: str, module: str, *arguments: str, key: str = ADMIN_KEY) -> subprocess.Popen[str]:
+    def process(self, url: str, module: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """A Python process that imports the client, with the server's address and a key in its environment."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("DATAMINT", "PYTEST"))}
         env = kept | {
@@ -75,8 +99,9 @@ class Traveller:
             "HOME": str(self.home),
             "DATAMINT_LOG_FILE": "0",
             "DATAMINT_API_URL": url,
-            "DATAMINT_API_KEY": key,
+            "DATAMINT_API_KEY": ADMIN_KEY,
             "NO_ALBUMENTATIONS_UPDATE": "1",
+            **environment,
         }
         return subprocess.Popen(
             [sys.executable, "-m", module, *arguments],

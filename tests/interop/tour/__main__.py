@@ -24,7 +24,7 @@ def main(version: str, stage: str, files: str, notes: str, report: str, *only: s
     warnings.simplefilter("ignore")  # the client's own
     for chapter in CHAPTERS:
         importlib.import_module(f"tests.interop.tour.{chapter}")
-    import datamint  # noqa: PLC0415 -- the published client, which only this process has
+    import datamint
 
     held: dict[str, Any] = json.loads(Path(notes).read_text()) if Path(notes).exists() else {}
     tour = Tour(version, datamint.Api(), Path(files), Path(notes).parent, held)

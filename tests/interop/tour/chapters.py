@@ -16,4 +16,5 @@ CHAPTERS = (
     "volumes",
     "videos",
     "errors",
+    "paging",
 )

@@ -11,6 +11,7 @@ from typing import Any, Literal
 Stage = Literal["before", "after"]  # the server is killed
 OLD, NEW = "2.17.3", "2.45.0"
 ANA, BO = "ana@lab.example", "bo@lab.example"
+KEY_OF_ANA = "TOUR_KEY_OF_ANA"  # the environment variable of her key, after the kill
 PICTURES, VOLUMES, VIDEOS = "Pictures", "Volumes", "Videos"
 
 
@@ -84,6 +85,11 @@ class Step:
 STEPS: list[Step] = []
 
 
+def place(tour: Tour, frame: int) -> tuple[str, int | None]:
+    """Scope and frame of a mask as the client shows it: the older one makes every flat mask one of the whole image."""
+    return ("image", None) if tour.is_old else ("frame", frame)
+
+
 def step(
     stage: Stage = "before", clients: tuple[str, ...] = (OLD, NEW), smoke: bool = False
 ) -> Callable[[Callable[[Tour], None]], Callable[[Tour], None]]:
@@ -100,7 +106,7 @@ def step(
 def agree(found: Any, expected: Any, what: str = "") -> None:
     """Raise, telling both, unless they are equal."""
     if found != expected:
-        raise AssertionError(f"{what or 'value'}: expected {expected!r}, found {found!r}")
+        raise AssertionError(f"{what or 'value'}: expected {expected!r:.500}, found {found!r:.500}")
 
 
 def raises(kind: type[BaseException] | tuple[type[BaseException], ...], call: Callable[[], Any]) -> Any:

@@ -18,7 +18,10 @@ def labels(tour: Tour) -> None:
     agree(len(set(made)), 2)
     found = {each.name: each for each in tour.annotations("png")}
     agree({name: each.created_by for name, each in found.items()}, {"benign": ANA, "sharp": BO})
-    agree({name: (each.scope, each.frame_index, each.value) for name, each in found.items()}["benign"], ("image", None, None))
+    agree(
+        {name: (each.scope, each.frame_index, each.value) for name, each in found.items()}["benign"],
+        ("image", None, None),
+    )
     tour.note("benign", found["benign"])
 
 
@@ -47,9 +50,9 @@ def box(tour: Tour) -> None:
 
 @step()
 def line(tour: Tour) -> None:
-    made = tour.api.annotations.add_line_annotation((1, 2), (30, 4), tour.id("video"), "edge", frame_index=3)
+    made = tour.api.annotations.add_line_annotation((1, 2), (30, 4), tour.id("jpeg"), "edge")
     found = tour.api.annotations.get_by_id(made)
-    agree((str(found.type), found.frame_index), ("line", 3))
+    agree(str(found.type), "line")
     agree([tuple(point[:2]) for point in _points(found)], [(1, 2), (30, 4)])
 
 
@@ -90,8 +93,15 @@ def frame_ranges(tour: Tour) -> None:
     agree(frames, [1, 2, 3])
     answer = api.set_frame_ranges(tour.id("video"), "phase", "category", {"early": [(0, 2)], "late": [(5, 8)]})
     agree(len(answer["created"]) > 0, True)
-    found = {each["value"]: each["frame_ranges"] for each in api.get_frame_ranges(tour.id("video")) if each["identifier"] == "phase"}
-    agree({value: [tuple(each) for each in ranges] for value, ranges in found.items()}, {"early": [(0, 2)], "late": [(5, 8)]})
+    found = {
+        each["value"]: each["frame_ranges"]
+        for each in api.get_frame_ranges(tour.id("video"))
+        if each["identifier"] == "phase"
+    }
+    agree(
+        {value: [tuple(each) for each in ranges] for value, ranges in found.items()},
+        {"early": [(0, 2)], "late": [(5, 8)]},
+    )
     api.set_frame_ranges(tour.id("video"), "phase", "category", {})
     agree([each for each in api.get_frame_ranges(tour.id("video")) if each["identifier"] == "phase"], [])
 
@@ -111,6 +121,20 @@ def delete(tour: Tour) -> None:
     tour.api.annotations.delete(made[0])
     tour.api.annotations.delete_batch(made[1:])
     agree([each for each in tour.annotations("jpeg") if each.name.startswith("wrong")], [])
+
+
+@step()
+def of_a_resource(tour: Tour) -> None:
+    agree({each.name for each in tour.resource("png").fetch_annotations("label")}, {"benign", "sharp"})
+    agree("view" in {each.name for each in tour.api.resources.get_annotations(tour.id("png"))}, True)
+
+
+@step(clients=(NEW,))
+def deleted(tour: Tour) -> None:
+    made = tour.api.annotations.create(tour.id("deep"), _label("deleted"))
+    tour.api.annotations.delete(made)
+    agree([each.id for each in tour.api.annotations.get_deleted(resource=tour.id("deep"))], [made])
+    agree(tour.annotations("deep"), [])
 
 
 @step(smoke=True)

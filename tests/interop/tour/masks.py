@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 from PIL import Image
 
-from tests.interop.tour.guide import ANA, BO, VIDEOS, VOLUMES, Tour, agree, step
+from tests.interop.tour.guide import ANA, BO, VIDEOS, VOLUMES, Tour, agree, place, step
 
 
 @step(smoke=True)
@@ -18,7 +18,7 @@ def of_an_image(tour: Tour) -> None:
         tour.id("png"), tour.file("chest_mask.png"), {"default": "lung"}, author_email=ANA
     )
     found = tour.api.annotations.get_by_id(tour.note("lung", made))
-    agree((str(found.type), found.name, found.scope, found.frame_index), ("segmentation", "lung", "frame", 0))
+    agree((str(found.type), found.name, (found.scope, found.frame_index)), ("segmentation", "lung", place(tour, 0)))
     agree(found.created_by, ANA)
     mask = np.asarray(Image.open(io.BytesIO(tour.api.annotations.download_file(found))))
     drawn = np.asarray(Image.open(tour.file("chest_mask.png")))
@@ -54,7 +54,8 @@ def of_frames(tour: Tour) -> None:
         tour.id("video"), stack, "lesion", frame_index=[1, 3], author_email=ANA, worklist_id=worklist
     )
     found = [tour.api.annotations.get_by_id(each) for each in made]
-    agree([(each.frame_index, each.annotation_worklist_id) for each in found], [(1, worklist), (3, worklist)])
+    agree([(each.scope, each.frame_index) for each in found], [place(tour, 1), place(tour, 3)])
+    agree({each.annotation_worklist_id for each in found}, {worklist})
 
 
 @step()
@@ -92,7 +93,8 @@ def of_slices(tour: Tour) -> None:
     stack = np.zeros((128, 128, 2), np.uint8)
     stack[3:6, 7:9] = 1
     made = tour.api.annotations.upload_segmentations(tour.id("series"), stack, "lesion", frame_index=[0, 4])
-    agree([tour.api.annotations.get_by_id(each).frame_index for each in made], [0, 4])
+    found = [tour.api.annotations.get_by_id(each) for each in made]
+    agree([(each.scope, each.frame_index) for each in found], [place(tour, 0), place(tour, 4)])
 
 
 @step()

@@ -16,8 +16,10 @@ def everything_is_seen(tour: Tour) -> None:
 @step("after", smoke=True)
 def everything_is_there(tour: Tour) -> None:
     now = _seen(tour)
-    for kind, rows in tour.notes["seen"].items():
-        agree(now[kind], rows, kind)
+    for kind, before in tour.notes["seen"].items():
+        agree(list(now[kind]), list(before), f"ids of {kind}")
+        for key, row in before.items():
+            agree(now[kind][key], row, f"{kind} {key}")
 
 
 def _seen(tour: Tour) -> dict[str, Any]:
@@ -27,14 +29,14 @@ def _seen(tour: Tour) -> dict[str, Any]:
     annotations = api.annotations.get_list(resource=[each.id for each in resources])
     with_files = [each for each in annotations if str(each.type) == "segmentation"]
     return {
-        "users": [plain(each) for each in api.users.get_list()],
-        "projects": [plain(each) for each in projects],
+        "users": {each.email: plain(each) for each in api.users.get_list()},
+        "projects": {each.id: plain(each) for each in projects},
         "members": {each.id: api.projects.get_members(project=each.id) for each in projects},
         "in projects": {each.id: [row.id for row in api.projects.get_project_resources(each.id)] for each in projects},
         "worklists": {each.id: [plain(row) for row in api.projects.get_worklists(each.id)] for each in projects},
         "splits": {each.id: [plain(row) for row in api.projects.get_splits(project=each.id)] for each in projects},
-        "resources": [plain(each) for each in resources],
-        "annotations": [plain(each) for each in annotations],
+        "resources": {each.id: plain(each) for each in resources},
+        "annotations": {each.id: plain(each) for each in annotations},
         "files": {
             each.id: _digest(api.resources.download_resource_file(each, auto_convert=False)) for each in resources
         },

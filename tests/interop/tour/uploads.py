@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.interop.tour.guide import PICTURES, VIDEOS, VOLUMES, Tour, agree, step
+from tests.interop.tour.guide import PICTURES, VIDEOS, VOLUMES, Tour, agree, place, step
 
 
 @step(smoke=True)
@@ -91,4 +91,4 @@ def with_segmentation(tour: Tour) -> None:
     made = tour.api.resources.upload_resource(tour.file("chest.png"), segmentation_files=segmentation)
     tour.note("segmented", made)
     (mask,) = tour.annotations("segmented")
-    agree((mask.name, mask.type, mask.scope, mask.frame_index), ("lung", "segmentation", "frame", 0))
+    agree((mask.name, str(mask.type), (mask.scope, mask.frame_index)), ("lung", "segmentation", place(tour, 0)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.interop.tour.guide import ANA, BO, NEW, OLD, PICTURES, Tour, agree, step
 
 
@@ -49,13 +51,13 @@ def statistics(tour: Tour) -> None:
 
 @step()
 def export(tour: Tour) -> None:
-    for kind, magic in (("csv", b""), ("xlsx", b"PK")):
-        path = tour.scratch / f"export.{kind}"
-        tour.api.projects.download_annotations(
-            project=tour.id(PICTURES), output_path=path, format=kind, progress_bar=False
-        )
-        agree(path.read_bytes()[: len(magic)], magic)
-    agree("benign" in (tour.scratch / "export.csv").read_text(), True)
+    path = tour.scratch / "export.csv"
+    tour.api.projects.download_annotations(project=tour.id(PICTURES), output_path=path, progress_bar=False)
+    agree("benign" in path.read_text(), True)
+    tour.api.projects.download_annotations(
+        project=tour.id(PICTURES), output_path=path, annotators=[BO], annotations=["sharp"], progress_bar=False
+    )
+    agree(("sharp" in path.read_text(), "benign" in path.read_text()), (True, False))
 
 
 @step(clients=(NEW,))
@@ -72,6 +74,25 @@ def in_a_worklist(tour: Tour) -> None:
     ):
         agree(isinstance(found, list), True)
     agree(isinstance(api.download_annotations(worklist), bytes), True)
+
+
+@step(clients=(NEW,))
+def masks_of_a_worklist(tour: Tour) -> None:
+    api, worklist, png = tour.api.annotationsets, tour.id("lesions"), tour.id("png")
+    payload = json.dumps([{"identifier": "lesion", "frame_index": 0, "width": 512, "height": 512}])
+    with open(tour.file("chest_mask.png"), "rb") as image:
+        api.upload_annotations(worklist, png, payload, [image])
+    agree({row["identifier"] for row in api.get_segmentations(worklist, png)}, {"lesion"})
+    for row in api.get_segmentations(worklist, png):
+        tour.api.annotations.delete(row["id"])
+
+
+@step(clients=(NEW,))
+def review(tour: Tour) -> None:
+    api, worklist, png = tour.api.annotationsets, tour.id("lesions"), tour.id("png")
+    api.update_annotation_status(worklist, png, "revision_request", annotator_email=ANA, message="the left one, too")
+    messages = tour.api.projects.get_review_messages(project=tour.id("Reading room"))
+    agree(["the left one, too" in json.dumps(each) for each in messages], [True])
 
 
 @step(clients=(OLD, NEW))

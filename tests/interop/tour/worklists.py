@@ -27,7 +27,9 @@ def default_worklists(tour: Tour) -> None:
 def schema(tour: Tour) -> None:
     tour.api.annotationsets.patch(tour.id(f"worklist of {PICTURES}"), {"annotations": _SCHEMA})
     found = tour.api.annotationsets.get_by_id(tour.id(f"worklist of {PICTURES}"))
-    agree([(str(each.type), each.identifier, each.scope) for each in found.annotations], [_key(each) for each in _SCHEMA])
+    agree(
+        [(str(each.type), each.identifier, each.scope) for each in found.annotations], [_key(each) for each in _SCHEMA]
+    )
     agree(list(found.annotations[3].values), ["pa", "lat"])
 
 
@@ -54,7 +56,9 @@ def create(tour: Tour) -> None:
         "Second look",
         tour.ids("png", "jpeg"),
         description="of two",
-        annotations=[{"type": "category", "identifier": "quality", "scope": "image", "required": True, "values": ["a"]}],
+        annotations=[
+            {"type": "category", "identifier": "quality", "scope": "image", "required": True, "values": ["a"]}
+        ],
         annotators=annotators,
         image_labels=["urgent"],
         frame_labels=["blurred"],
@@ -90,7 +94,16 @@ def create_in_project(tour: Tour) -> None:
 @step(clients=(NEW,))
 def change(tour: Tour) -> None:
     api, worklist = tour.api.annotationsets, tour.id("lesions")
-    api.add_segments(worklist, ["lesion", "vessel"])
+    definitions = [
+        {"identifier": name, "color": color, "index": index}
+        for index, (name, color) in enumerate({"lesion": _RED, "vessel": _BLUE}.items(), start=1)
+    ]
+    specs = [
+        {"type": "segmentation", "identifier": each["identifier"], "scope": "frame", "required": False}
+        for each in definitions
+    ]
+    segmentation_data = {"segmentationValueType": "single_label", "definitions": definitions}
+    api.patch(worklist, {"annotations": specs, "segmentation_data": segmentation_data})  # what `add_segments` sends
     agree({each.identifier for each in api.get_by_id(worklist).annotations}, {"lesion", "vessel"})
     agree(set(api.get_segmentation_group(worklist)["groups"]), {"lesion", "vessel"})
     api.add_ai_segmentations(worklist, ["vessel"], editable=True)
