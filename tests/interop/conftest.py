@@ -45,7 +45,10 @@ def whole_tour(
     @cache
     def toured(version: str) -> Traveller:
         found = traveller(version, "tour")
-        journey(found, tmp_path_factory.mktemp("toured") / "store")
+        try:
+            journey(found, tmp_path_factory.mktemp("toured") / "store")
+        except Exception as error:  # noqa: BLE001 -- each step tells it, rather than making the tour anew
+            found.broke = repr(error)
         return found
 
     return toured

@@ -20,6 +20,7 @@ _WITH = (
     *("deprecated==1.3.1", "lazy-loader==0.6", "medimgkit==0.18.1", "nest-asyncio==1.6.0"),
     *("pandas==3.1.1", "puremagic==1.30", "python-magic==0.4.27", "pytz==2026.6"),
 )
+_ENVIRONMENT = dict(os.environ)  # before a test's own home replaces the one with pip's settings and cache
 _INSTALL_S = 300
 _STAGE_S = 600
 
@@ -37,7 +38,7 @@ def install(version: str, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1"]
     command += ["--no-deps", "--target", str(folder), f"datamint=={version}", *_WITH]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_S)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_S, env=_ENVIRONMENT)
     except subprocess.TimeoutExpired:
         raise NotInstalledError(f"pip got no datamint {version} within {_INSTALL_S} s") from None
     if done.returncode:
@@ -45,14 +46,14 @@ def install(version: str, folder: Path) -> Path:
     return folder
 
 
-def journey(traveller: Traveller, store: Path, *only: str) -> None:
+def journey(traveller: Traveller, store: Path) -> None:
     """The whole tour against a server of its own, which is killed in the middle and starts again on the same port."""
     with served_by_process(store) as (url, server):
-        traveller.go("before", url, *only)
+        traveller.go("before", url)
         server.kill()
         server.wait()
     with served_by_process(store, port=int(url.rpartition(":")[2])) as (url, _):
-        traveller.go("after", url, *only, **{KEY_OF_ANA: _key_of(ANA, store)})
+        traveller.go("after", url, **{KEY_OF_ANA: _key_of(ANA, store)})
 
 
 def _key_of(email: str, folder: Path) -> str:
@@ -74,6 +75,7 @@ class Traveller:
         files: The files that it uploads.
         home: Its home, with its cache and its notes.
         outcomes: Of each step: `failed`, a traceback or None, and `took_s`.
+        broke: Why the tour ended early; None where it did not.
     """
 
     version: str
@@ -81,14 +83,23 @@ class Traveller:
     files: Path
     home: Path
     outcomes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    broke: str | None = None
 
-    def go(self, stage: str, url: str, *only: str, **environment: str) -> None:
+    @property
+    def told(self) -> Path:
+        """What its processes write to stderr."""
+        return self.home / "stderr.txt"
+
+    def go(self, stage: str, url: str, **environment: str) -> None:
         """Make the steps of one stage against the server at `url`."""
         report = self.home / f"{stage}.json"
-        arguments = [self.version, stage, str(self.files), str(self.home / "notes.json"), str(report), *only]
+        arguments = [self.version, stage, str(self.files), str(self.home / "notes.json"), str(report)]
         with self.process(url, "tests.interop.tour", *arguments, **environment) as process:
-            _, told = process.communicate(timeout=_STAGE_S)
-        assert process.returncode == 0, told[-3000:]
+            try:
+                process.communicate(timeout=_STAGE_S)
+            finally:
+                process.kill()
+        assert process.returncode == 0, self.told.read_text()[-3000:]
         self.outcomes |= json.loads(report.read_text())
 
     def process(self, url: str, module: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
@@ -103,11 +114,6 @@ class Traveller:
             "NO_ALBUMENTATIONS_UPDATE": "1",
             **environment,
         }
-        return subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            env=env,
-            cwd=self.home,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        command = [sys.executable, "-m", module, *arguments]
+        with self.told.open("a") as told:
+            return subprocess.Popen(command, env=env, cwd=self.home, stdout=subprocess.PIPE, stderr=told, text=True)

@@ -10,25 +10,25 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.interop.published import Traveller, journey
+from tests.interop.published import Traveller
 from tests.interop.tour.chapters import CHAPTERS
 from tests.interop.tour.guide import NEW, OLD, STEPS
 from tests.serving import ADMIN_KEY, served_by_process
 
 for _chapter in CHAPTERS:
     importlib.import_module(f"tests.interop.tour.{_chapter}")
+pytestmark = pytest.mark.soak
 _KILLS, _UPLOADS = 3, 6
 _ALL = [pytest.param(version, each.name, id=f"{version}-{each.name}") for each in STEPS for version in each.clients]
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize(("version", "step"), _ALL)
 def test_a_published_client_makes_this_step(version: str, step: str, whole_tour: Callable[[str], Traveller]) -> None:
-    outcome = whole_tour(version).outcomes[step]
-    assert outcome["failed"] is None, outcome["failed"]
+    tour = whole_tour(version)
+    assert step in tour.outcomes, tour.broke
+    assert tour.outcomes[step]["failed"] is None, tour.outcomes[step]["failed"]
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize("version", [OLD, NEW])
 def test_what_a_published_client_uploaded_before_a_kill_is_there_after(
     version: str, traveller: Callable[[str, str], Traveller], tmp_path: Path
@@ -58,10 +58,3 @@ def test_what_a_published_client_uploaded_before_a_kill_is_there_after(
         there = {each["id"] for each in http.get(f"/projects/{project['id']}/resources").json()}
         assert set(acknowledged) <= there
         assert {http.get(f"/resources/{each}/file").content for each in acknowledged} == {file.read_bytes()}
-
-
-def test_the_older_client_makes_a_short_tour(traveller: Callable[[str, str], Traveller], tmp_path: Path) -> None:
-    client = traveller(OLD, "smoke")
-    journey(client, tmp_path / "store", "smoke")
-    assert len(client.outcomes) > 10
-    assert [outcome["failed"] for outcome in client.outcomes.values() if outcome["failed"]] == []

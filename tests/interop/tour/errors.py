@@ -23,7 +23,7 @@ def _status(error: Any) -> int | None:
     return None
 
 
-@step("after", smoke=True)
+@step("after")
 def wrong_key(tour: Tour) -> None:
     import datamint
     from datamint.exceptions import DatamintException
@@ -41,7 +41,7 @@ def wrong_key_of_an_upload(tour: Tour) -> None:
     agree(_status(error), 401)
 
 
-@step("after", smoke=True)
+@step("after")
 def unknown_ids(tour: Tour) -> None:
     from datamint.exceptions import ItemNotFoundError
 
@@ -73,7 +73,7 @@ def unknown_resource_of_a_mask(tour: Tour) -> None:
     raises(ItemNotFoundError, lambda: tour.api.annotations.upload_segmentations(_NOBODY, path, {"default": "lung"}))
 
 
-@step("after", smoke=True)
+@step("after")
 def taken(tour: Tour) -> None:
     agree(_status(raises(Exception, lambda: tour.api.users.create(ANA))), 409)
 

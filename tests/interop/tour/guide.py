@@ -72,14 +72,12 @@ class Step:
         name: Chapter and function, `projects.create`.
         stage: Before or after the server is killed.
         clients: The versions that can make it.
-        smoke: Whether the short tour makes it, too.
     """
 
     name: str
     make: Callable[[Tour], None]
     stage: Stage
     clients: tuple[str, ...]
-    smoke: bool
 
 
 STEPS: list[Step] = []
@@ -91,13 +89,13 @@ def place(tour: Tour, frame: int) -> tuple[str, int | None]:
 
 
 def step(
-    stage: Stage = "before", clients: tuple[str, ...] = (OLD, NEW), smoke: bool = False
+    stage: Stage = "before", clients: tuple[str, ...] = (OLD, NEW)
 ) -> Callable[[Callable[[Tour], None]], Callable[[Tour], None]]:
     """Make a function a step of the tour."""
 
     def register(make: Callable[[Tour], None]) -> Callable[[Tour], None]:
         chapter = make.__module__.rpartition(".")[2]
-        STEPS.append(Step(f"{chapter}.{make.__name__}", make, stage, clients, smoke))
+        STEPS.append(Step(f"{chapter}.{make.__name__}", make, stage, clients))
         return make
 
     return register

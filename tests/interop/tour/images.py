@@ -28,7 +28,7 @@ def _dataset(**options: Any) -> Any:
     return ImageDataset(project=PICTURES, **options)
 
 
-@step("after", smoke=True)
+@step("after")
 def items(tour: Tour) -> None:
     dataset = _dataset()
     agree(dataset.segmentation_labels_set, ["lung", "UNKNOWN", "lesion"])
@@ -101,7 +101,7 @@ def filters(tour: Tour) -> None:
 @step("after")
 def batches(tour: Tour) -> None:
     dataset = _dataset().subset([0, 1])
-    batch = next(iter(dataset.get_dataloader(batch_size=2)))
+    batch = next(iter(dataset.get_dataloader(batch_size=2, num_workers=1)))
     agree(tuple(np.asarray(batch["image"]).shape), (2, 1, 512, 512))
 
 

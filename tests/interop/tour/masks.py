@@ -12,7 +12,7 @@ from PIL import Image
 from tests.interop.tour.guide import ANA, BO, VIDEOS, VOLUMES, Tour, agree, place, step
 
 
-@step(smoke=True)
+@step()
 def of_an_image(tour: Tour) -> None:
     (made,) = tour.api.annotations.upload_segmentations(
         tour.id("png"), tour.file("chest_mask.png"), {"default": "lung"}, author_email=ANA

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.interop.tour.guide import NEW, PICTURES, VIDEOS, VOLUMES, Tour, agree, raises, step
 
 
-@step(smoke=True)
+@step()
 def create(tour: Tour) -> None:
     made = tour.note(PICTURES, tour.api.projects.create(PICTURES, "Radiographs"))
     agree((made.name, made.description, made.archived, made.resource_count), (PICTURES, "Radiographs", False, 0))

@@ -8,12 +8,12 @@ from typing import Any
 from tests.interop.tour.guide import Tour, agree, plain, step
 
 
-@step(smoke=True)
+@step()
 def everything_is_seen(tour: Tour) -> None:
     tour.notes["seen"] = _seen(tour)
 
 
-@step("after", smoke=True)
+@step("after")
 def everything_is_there(tour: Tour) -> None:
     now = _seen(tour)
     for kind, before in tour.notes["seen"].items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.interop.tour.guide import PICTURES, VIDEOS, VOLUMES, Tour, agree, place, step
 
 
-@step(smoke=True)
+@step()
 def png(tour: Tour) -> None:
     made = tour.api.resources.upload_resource(
         tour.file("chest.png"),

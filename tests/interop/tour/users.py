@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.interop.tour.guide import ANA, BO, Tour, agree, step
 
 
-@step(smoke=True)
+@step()
 def create(tour: Tour) -> None:
     user = tour.api.users.create(ANA, password="secret-enough", firstname="Ana", lastname="B", roles=["annotator"])
     agree((user.email, user.firstname, list(user.roles)), (ANA, "Ana", ["annotator"]))

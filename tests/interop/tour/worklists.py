@@ -15,7 +15,7 @@ _SCHEMA = [
 ]
 
 
-@step(smoke=True)
+@step()
 def default_worklists(tour: Tour) -> None:
     for name in (PICTURES, VOLUMES, VIDEOS):
         (worklist,) = tour.api.projects.get_worklists(tour.id(name))
@@ -23,7 +23,7 @@ def default_worklists(tour: Tour) -> None:
         agree(worklist.id, tour.project(name).worklist_id)
 
 
-@step(smoke=True)
+@step()
 def schema(tour: Tour) -> None:
     tour.api.annotationsets.patch(tour.id(f"worklist of {PICTURES}"), {"annotations": _SCHEMA})
     found = tour.api.annotationsets.get_by_id(tour.id(f"worklist of {PICTURES}"))
@@ -37,7 +37,7 @@ def _key(spec: dict[str, object]) -> tuple[object, ...]:
     return spec["type"], spec["identifier"], spec["scope"]
 
 
-@step(smoke=True)
+@step()
 def segmentation_group(tour: Tour) -> None:
     pictures = [("lung", _RED, 1), ("lesion", _GREEN, 3)]
     others = [("lesion", _RED, 1), ("vessel", _BLUE, 2)]
