@@ -75,7 +75,6 @@ def served_by_process(folder: Path, *arguments: str, port: int = 0) -> Iterator[
     command = [sys.executable, "-m", "datamint_like.cli.main", "serve", "--store", str(folder), "--port", str(port)]
     env = {**os.environ, "DATAMINT_LIKE_ADMIN_KEY": ADMIN_KEY}
     with subprocess.Popen([*command, *arguments], env=env, stderr=subprocess.PIPE, text=True) as process:
-        log: threading.Thread | None = None
         try:
             assert process.stderr is not None
             url = ""
@@ -83,8 +82,6 @@ def served_by_process(folder: Path, *arguments: str, port: int = 0) -> Iterator[
                 line = process.stderr.readline()
                 assert line, f"the server ended with {process.poll()}"
                 url = (re.findall(r"http://\S+", line) or [""])[0]
-            log = threading.Thread(target=process.stderr.read)  # a pipe that nobody empties stops the server
-            log.start()
             _wait_until_healthy(url)
             yield url, process
         finally:
@@ -93,8 +90,6 @@ def served_by_process(folder: Path, *arguments: str, port: int = 0) -> Iterator[
                 process.wait(timeout=30)
             except subprocess.TimeoutExpired:
                 process.kill()
-            if log is not None:
-                log.join()
 
 
 def _wait_until_healthy(url: str) -> None:
