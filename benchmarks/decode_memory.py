@@ -1,7 +1,8 @@
-"""Peak memory of decoding a volume, as a multiple of the decoded array. Prints JSON.
+"""Peak memory of decoding a volume or a large picture, as a multiple of the decoded array. Prints JSON.
 
-Each volume is decoded in a process of its own, which has decoded a tiny one before, so that imports and fixed
-buffers do not count. The peak is the kernel's (`VmHWM`).
+Each is decoded in a process of its own, which has decoded a tiny one before, so that imports and fixed buffers do not
+count. The peak is the kernel's (`VmHWM`). The target is for volumes: of a colour JPEG OpenCV itself holds two images
+beside the encoded bytes, which are many for the noise here.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import nibabel as nib
 import numpy as np
 import pydicom
+import tifffile
 from pydicom.uid import generate_uid
 
 from datamint_like.imaging import decode_stored, derive_single_file, probe
@@ -86,6 +89,33 @@ def multiframe(folder: Path, shape: tuple[int, ...]) -> list[Path]:
     return [path]
 
 
+def compressed(folder: Path, shape: tuple[int, ...]) -> list[Path]:
+    """The series as RLE, one file a plane."""
+    paths = dicom(folder, shape, "1")
+    for path in paths:
+        dataset = pydicom.dcmread(path)
+        dataset.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
+        dataset.save_as(path)
+    return paths
+
+
+def tiff(folder: Path, shape: tuple[int, ...], compression: str | None) -> list[Path]:
+    """The volume as a stack of pages, compressed ones with differences of neighbours."""
+    pages = np.moveaxis(values(shape), -1, 0).astype(np.uint16)
+    path = folder / "stack.tif"
+    tifffile.imwrite(path, pages, photometric="minisblack", compression=compression, predictor=compression is not None)
+    return [path]
+
+
+def picture(folder: Path, shape: tuple[int, ...], ending: str) -> list[Path]:
+    """All planes of the volume side by side as one picture, gray of 16 bits or colour."""
+    plane = np.concatenate(np.moveaxis(values(shape), -1, 0)[: max(1, shape[2] // 2)], axis=0).astype(np.uint16)
+    image = plane if ending != ".jpg" else np.stack([plane.astype(np.uint8)] * 3, axis=-1)
+    path = folder / f"picture{ending}"
+    cv2.imwrite(str(path), image)
+    return [path]
+
+
 CASES: dict[str, Callable[[Path, tuple[int, ...]], list[Path]]] = {
     ".nii int16": lambda folder, shape: nifti(folder, shape, "i2", 1, ".nii"),
     ".nii.gz int16": lambda folder, shape: nifti(folder, shape, "i2", 1, ".nii.gz"),
@@ -95,6 +125,12 @@ CASES: dict[str, Callable[[Path, tuple[int, ...]], list[Path]]] = {
     "DICOM series int16": lambda folder, shape: dicom(folder, shape, "1"),
     "DICOM series scaled to float32": lambda folder, shape: dicom(folder, shape, "0.5"),
     "multi-frame DICOM int16": multiframe,
+    "DICOM series int16, RLE": compressed,
+    "TIFF stack": lambda folder, shape: tiff(folder, shape, None),
+    "TIFF stack, Deflate with differences": lambda folder, shape: tiff(folder, shape, "zlib"),
+    "one TIFF page, LZW with differences": lambda folder, shape: picture(folder, shape, ".tif"),
+    "PNG of 16 bits": lambda folder, shape: picture(folder, shape, ".png"),
+    "JPEG in colour": lambda folder, shape: picture(folder, shape, ".jpg"),
 }
 
 

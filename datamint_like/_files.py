@@ -64,6 +64,46 @@ def _private_name(folder: Path, stem: str) -> Path:
     return folder / f"{_this_host()}.{os.getpid()}.{secrets.token_hex(8)}.{stem[:_LONGEST_STEM]}{PARTIAL_SUFFIX}"
 
 
+def partial_file(folder: Path, stem: str) -> Path:
+    """A private path in `folder` for a file that is written over some time, which others may go on with.
+
+    That of a writer that is gone (or gave up, `leave_partial`) and wrote under the same stem is taken over by a rename,
+    which one taker alone wins, with what it holds; else the path is new and nothing is there.
+    """
+    mine = _private_name(folder, stem)
+    for path in _partials(folder, stem):
+        owner = path.name.split(".")[1]
+        if owner.isdigit() and _runs(int(owner)):
+            continue
+        with suppress(OSError):  # another was faster
+            path.rename(mine)
+            return mine
+    return mine
+
+
+def leave_partial(path: Path) -> None:
+    """Let the next writer of its stem have what was written so far, `sweep_partial` after a day."""
+    with suppress(OSError):  # nothing was written, or nothing can be
+        path.rename(path.with_name(path.name.replace(f".{os.getpid()}.", ".left.", 1)))
+
+
+def is_written_now(folder: Path, stem: str, *, silence_s: float) -> bool:
+    """Whether a writer of this stem that runs on this machine wrote something in the last seconds."""
+    limit = time.time() - silence_s
+    for path in _partials(folder, stem):
+        owner = path.name.split(".")[1]
+        with suppress(OSError):  # it was published, or removed
+            if owner.isdigit() and _runs(int(owner)) and path.stat().st_mtime > limit:
+                return True
+    return False
+
+
+def _partials(folder: Path, stem: str) -> list[Path]:
+    """The private files of this machine's writers under a stem."""
+    end = f".{stem[:_LONGEST_STEM]}{PARTIAL_SUFFIX}"
+    return [path for path in _starting_with(f"{_this_host()}.", folder) if path.name.endswith(end)]
+
+
 @contextmanager
 def new_file(target: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     """An open binary file that becomes `target` when the block ends well, and is removed when it does not.

@@ -28,6 +28,10 @@ class Settings:
         cache_dir: Folder of snapshots and caches.
         server_url: The store to use when a call names none; None is the embedded store in `home`.
         api_key: Key for that server; never shown by `repr`.
+        api_key_source: What the key was read from, in words that may be shown.
+        ca_file: Certificates (PEM) of the authorities that servers are trusted by, instead of the system's.
+        offline: Open no connection: only what is on this machine is used.
+        config_file: Where the config file is, or would be.
         max_voxels: A header that claims more voxels than this is refused before memory is allocated.
     """
 
@@ -36,10 +40,19 @@ class Settings:
     server_url: str | None = None
     api_key: str | None = field(default=None, repr=False)
     max_voxels: int = DEFAULT_MAX_VOXELS
+    api_key_source: str = ""
+    ca_file: Path | None = None
+    offline: bool = False
+    config_file: Path | None = None
 
     @property
     def store_url(self) -> str:
-        """The URL of the store that a call without `server_url` uses."""
+        """The URL of the store that a call without `server_url` uses.
+
+        Example:
+            >>> Settings(home=Path("/data/store"), cache_dir=Path("/data/cache")).store_url
+            'file:///data/store'
+        """
         return self.server_url or self.home.as_uri()
 
 
@@ -47,23 +60,36 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     """The settings that the environment, then the config file, then the defaults give.
 
     Environment: `DATAMINT_LIKE_HOME`, `DATAMINT_LIKE_CACHE`, `DATAMINT_LIKE_SERVER_URL` (or
-    `DATAMINT_API_URL`), `DATAMINT_LIKE_API_KEY` (or `DATAMINT_API_KEY`), `DATAMINT_LIKE_MAX_VOXELS`.
-    The config file is `config.json` in the platform's config folder, with the keys `server_url`, `api_key`.
+    `DATAMINT_API_URL`), `DATAMINT_LIKE_API_KEY` (or `DATAMINT_API_KEY`), `DATAMINT_LIKE_CA_FILE`,
+    `DATAMINT_LIKE_OFFLINE` (0 or 1), `DATAMINT_LIKE_MAX_VOXELS`.
+    The config file is `config.json` in the platform's config folder, with the keys `server_url`, `api_key`, `ca_file`.
 
     Raises:
         ValidationError: The config file or a variable cannot be used; the message says which and why.
+
+    Example:
+        >>> settings = load_settings({"DATAMINT_LIKE_HOME": "/data/store", "DATAMINT_LIKE_CACHE": "/data/cache"})
+        >>> settings.store_url, settings.cache_dir.name
+        ('file:///data/store', 'cache')
     """
     import platformdirs
 
     env = os.environ if env is None else env
-    file = _config_file(Path(platformdirs.user_config_dir(APP_NAME, appauthor=False)) / "config.json")
+    config_file = Path(platformdirs.user_config_dir(APP_NAME, appauthor=False)) / "config.json"
+    file = _config_file(config_file)
     home = env.get("DATAMINT_LIKE_HOME") or platformdirs.user_data_dir(APP_NAME, appauthor=False)
     cache = env.get("DATAMINT_LIKE_CACHE") or platformdirs.user_cache_dir(APP_NAME, appauthor=False)
+    ca_file = env.get("DATAMINT_LIKE_CA_FILE") or file.ca_file
+    api_key, source = _api_key(env, file)
     return Settings(
         home=_folder(home, "DATAMINT_LIKE_HOME"),
         cache_dir=_folder(cache, "DATAMINT_LIKE_CACHE"),
         server_url=env.get("DATAMINT_LIKE_SERVER_URL") or env.get("DATAMINT_API_URL") or file.server_url,
-        api_key=env.get("DATAMINT_LIKE_API_KEY") or env.get("DATAMINT_API_KEY") or file.api_key,
+        api_key=api_key,
+        api_key_source=source,
+        ca_file=_folder(ca_file, "DATAMINT_LIKE_CA_FILE") if ca_file else None,
+        offline=_switch(env, "DATAMINT_LIKE_OFFLINE"),
+        config_file=config_file,
         max_voxels=_whole_number(env, "DATAMINT_LIKE_MAX_VOXELS", Settings.max_voxels),
     )
 
@@ -73,6 +99,19 @@ class _ConfigFile(msgspec.Struct, frozen=True):
 
     server_url: str | None = None
     api_key: str | None = None
+    ca_file: str | None = None
+
+
+#: `api_key_source` of a key that stands in the config file.
+FROM_CONFIG_FILE = "the config file"
+
+
+def _api_key(env: Mapping[str, str], file: _ConfigFile) -> tuple[str | None, str]:
+    """The key, and what it was read from."""
+    for variable in ("DATAMINT_LIKE_API_KEY", "DATAMINT_API_KEY"):
+        if env.get(variable):
+            return env[variable], f"the environment variable {variable}"
+    return (file.api_key, FROM_CONFIG_FILE) if file.api_key else (None, "")
 
 
 def _config_file(path: Path) -> _ConfigFile:
@@ -88,7 +127,7 @@ def _config_file(path: Path) -> _ConfigFile:
         raise ValidationError(f"The config file {path} is not a JSON object in UTF-8. {mend}") from None
     except msgspec.MsgspecError as error:
         raise ValidationError(
-            f"The config file {path} is not a JSON object of the texts server_url and api_key: {error}. {mend}"
+            f"The config file {path} is not a JSON object of the texts server_url, api_key and ca_file: {error}. {mend}"
         ) from error
 
 
@@ -110,3 +149,10 @@ def _whole_number(env: Mapping[str, str], name: str, default: int) -> int:
     if number < 1:
         raise ValidationError(f"The environment variable {name} must be a whole number from 1, not {text!r:.80}.")
     return number
+
+
+def _switch(env: Mapping[str, str], name: str) -> bool:
+    text = env.get(name, "").strip().lower()
+    if text not in ("", "0", "1", "false", "true", "no", "yes"):
+        raise ValidationError(f"The environment variable {name} must be 0 or 1, not {text!r:.80}.")
+    return text in ("1", "true", "yes")

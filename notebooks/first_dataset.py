@@ -62,28 +62,11 @@ for item in volumes:
 np.set_printoptions(precision=2, suppress=True)
 print(np.asarray(volumes[1]["metainfo"]["affine"]))
 
+# %% [markdown]
+# `show` draws an item as radiologists read it: three planes in true proportions, through the window of its header.
+
 # %%
-import matplotlib.pyplot as plt
-
-plt.rcParams.update({"figure.dpi": 80, "image.cmap": "gray", "image.interpolation": "nearest"})
-
-
-def show(axis, pixels, title, aspect=1.0):
-    axis.imshow(pixels, vmin=-500, vmax=700, aspect=aspect)
-    axis.set_title(title)
-    axis.axis("off")
-
-
-item = volumes[1]
-volume = item["image"][0]
-d, h, w = item["metainfo"]["spacing"]
-depth, height, width = volume.shape
-figure, axes = plt.subplots(1, 3, figsize=(11, 4))
-show(axes[0], volume[depth // 2], "axial (D)", h / w)
-show(axes[1], volume[:, height // 2].flip(0), "coronal (H)", d / w)
-show(axes[2], volume[:, :, width // 2].flip(0), "sagittal (W)", d / h)
-figure.suptitle("A head phantom, 32 slices of 1 mm: the three planes, in proportion")
-plt.show()
+volumes.show(1)
 
 # %% [markdown]
 # ## Masks of two annotators
@@ -112,29 +95,10 @@ semantic = {"return_as_semantic_segmentation": True}
 by_author = VolumeDataset(project="tour", **semantic).slice("axial")
 merged = VolumeDataset(project="tour", semantic_seg_merge_strategy="union", **semantic).slice("axial")
 print(len(merged), "slices; classes", merged.segmentation_labels_set)
+print({author: tuple(masks.shape) for author, masks in by_author[9]["segmentations"].items()})
+print("merged", tuple(merged[9]["segmentations"].shape))
 
-colours = {"soft_tissue": (0.34, 0.71, 0.91), "bone": (0.9, 0.62, 0.0)}
-
-
-def tinted(image, masks, names):
-    grey = ((image[0].float() + 500) / 1200).clamp(0, 1).numpy()
-    picture = np.repeat(grey[..., None], 3, axis=2)
-    for code, name in enumerate(names, start=1):
-        inside = masks[code].numpy() > 0
-        picture[inside] = 0.35 * picture[inside] + 0.65 * np.array(colours[name])
-    return picture
-
-
-index = 9
-names = merged.segmentation_labels_set
-masks = {author.split("@")[0]: mask for author, mask in by_author[index]["segmentations"].items()}
-masks["merged (union)"] = merged[index]["segmentations"]
-figure, axes = plt.subplots(1, 4, figsize=(14, 4))
-show(axes[0], merged[index]["image"][0], "CT")
-for axis, (title, mask) in zip(axes[1:], masks.items(), strict=True):
-    show(axis, tinted(merged[index]["image"], mask, names), title)
-figure.suptitle("A human head; synthetic masks of soft tissue (blue) and bone (orange)")
-plt.show()
+by_author.show(9)
 
 # %% [markdown]
 # ## Splits without leakage, and batches
@@ -152,11 +116,11 @@ torch.manual_seed(0)
 batch = next(iter(parts["train"].get_dataloader(batch_size=6, shuffle=True, num_workers=0)))
 print({key: tuple(value.shape) for key, value in batch.items() if hasattr(value, "shape")})
 
-figure, axes = plt.subplots(1, 6, figsize=(15, 3))
-for axis, image, mask in zip(axes, batch["image"], batch["segmentations"], strict=True):
-    show(axis, tinted(image, mask, names), "")
-figure.suptitle("One shuffled training batch of the head phantom (synthetic masks)")
-plt.show()
+# %% [markdown]
+# `montage` shows many items at once, evenly spread, each with its masks: here the merged ones, on the head phantom.
+
+# %%
+parts["train"].montage(8)
 
 # %% [markdown]
 # ## Images
@@ -172,15 +136,9 @@ for resource in api.projects.get_project_resources("tour"):
         api.annotations.upload_segmentations(resource, str(mask), name="lung", author_email="threshold@demo.example")
 
 radiographs = ImageDataset(project="tour", include_segmentation_names=["lung"])
-figure, axes = plt.subplots(1, len(radiographs), figsize=(8, 4))
-for axis, item in zip(axes, radiographs, strict=True):
-    axis.imshow(item["image"][0])
-    for mask in item["segmentations"].values():
-        axis.contour(mask[0], levels=[0.5], colors="orange", linewidths=1)
-    axis.set_title(f"{tuple(item['image'].shape)}, {item['image'].dtype}")
-    axis.axis("off")
-figure.suptitle("Chest radiographs (NIH Clinical Center) with weak, synthetic lung masks")
-plt.show()
+for item in radiographs:
+    print(item["resource"].filename, tuple(item["image"].shape), item["image"].dtype)
+radiographs.montage()
 
 # %% [markdown]
 # ## Where to go from here

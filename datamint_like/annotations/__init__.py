@@ -19,7 +19,14 @@ from datamint_like.annotations.labelspace import (
     label_space_from_worklists,
     resolve_label_space,
 )
-from datamint_like.annotations.selection import OF_ONE_FRAME_SQL, Selection, is_of_one_frame, keeps, sql_condition
+from datamint_like.annotations.selection import (
+    OF_ONE_FRAME_SQL,
+    Selection,
+    is_of_one_frame,
+    keeper,
+    keeps,
+    sql_condition,
+)
 from datamint_like.annotations.semantic import instances_to_semantic, merge_semantic
 from datamint_like.annotations.strategy import MERGE_STRATEGIES, MergeStrategy, check_strategy
 
@@ -41,6 +48,7 @@ __all__ = [
     "instances_to_semantic",
     "is_box",
     "is_of_one_frame",
+    "keeper",
     "keeps",
     "label_space_from_names",
     "label_space_from_worklists",

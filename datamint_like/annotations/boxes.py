@@ -43,7 +43,13 @@ class StoredBox:
 
 
 def is_box(annotation: Annotation) -> bool:
-    """Whether this is a box."""
+    """Whether this is a box.
+
+    Example:
+        >>> id = api.annotations.add_box_annotation((10, 20), (60, 90), xray, "nodule", frame_index=0)
+        >>> is_box(api.annotations.get_by_id(id))
+        True
+    """
     return annotation.annotation_type == BOX_TYPE
 
 
@@ -55,6 +61,12 @@ def stored_box(annotation: Annotation) -> StoredBox:
 
     Raises:
         DatamintDatasetException: Its geometry does not hold at least two corners of finite numbers.
+
+    Example:
+        >>> id = api.annotations.add_box_annotation((10, 20), (60, 90), xray, "nodule", frame_index=0)
+        >>> box = stored_box(api.annotations.get_by_id(id))
+        >>> box.system, box.frame, box.corners.min(0).tolist(), box.corners.max(0).tolist()
+        ('pixel', 0, [10.0, 20.0], [60.0, 90.0])
     """
     geometry = annotation.geometry
     about: Mapping[str, Any] = geometry if isinstance(geometry, Mapping) else {"points": geometry}

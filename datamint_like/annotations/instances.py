@@ -51,6 +51,13 @@ def stack_instances(
     Raises:
         GeometryError: A mask has another shape than the resource, or a frame that the resource lacks.
         DatamintDatasetException: A class is not in the label space.
+
+    Example:
+        >>> space = LabelSpace({"liver": 1}, (), (), ())
+        >>> pieces = [MaskPiece("ana", "liver", frame, np.ones((2, 2), np.uint8)) for frame in (0, 2)]
+        >>> masks, codes = stack_instances(pieces, space, (3, 2, 2), multi_frame=True)["ana"]
+        >>> masks.shape, masks.any((0, 2, 3)).tolist(), codes.tolist()
+        ((1, 3, 2, 2), [True, False, True], [1])
     """
     result = {}
     for author in sorted({piece.author for piece in pieces}):
@@ -65,7 +72,13 @@ def stack_instances(
 
 
 def instance_groups(pieces: Iterable[MaskPiece], *, multi_frame: bool) -> Iterator[list[MaskPiece]]:
-    """The pieces of each instance of one author, in the order in which `stack_instances` has them."""
+    """The pieces of each instance of one author, in the order in which `stack_instances` has them.
+
+    Example:
+        >>> pieces = [MaskPiece("ana", "liver", frame, np.ones((2, 2), np.uint8)) for frame in (0, 2)]
+        >>> [len(group) for group in instance_groups(pieces, multi_frame=True)]
+        [2]
+    """
     framed: dict[str, list[MaskPiece]] = {}
     whole = []
     for position, piece in enumerate(pieces):

@@ -17,6 +17,11 @@ def image_label_vectors(annotations: Iterable[Annotation], space: LabelSpace) ->
     """Each author's labels of the whole image: int32 (num_labels,), 1 where given.
 
     Authors are sorted; one who gave no image label of the label space is absent.
+
+    Example:
+        >>> space = LabelSpace({}, ("chest", "leg"), (), ())
+        >>> image_label_vectors(dataset.resource_annotations[0], space)
+        {'annotator.a@demo.example': tensor([1, 0], dtype=torch.int32)}
     """
     vectors: dict[str, torch.Tensor] = {}
     for annotation in annotations:
@@ -37,6 +42,12 @@ def frame_label_matrix(
 
     Raises:
         DatamintDatasetException: A label is on a frame that the resource lacks.
+
+    Example:
+        >>> ids = api.annotations.add_label_annotation(echo, "systole", frame_range=(1, 3))
+        >>> space = LabelSpace({}, (), ("systole",), ())
+        >>> frame_label_matrix(api.annotations.get_list(echo), space, num_frames=30)["root@localhost"][:4, 0]
+        tensor([0, 1, 1, 0], dtype=torch.int32)
     """
     matrices: dict[str, torch.Tensor] = {}
     for annotation in annotations:
@@ -60,6 +71,11 @@ def image_category_codes(annotations: Iterable[Annotation], space: LabelSpace) -
     """Each author's category of the whole image: a 0-d int64 code; the first one given wins.
 
     Authors are sorted; one who gave no category of the label space is absent.
+
+    Example:
+        >>> space = LabelSpace({}, (), (), (("view", "lateral"), ("view", "frontal")))
+        >>> image_category_codes(dataset.resource_annotations[0], space)
+        {'annotator.a@demo.example': tensor(1)}
     """
     codes: dict[str, int] = {}
     for annotation in annotations:
@@ -77,6 +93,10 @@ def merge_labels(by_author: Mapping[str, torch.Tensor], strategy: MergeStrategy,
 
     Raises:
         ValidationError: The strategy is unknown.
+
+    Example:
+        >>> merge_labels({"ana": torch.tensor([1, 0]), "ben": torch.tensor([1, 1])}, "union", num_labels=2)
+        tensor([1, 1], dtype=torch.int32)
     """
     strategy = check_strategy("strategy", strategy)
     votes = torch.zeros(num_labels, dtype=torch.int32)
@@ -97,6 +117,10 @@ def merge_categories(
 
     Raises:
         ValidationError: The strategy is unknown, or a code is not below `num_categories`.
+
+    Example:
+        >>> merge_categories({"ana": torch.tensor(0), "ben": torch.tensor(2)}, "union", num_categories=3)
+        tensor([1, 0, 1], dtype=torch.int32)
     """
     strategy = check_strategy("strategy", strategy)
     votes = [0] * num_categories

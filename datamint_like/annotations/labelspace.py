@@ -60,8 +60,12 @@ class LabelSpace:
 
     Example:
         >>> space = LabelSpace({"liver": 1, "tumour": 3}, ("benign",), (), (("view", "pa"),))
-        >>> space.segmentation_labels
-        ['liver', 'UNKNOWN', 'tumour']
+        >>> space.segmentation_labels, space.num_segmentation_labels
+        (['liver', 'UNKNOWN', 'tumour'], 3)
+        >>> space.image_label_positions, space.frame_label_positions, space.box_codes
+        ({'benign': 0}, {}, {})
+        >>> space.image_category_positions, space.category_identifiers
+        ({('view', 'pa'): 0}, frozenset({'view'}))
     """
 
     segmentation_codes: Mapping[str, int]
@@ -125,7 +129,12 @@ class LabelSpace:
         return frozenset(identifier for identifier, _ in self.image_categories)
 
     def fingerprint(self) -> str:
-        """The SHA-256, in hex, of all names and their places: equal for equal label spaces, on every machine."""
+        """The SHA-256, in hex, of all names and their places: equal for equal label spaces, on every machine.
+
+        Example:
+            >>> LabelSpace({"liver": 1}, (), (), ()).fingerprint() == LabelSpace({"liver": 1}, (), (), ()).fingerprint()
+            True
+        """
         content = [
             list(self.segmentation_codes.items()),
             self.image_labels,
@@ -165,12 +174,22 @@ def label_space_from_worklists(worklists: Sequence[AnnotationWorklist]) -> Label
 
     Raises:
         DatamintDatasetException: Worklists contradict each other; the message lists every contradiction.
+
+    Example:
+        >>> spec = AnnotationSpec(type="label", identifier="benign")
+        >>> label_space_from_worklists([AnnotationWorklist(id="1", name="all", annotations=(spec,))]).image_labels
+        ('benign',)
     """
     return _space_of(merge_schemas(worklists))
 
 
 def label_space_from_names(names: NamesInUse) -> LabelSpace:
-    """The label space of the names in use: each kind sorted, segmentation codes 1 to n."""
+    """The label space of the names in use: each kind sorted, segmentation codes 1 to n.
+
+    Example:
+        >>> label_space_from_names(NamesInUse(segmentations=("tumour", "liver"))).segmentation_codes
+        {'liver': 1, 'tumour': 2}
+    """
     return LabelSpace(
         segmentation_codes={name: code for code, name in enumerate(sorted(set(names.segmentations)), start=1)},
         image_labels=tuple(sorted(set(names.image_labels))),
@@ -199,6 +218,10 @@ def resolve_label_space(
 
     Raises:
         DatamintDatasetException: Worklists contradict each other; the message lists every contradiction.
+
+    Example:
+        >>> resolve_label_space(None, NamesInUse(image_labels=("leg", "chest")), allow_external=False).image_labels
+        ('chest', 'leg')
     """
     schema = merge_schemas(worklists or ())
     if schema.is_empty:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -121,7 +121,12 @@ def _rules(s: Selection, space: LabelSpace) -> _Rules:
 
 
 def is_of_one_frame(annotation: Annotation) -> bool:
-    """Whether the annotation is about one frame: not of image scope, and the frame is known."""
+    """Whether the annotation is about one frame: not of image scope, and the frame is known.
+
+    Example:
+        >>> [is_of_one_frame(each) for each in dataset.resource_annotations[0]]
+        [False, False, True]
+    """
     return annotation.scope != "image" and annotation.frame_index is not None
 
 
@@ -130,22 +135,42 @@ def keeps(selection: Selection, space: LabelSpace, annotation: Annotation) -> bo
 
     Annotator lists go by `created_by`. Masks, labels and categories need a name of the label space (unless external
     annotations are allowed) that passes the lists of its kind; every other type is kept.
+
+    Example:
+        >>> space = LabelSpace({"lung": 1}, (), (), ())  # no labels, no categories
+        >>> [keeps(Selection(), space, each) for each in dataset.resource_annotations[0]]
+        [False, False, True]
     """
-    rules = _rules(selection, space)
-    if selection.published_only and annotation.status != "published":
-        return False
-    if annotation.created_by is not None and not rules.annotator.allows(annotation.created_by):
-        return False
-    match annotation.annotation_type:
-        case "segmentation":
-            return rules.segmentation.allows(annotation.identifier)
-        case "label" if is_of_one_frame(annotation):
-            return rules.frame_label.allows(annotation.identifier)
-        case "label":
-            return rules.image_label.allows(annotation.identifier)
-        case "category":
-            return rules.category.allows(annotation.identifier)
-    return True
+    return keeper(selection, space)(annotation)
+
+
+def keeper(selection: Selection, space: LabelSpace) -> Callable[[Annotation], bool]:
+    """`keeps` for many annotations.
+
+    Example:
+        >>> kept = keeper(Selection(), LabelSpace({"lung": 1}, (), (), ()))
+        >>> [kept(each) for each in dataset.resource_annotations[0]]
+        [False, False, True]
+    """
+    rules, published_only = _rules(selection, space), selection.published_only
+
+    def kept(annotation: Annotation) -> bool:
+        if published_only and annotation.status != "published":
+            return False
+        if annotation.created_by is not None and not rules.annotator.allows(annotation.created_by):
+            return False
+        match annotation.annotation_type:
+            case "segmentation":
+                return rules.segmentation.allows(annotation.identifier)
+            case "label" if is_of_one_frame(annotation):
+                return rules.frame_label.allows(annotation.identifier)
+            case "label":
+                return rules.image_label.allows(annotation.identifier)
+            case "category":
+                return rules.category.allows(annotation.identifier)
+        return True
+
+    return kept
 
 
 def sql_condition(selection: Selection, space: LabelSpace) -> tuple[str, dict[str, Any]]:

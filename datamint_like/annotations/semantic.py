@@ -82,6 +82,11 @@ def merge_semantic(
 
     Raises:
         ValidationError: The strategy is unknown, or a mask has another shape.
+
+    Example:
+        >>> ana, ben = np.array([[1, 0], [0, 1]], np.float32), np.array([[0, 0], [1, 1]], np.float32)
+        >>> merge_semantic({"ana": ana, "ben": ben}, "union", num_labels=1, spatial_shape=(2,)).tolist()
+        [[0.0, 0.0], [1.0, 1.0]]
     """
     strategy = check_strategy("strategy", strategy)
     merged = np.zeros((num_labels + 1, *spatial_shape), np.float32)

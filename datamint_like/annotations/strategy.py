@@ -17,6 +17,10 @@ def check_strategy(keyword: str, value: object) -> MergeStrategy:
 
     Raises:
         ValidationError: It is another; the message names the keyword and the strategies there are.
+
+    Example:
+        >>> check_strategy("image_labels_merge_strategy", "mode")
+        'mode'
     """
     if not isinstance(value, str) or value not in MERGE_STRATEGIES:
         allowed = ", ".join(map(repr, MERGE_STRATEGIES))

@@ -33,6 +33,11 @@ class AnnotationMakers(Endpoint):
 
         A dict has `type`, `identifier` and what belongs to the type: `scope`, `frame_index` or `frame_range`,
         `value`, `units`, `geometry`.
+
+        Example:
+            >>> view = {"type": "category", "identifier": "position", "value": "supine"}
+            >>> len(api.annotations.create(xray, [{"type": "label", "identifier": "blurred"}, view]))
+            2
         """
         if annotation_dto is None or isinstance(annotation_dto, Annotation | Mapping):
             annotation_dto = [annotation_dto]
@@ -98,7 +103,14 @@ class AnnotationMakers(Endpoint):
         model_id: str | None = None,
         source: str | None = "imported",
     ) -> str | list[str]:
-        """The id of a new label (the ids, one a frame, with `frame_range`)."""
+        """The id of a new label (the ids, one a frame, with `frame_range`).
+
+        Example:
+            >>> id = api.annotations.add_label_annotation(xray, "blurred")
+            >>> ids = api.annotations.add_label_annotation(echo, "systole", frame_range=(4, 7))
+            >>> [each.frame_index for each in api.annotations.get_list(echo, "label")]
+            [4, 5, 6]
+        """
         origin = Origin(worklist_id, imported_from, author_email, model_id, source)
         new = origin.annotation("label", identifier)
         return self._one_or_range(resource, new, frame_index, frame_range)
@@ -145,7 +157,13 @@ class AnnotationMakers(Endpoint):
         model_id: str | None = None,
         source: str | None = "imported",
     ) -> str | list[str]:
-        """The id of a new category `identifier` = `value` (the ids, one a frame, with `frame_range`)."""
+        """The id of a new category `identifier` = `value` (the ids, one a frame, with `frame_range`).
+
+        Example:
+            >>> id = api.annotations.add_category_annotation(echo, "phase", "systole", frame_index=4)
+            >>> api.annotations.get_by_id(id).value
+            'systole'
+        """
         origin = Origin(worklist_id, imported_from, author_email, model_id, source)
         new = origin.annotation("category", identifier, value)
         return self._one_or_range(resource, new, frame_index, frame_range)
@@ -162,7 +180,13 @@ class AnnotationMakers(Endpoint):
         author_email: str | None = None,
         source: str | None = "imported",
     ) -> str:
-        """The id of a new category of the whole resource."""
+        """The id of a new category of the whole resource.
+
+        Example:
+            >>> id = api.annotations.create_image_classification(xray, "quality", "good")
+            >>> api.annotations.get_by_id(id).value
+            'good'
+        """
         origin = Origin(worklist_id, imported_from, author_email, model_id, source)
         new = origin.annotation("category", identifier, value)
         return self._create(resource, [new])[0]
@@ -211,7 +235,13 @@ class AnnotationMakers(Endpoint):
         model_id: str | None = None,
         source: str | None = "imported",
     ) -> str | list[str]:
-        """The id of a new text (the ids, one a frame, with `frame_range`)."""
+        """The id of a new text (the ids, one a frame, with `frame_range`).
+
+        Example:
+            >>> id = api.annotations.add_text_annotation(xray, "report", "No finding.")
+            >>> api.annotations.get_by_id(id).text_value
+            'No finding.'
+        """
         origin = Origin(worklist_id, imported_from, author_email, model_id, source)
         new = origin.annotation("text", identifier, value)
         return self._one_or_range(resource, new, frame_index, frame_range)
@@ -228,7 +258,13 @@ class AnnotationMakers(Endpoint):
         model_id: str | None = None,
         source: str | None = "imported",
     ) -> str:
-        """The id of a new number of the whole resource: an int is an integer, a float a float."""
+        """The id of a new number of the whole resource: an int is an integer, a float a float.
+
+        Example:
+            >>> id = api.annotations.create_numeric_annotation(echo, "ejection fraction", 61.5, units="%")
+            >>> api.annotations.get_by_id(id).numeric_value, api.annotations.get_by_id(id).annotation_type
+            (61.5, 'float')
+        """
         origin = Origin(worklist_id, imported_from, author_email, model_id, source)
         new = origin.annotation(numeric_type(value), identifier, value, units)
         return self._create(resource, [new])[0]

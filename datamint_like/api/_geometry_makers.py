@@ -41,7 +41,13 @@ class GeometryMakers(AnnotationMakers):
         model_id: str | None = None,
         source: str | None = "imported",
     ) -> str:
-        """The id of a new line between two points."""
+        """The id of a new line between two points.
+
+        Example:
+            >>> id = api.annotations.add_line_annotation((10, 20), (60, 90), xray, "diameter", frame_index=0)
+            >>> api.annotations.get_by_id(id).geometry["points"]
+            [[10, 20, 0], [60, 90, 0]]
+        """
         _refuse(slice_plane, coords_system, metadata, dicom_metadata)
         geometry = _geometry.line(point1, point2, coords_system, frame_index)
         origin = Origin(worklist_id, imported_from, author_email, model_id, source)
@@ -71,6 +77,11 @@ class GeometryMakers(AnnotationMakers):
         millimetres, LPS+ as in DICOM: x to the patient's left, y to the back, z to the head. `metainfo["affine"]` of
         an item gives RAS+, whose x and y have the other sign. A box that shares no pixel with its resource is an
         error of the datasets that read it.
+
+        Example:
+            >>> id = api.annotations.add_box_annotation((10, 20), (60, 90), xray, "nodule", frame_index=0)
+            >>> ImageDataset(project="chest", return_boxes=True)[0]["boxes"]
+            {'root@localhost': tensor([[10., 20., 60., 90.]])}
         """
         _refuse(slice_plane, coords_system, metadata, dicom_metadata)
         geometry = _geometry.box(point1, point2, coords_system, frame_index, slice_plane)
@@ -95,7 +106,13 @@ class GeometryMakers(AnnotationMakers):
         source: str | None = "imported",
         value: Mapping[str, Any] | None = None,
     ) -> str:
-        """The id of a new point; `value` is kept with it as JSON text."""
+        """The id of a new point; `value` is kept with it as JSON text.
+
+        Example:
+            >>> id = api.annotations.add_point_annotation((10, 20), xray, "tip", frame_index=0)
+            >>> api.annotations.get_by_id(id).annotation_type
+            'point'
+        """
         _refuse(slice_plane, coords_system, metadata, dicom_metadata)
         geometry = _geometry.point(point, coords_system, frame_index)
         origin = Origin(worklist_id, imported_from, author_email, model_id, source)
@@ -120,7 +137,14 @@ class GeometryMakers(AnnotationMakers):
         source: str | None = "imported",
         value: Mapping[str, Any] | None = None,
     ) -> str:
-        """The id of a new chain of points, or with `closed=True` of a polygon; its type is `"region"`."""
+        """The id of a new chain of points, or with `closed=True` of a polygon; its type is `"region"`.
+
+        Example:
+            >>> points = [(10, 20), (60, 90), (60, 20)]
+            >>> id = api.annotations.add_polyline_annotation(points, xray, "vessel", frame_index=0)
+            >>> api.annotations.get_by_id(id).annotation_type
+            'region'
+        """
         _refuse(slice_plane, coords_system, metadata, dicom_metadata)
         geometry = _geometry.polyline(points, closed, coords_system, frame_index)
         origin = Origin(worklist_id, imported_from, author_email, model_id, source)
@@ -130,7 +154,14 @@ class GeometryMakers(AnnotationMakers):
     def add_polygon_annotation(
         self, points: Sequence[Point], resource: ResourceRef, identifier: str, **more: Any
     ) -> str:
-        """The id of a new polygon: `add_polyline_annotation` with `closed=True`."""
+        """The id of a new polygon: `add_polyline_annotation` with `closed=True`.
+
+        Example:
+            >>> points = [(10, 20), (60, 90), (60, 20)]
+            >>> id = api.annotations.add_polygon_annotation(points, xray, "lesion", frame_index=0)
+            >>> api.annotations.get_by_id(id).annotation_type
+            'region'
+        """
         if more.pop("closed", True) is not True:
             raise ValidationError("A polygon is closed. Use add_polyline_annotation for an open chain of points.")
         return self.add_polyline_annotation(points, resource, identifier, closed=True, **more)

@@ -30,7 +30,13 @@ from datamint_like.exceptions import ValidationError
 
 
 class AnnotationsApi(GeometryMakers):
-    """Annotations: what people and models said about resources and their frames."""
+    """Annotations: what people and models said about resources and their frames.
+
+    Example:
+        >>> id = api.annotations.add_label_annotation(xray, "blurred", author_email="ana@lab.example")
+        >>> [(each.identifier, each.status) for each in api.annotations.get_list(annotator_email="ana@lab.example")]
+        [('blurred', 'new')]
+    """
 
     # -- finding
 
@@ -103,6 +109,13 @@ class AnnotationsApi(GeometryMakers):
         Raises:
             ItemNotFoundError: A resource is unknown.
             ValidationError: `group_by_resource` without resources; a type, status or source that there is not.
+
+        Example:
+            >>> [each.identifier for each in api.annotations.get_list(xray, annotation_type="segmentation")]
+            ['lung']
+            >>> by_resource = api.annotations.get_list([xray, echo], group_by_resource=True)
+            >>> [len(annotations) for annotations in by_resource]
+            [3, 0]
         """
         if dataset_id is not None or load_ai_segmentations is False:
             raise NotImplementedError(
@@ -132,11 +145,22 @@ class AnnotationsApi(GeometryMakers):
         return _grouped(found, asked) if group_by_resource else found
 
     def get_all(self, limit: int | None = None) -> list[Annotation]:
-        """Every annotation that is not deleted, or the first `limit`."""
+        """Every annotation that is not deleted, or the first `limit`.
+
+        Example:
+            >>> [each.identifier for each in api.annotations.get_all(limit=2)]
+            ['chest', 'view']
+        """
         return self.get_list(limit=limit)
 
     def get_deleted(self, resource: ResourceRef | Iterable[ResourceRef] | None = None, **more: Any) -> list[Annotation]:
-        """The deleted annotations; `more` are conditions of `get_list`."""
+        """The deleted annotations; `more` are conditions of `get_list`.
+
+        Example:
+            >>> api.annotations.delete(api.annotations.get_list(xray, "label"))
+            >>> [each.identifier for each in api.annotations.get_deleted(xray)]
+            ['chest']
+        """
         return self.get_list(resource, **{**more, "deleted": "only"})
 
     def get_by_id(self, entity_id: str) -> Annotation:
@@ -144,6 +168,11 @@ class AnnotationsApi(GeometryMakers):
 
         Raises:
             ItemNotFoundError: The store holds none.
+
+        Example:
+            >>> id = api.annotations.add_label_annotation(xray, "blurred")
+            >>> api.annotations.get_by_id(id)
+            Annotation(..., label 'blurred', image)
         """
         return self._backend.get_annotation(entity_id)
 
@@ -266,6 +295,12 @@ class AnnotationsApi(GeometryMakers):
             GeometryError: The mask lies on another grid; the message names both.
             ValidationError: A label has no name, there is no label, or the file looks like an image.
             DecodeError: The file is no NIfTI.
+
+        Example:
+            >>> bone = (volumes[0]["image"][0] > 300).numpy().astype(np.uint8)
+            >>> ids = api.annotations.upload_volume_segmentation(head, bone, "skull", axes="dhw")
+            >>> VolumeDataset(project="head-ct").segmentation_labels_set
+            ['bone', 'skull', 'soft_tissue']
         """
         if axes not in ("xyz", "dhw"):
             raise ValidationError(f'axes is "xyz" or "dhw", not {axes!r}.')
@@ -285,6 +320,11 @@ class AnnotationsApi(GeometryMakers):
         Raises:
             ValidationError: The annotation has no file.
             StorageError: Its bytes are gone or are not those stored.
+
+        Example:
+            >>> (lung,) = api.annotations.get_list(xray, "segmentation")
+            >>> api.annotations.download_file(lung, "lung.png")[1:4]
+            b'PNG'
         """
         found = self._backend.get_annotation(id_of(annotation, Annotation))
         if not found.is_segmentation():
@@ -302,25 +342,57 @@ class AnnotationsApi(GeometryMakers):
     # -- changing
 
     def patch(self, annotation: AnnotationRef, identifier: str | None = None, **changes: Any) -> None:
-        """Change the identifier, or with keywords `value`, `units`, `geometry`, `status`."""
+        """Change the identifier, or with keywords `value`, `units`, `geometry`, `status`.
+
+        Example:
+            >>> id = api.annotations.add_label_annotation(xray, "blured")
+            >>> api.annotations.patch(id, "blurred")
+            >>> api.annotations.get_by_id(id).identifier
+            'blurred'
+        """
         if identifier is not None:
             changes["identifier"] = identifier
         self._backend.update_annotation(id_of(annotation, Annotation), changes)
 
     def approve(self, annotation: AnnotationRef) -> None:
-        """Publish an annotation in the name of the current user."""
+        """Publish an annotation in the name of the current user.
+
+        Example:
+            >>> id = api.annotations.add_label_annotation(xray, "blurred")
+            >>> api.annotations.approve(id)
+            >>> api.annotations.get_by_id(id).status
+            'published'
+        """
         self._backend.approve_annotation(id_of(annotation, Annotation))
 
     def delete(self, entity: AnnotationRef | Iterable[AnnotationRef]) -> None:
-        """Delete one annotation or many, all or none."""
+        """Delete one annotation or many, all or none.
+
+        Example:
+            >>> api.annotations.delete(api.annotations.get_list(xray, "segmentation"))
+            >>> [each.identifier for each in api.annotations.get_list(xray)]
+            ['chest', 'view']
+        """
         self._backend.delete_annotations(ids_of(entity, Annotation))
 
     def bulk_delete(self, entities: AnnotationRef | Iterable[AnnotationRef]) -> None:
-        """`delete` under a published name."""
+        """`delete` under a published name.
+
+        Example:
+            >>> api.annotations.bulk_delete(api.annotations.get_list(xray))
+            >>> api.annotations.get_list(xray)
+            []
+        """
         self.delete(entities)
 
     def delete_batch(self, annotation_ids: AnnotationRef | Iterable[AnnotationRef]) -> None:
-        """`delete` under a published name."""
+        """`delete` under a published name.
+
+        Example:
+            >>> api.annotations.delete_batch([each.id for each in api.annotations.get_list(xray)])
+            >>> api.annotations.get_list(xray)
+            []
+        """
         self.delete(annotation_ids)
 
 

@@ -31,7 +31,15 @@ SegmentationType = Literal["single_label", "multi_label"]
 
 
 class AnnotationSetsApi(Endpoint):
-    """Worklists; wherever one is asked for, an `AnnotationWorklist` or its id will do."""
+    """Worklists; wherever one is asked for, an `AnnotationWorklist` or its id will do.
+
+    Example:
+        >>> (worklist,) = api.annotationsets.get_by_project("echo")
+        >>> spec = {"type": "label", "identifier": "systole", "scope": "frame"}
+        >>> worklist = api.annotationsets.patch(worklist, {"annotations": [spec]})
+        >>> VideoDataset(project="echo").frame_labels_set  # the schema, before anyone gave such a label
+        ['systole']
+    """
 
     @overload
     def create(
@@ -99,6 +107,12 @@ class AnnotationSetsApi(Endpoint):
 
         Raises:
             EntityAlreadyExistsError: The project has a worklist of this name and `exists_ok` is False.
+
+        Example:
+            >>> classes = {"segmentationValueType": "single_label", "definitions": [{"identifier": "lung", "index": 5}]}
+            >>> worklist = api.annotationsets.create("lungs", segmentation_data=classes, project="chest")
+            >>> ImageDataset(project="chest", worklists=[worklist]).seglabel2code
+            {'lung': 5}
         """
         project_id = None if project is None else project_of(self._backend, project).id
         worklist = None if project_id is None else self._named(project_id, name)
@@ -131,11 +145,21 @@ class AnnotationSetsApi(Endpoint):
 
         Raises:
             ItemNotFoundError: The store holds none.
+
+        Example:
+            >>> worklist = api.annotationsets.create("lungs", project="chest")
+            >>> api.annotationsets.get_by_id(worklist.id).name
+            'lungs'
         """
         return self._backend.get_worklist(entity_id)
 
     def get_by_project(self, project: ProjectRef) -> list[AnnotationWorklist]:
-        """The worklists of a project, the default one first."""
+        """The worklists of a project, the default one first.
+
+        Example:
+            >>> [worklist.name for worklist in api.annotationsets.get_by_project("chest")]
+            ['Default']
+        """
         return self._backend.list_worklists(project_of(self._backend, project).id)
 
     def get_list(self, limit: int | None = None, **conditions: Any) -> list[AnnotationWorklist]:
@@ -143,6 +167,11 @@ class AnnotationSetsApi(Endpoint):
 
         Raises:
             NotImplementedError: Always.
+
+        Example:
+            >>> api.annotationsets.get_list()
+            Traceback (most recent call last):
+            NotImplementedError: Worklists are listed by project: use annotationsets.get_by_project(project).
         """
         raise NotImplementedError("Worklists are listed by project: use annotationsets.get_by_project(project).")
 
@@ -153,6 +182,11 @@ class AnnotationSetsApi(Endpoint):
 
         Fields: `name`, `description`, `status`, `annotations`, `annotators`, `resource_ids`, `segmentation_data`
         (as for `create`), `segmentation_group`, `segmentation_type`.
+
+        Example:
+            >>> worklist = api.annotationsets.create("lungs", project="chest")
+            >>> api.annotationsets.patch(worklist, {"annotators": ["ana@lab.example"]}).annotators[0].email
+            'ana@lab.example'
         """
         changes = fields_of(entity_data, "entity_data")
         if "annotations" in changes:
@@ -174,7 +208,15 @@ class AnnotationSetsApi(Endpoint):
     # -- segmentation classes
 
     def get_segmentation_group(self, annotation_set: WorklistRef) -> dict[str, Any]:
-        """`{"groups": {name: {"color": [r, g, b], "index": code}}}` of the worklist."""
+        """`{"groups": {name: {"color": [r, g, b], "index": code}}}` of the worklist.
+
+        Example:
+            >>> worklist = api.annotationsets.create("lungs", project="chest")
+            >>> definition = {"identifier": "lung", "color": [0, 255, 0], "index": 1}
+            >>> api.annotationsets.update_segmentation_group(worklist, [definition])
+            >>> api.annotationsets.get_segmentation_group(worklist)
+            {'groups': {'lung': {'color': [0, 255, 0], 'index': 1}}}
+        """
         worklist = self._backend.get_worklist(id_of(annotation_set, AnnotationWorklist))
         groups = {
             name: {"color": list(each.color), "index": each.index} for name, each in worklist.segmentation_group.items()
@@ -192,6 +234,12 @@ class AnnotationSetsApi(Endpoint):
 
         Raises:
             NotImplementedError: `renames` is given: masks keep the names they were stored with.
+
+        Example:
+            >>> worklist = api.annotationsets.create("lungs", project="chest")
+            >>> api.annotationsets.update_segmentation_group(worklist, [{"identifier": "lung", "index": 3}])
+            >>> ImageDataset(project="chest", worklists=[worklist.id]).seglabel2code
+            {'lung': 3}
         """
         if renames:
             raise NotImplementedError("renames is not implemented: masks keep their names. Use annotations.patch.")
@@ -199,7 +247,16 @@ class AnnotationSetsApi(Endpoint):
         self.patch(annotation_worklist, {"segmentation_data": data})
 
     def delete_segmentation_group(self, worklist_id: WorklistRef, identifier: str) -> None:
-        """Remove one segmentation class; the others keep their codes."""
+        """Remove one segmentation class; the others keep their codes.
+
+        Example:
+            >>> worklist = api.annotationsets.create("lungs", project="chest")
+            >>> classes = [{"identifier": "lung"}, {"identifier": "heart"}]
+            >>> api.annotationsets.update_segmentation_group(worklist, classes)
+            >>> api.annotationsets.delete_segmentation_group(worklist, "lung")
+            >>> list(api.annotationsets.get_by_id(worklist.id).segmentation_group)
+            ['heart']
+        """
         worklist = self._backend.get_worklist(id_of(worklist_id, AnnotationWorklist))
         if identifier not in list(worklist.segmentation_group):
             known = ", ".join(worklist.segmentation_group) or "none"
@@ -217,7 +274,13 @@ class AnnotationSetsApi(Endpoint):
         resource_ids_to_add: ResourceRef | Iterable[ResourceRef] | None = None,
         resource_ids_to_delete: ResourceRef | Iterable[ResourceRef] | None = None,
     ) -> dict[str, Any]:
-        """`{"resource_ids": [...]}` after resources were added to, or taken out of, the worklist."""
+        """`{"resource_ids": [...]}` after resources were added to, or taken out of, the worklist.
+
+        Example:
+            >>> worklist = api.annotationsets.create("lungs", [xray], project="chest")
+            >>> api.annotationsets.update_resources(worklist, resource_ids_to_delete=xray)
+            {'resource_ids': []}
+        """
         worklist = self._backend.get_worklist(id_of(worklist_id, AnnotationWorklist))
         gone = set(ids_of(resource_ids_to_delete or (), Resource))
         added = ids_of(resource_ids_to_add or (), Resource)
@@ -226,11 +289,25 @@ class AnnotationSetsApi(Endpoint):
         return {"resource_ids": list(changed.resource_ids)}
 
     def add_resources(self, resources: ResourceRef | Iterable[ResourceRef], worklist: WorklistRef) -> None:
-        """Put resources on the worklist."""
+        """Put resources on the worklist.
+
+        Example:
+            >>> worklist = api.annotationsets.create("lungs", project="chest")
+            >>> api.annotationsets.add_resources([xray], worklist)
+            >>> len(api.annotationsets.get_by_id(worklist.id).resource_ids)
+            1
+        """
         self.update_resources(worklist, resource_ids_to_add=resources)
 
     def delete_resources(self, resources: ResourceRef | Iterable[ResourceRef], worklist: WorklistRef) -> None:
-        """Take resources off the worklist."""
+        """Take resources off the worklist.
+
+        Example:
+            >>> worklist = api.annotationsets.create("lungs", [xray], project="chest")
+            >>> api.annotationsets.delete_resources([xray], worklist)
+            >>> api.annotationsets.get_by_id(worklist.id).resource_ids
+            ()
+        """
         self.update_resources(worklist, resource_ids_to_delete=resources)
 
 

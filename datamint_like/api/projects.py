@@ -32,20 +32,42 @@ class ProjectsApi(Endpoint):
     """Projects: named, ordered sets of resources that people annotate.
 
     Wherever a project is asked for, a `Project`, its id or its name will do.
+
+    Example:
+        >>> project = api.projects.create("knees", "Radiographs of knees")
+        >>> api.projects.add_resources(xray, project)
+        >>> [resource.filename for resource in api.projects.get_project_resources("knees")]
+        ['nih_00000001_000.png']
     """
 
     # -- finding
 
     def get_list(self, limit: int | None = None, *, include_archived: bool = False) -> list[Project]:
-        """Projects in order of creation, without the archived ones unless asked for."""
+        """Projects in order of creation, without the archived ones unless asked for.
+
+        Example:
+            >>> [project.name for project in api.projects.get_list(limit=2)]
+            ['demo', 'head-ct']
+        """
         return first(self._backend.list_projects(include_archived=include_archived), limit)
 
     def get_all(self, limit: int | None = None) -> list[Project]:
-        """Every project, archived ones too."""
+        """Every project, archived ones too.
+
+        Example:
+            >>> len(api.projects.get_all())
+            4
+        """
         return self.get_list(limit, include_archived=True)
 
     def get_deleted(self) -> list[Project]:
-        """The archived projects, which `restore` brings back."""
+        """The archived projects, which `restore` brings back.
+
+        Example:
+            >>> api.projects.delete("echo")
+            >>> [project.name for project in api.projects.get_deleted()]
+            ['echo']
+        """
         return [project for project in self.get_all() if project.archived]
 
     def get_by_id(self, entity_id: str) -> Project:
@@ -53,6 +75,11 @@ class ProjectsApi(Endpoint):
 
         Raises:
             ItemNotFoundError: The store holds none; the message names the id and the store.
+
+        Example:
+            >>> project = api.projects.create("knees")
+            >>> api.projects.get_by_id(project.id).name
+            'knees'
         """
         wanted = id_of(entity_id, Project)
         try:
@@ -61,7 +88,14 @@ class ProjectsApi(Endpoint):
             raise ItemNotFoundError(unknown_project(self._backend, wanted)) from error
 
     def get_by_name(self, name: str, include_archived: bool = True) -> Project | None:
-        """The project with this name, or None."""
+        """The project with this name, or None.
+
+        Example:
+            >>> api.projects.get_by_name("chest").resource_count
+            3
+            >>> api.projects.get_by_name("knees") is None
+            True
+        """
         found = self._backend.find_project(name)
         return None if found is None or (found.archived and not include_archived) else found
 
@@ -117,6 +151,10 @@ class ProjectsApi(Endpoint):
         Raises:
             EntityAlreadyExistsError: The name is taken and `exists_ok` is False, or by an archived project.
             NotImplementedError: Active learning and the two-up display belong to an annotation front end.
+
+        Example:
+            >>> api.projects.create("knees", "Radiographs of knees", resource_ids=[xray]).resource_count
+            1
         """
         if is_active_learning or two_up_display:
             raise NotImplementedError(
@@ -160,29 +198,64 @@ class ProjectsApi(Endpoint):
         return self._backend.get_project(found.id)
 
     def delete(self, entity: ProjectRef) -> None:
-        """Archive the project; `restore` brings it back. Its resources stay."""
+        """Archive the project; `restore` brings it back. Its resources stay.
+
+        Example:
+            >>> api.projects.delete("echo")
+            >>> api.projects.get_by_name("echo").archived
+            True
+        """
         self._backend.archive_project(project_of(self._backend, entity).id)
 
     def restore(self, project: ProjectRef) -> Project:
-        """The archived project, in use again."""
+        """The archived project, in use again.
+
+        Example:
+            >>> api.projects.delete("echo")
+            >>> api.projects.restore("echo").archived
+            False
+        """
         return self._backend.restore_project(project_of(self._backend, project).id)
 
     def patch(self, entity: ProjectRef, entity_data: dict[str, Any]) -> None:
-        """Change fields of the project, such as `name` and `description`."""
+        """Change fields of the project, such as `name` and `description`.
+
+        Example:
+            >>> api.projects.patch("chest", {"description": "Radiographs"})
+            >>> api.projects.get_by_name("chest").description
+            'Radiographs'
+        """
         self._backend.update_project(project_of(self._backend, entity).id, fields_of(entity_data, "entity_data"))
 
     # -- resources
 
     def get_project_resources(self, project: ProjectRef) -> list[Resource]:
-        """The resources of the project, in dataset order."""
+        """The resources of the project, in dataset order.
+
+        Example:
+            >>> [resource.filename for resource in api.projects.get_project_resources("head-ct")]
+            ['series_203_32files.dcm']
+        """
         return self._backend.list_project_resources(project_of(self._backend, project).id)
 
     def add_resources(self, resources: ResourceRef | Iterable[ResourceRef], project: ProjectRef) -> None:
-        """Put resources at the end of the project (and publish them); those it has already stay where they are."""
+        """Put resources at the end of the project (and publish them); those it has already stay where they are.
+
+        Example:
+            >>> api.projects.add_resources([head, echo], "chest")
+            >>> len(api.projects.get_project_resources("chest"))
+            5
+        """
         self._backend.add_project_resources(project_of(self._backend, project).id, ids_of(resources, Resource))
 
     def remove_resources(self, resources: ResourceRef | Iterable[ResourceRef], project: ProjectRef) -> None:
-        """Take resources out of the project; the resources themselves stay in the store."""
+        """Take resources out of the project; the resources themselves stay in the store.
+
+        Example:
+            >>> api.projects.remove_resources(xray, "chest")
+            >>> len(api.projects.get_project_resources("chest"))
+            2
+        """
         self._backend.remove_project_resources(project_of(self._backend, project).id, ids_of(resources, Resource))
 
     @overload
@@ -193,6 +266,11 @@ class ProjectsApi(Endpoint):
         """Say how far the annotation of a resource is: `"opened"`, `"annotated"` or `"closed"`.
 
         Both published orders work: `(project, resource, status)` and `(resource, status, project)`.
+
+        Example:
+            >>> api.projects.set_work_status("chest", xray, "annotated")
+            >>> [row["status"] for row in api.projects.get_annotation_statuses("chest")]
+            ['annotated']
         """
         orders = (("project", "resource", "status"), ("resource", "status", "project"))
         fits = {"project": _is_project, "resource": _is_resource, "status": lambda value: value in WORK_STATUSES}
@@ -209,7 +287,14 @@ class ProjectsApi(Endpoint):
         user_id: str | None = None,
         resource_id: ResourceRef | None = None,
     ) -> list[dict[str, Any]]:
-        """The work status of each resource that has one, as plain dicts, narrowed to what is asked for."""
+        """The work status of each resource that has one, as plain dicts, narrowed to what is asked for.
+
+        Example:
+            >>> api.projects.set_work_status("chest", xray, "closed")
+            >>> (row,) = api.projects.get_annotation_statuses("chest", status="closed")
+            >>> row["resource_id"] == xray.id
+            True
+        """
         status = work_status(status)
         rows = self._backend.list_work_statuses(project_of(self._backend, project).id)
         wanted = None if resource_id is None else id_of(resource_id, Resource)
@@ -222,7 +307,12 @@ class ProjectsApi(Endpoint):
         ]
 
     def get_worklists(self, project: ProjectRef) -> list[AnnotationWorklist]:
-        """The worklists (annotation sets) of the project."""
+        """The worklists (annotation sets) of the project.
+
+        Example:
+            >>> [worklist.name for worklist in api.projects.get_worklists("chest")]
+            ['Default']
+        """
         return self._backend.list_worklists(project_of(self._backend, project).id)
 
     # -- splits
@@ -245,6 +335,11 @@ class ProjectsApi(Endpoint):
         Raises:
             ValidationError: The arguments fit neither order, or a resource is not in the project.
             ItemNotFoundError: The project or a resource is unknown.
+
+        Example:
+            >>> api.projects.assign_splits("chest", [xray], "train")
+            >>> dataset.split()["train"].resources[0].filename
+            'nih_00000001_000.png'
         """
         orders = (("project", "resources", "split_name"), ("resources", "split_name", "project"))
         fits = {"project": _is_project, "resources": _are_resources, "split_name": _is_text}
@@ -255,7 +350,13 @@ class ProjectsApi(Endpoint):
     def get_splits(
         self, project: ProjectRef, split_name: str | None = None, as_of_timestamp: str | None = None
     ) -> list[ProjectResourceSplit]:
-        """The split assignments of the project as they are, or as they were at `as_of_timestamp` (ISO 8601)."""
+        """The split assignments of the project as they are, or as they were at `as_of_timestamp` (ISO 8601).
+
+        Example:
+            >>> api.projects.assign_splits("chest", [xray], "train")
+            >>> [(row.split_name, row.resource_id == xray.id) for row in api.projects.get_splits("chest")]
+            [('train', True)]
+        """
         found = project_of(self._backend, project)
         return self._backend.list_splits(found.id, split_name=split_name, as_of=as_of_timestamp)
 
@@ -267,6 +368,11 @@ class ProjectsApi(Endpoint):
         """The split that the resource is assigned to, or None.
 
         Both published orders work: `(project, resource)` and `(resource, project)`.
+
+        Example:
+            >>> api.projects.assign_splits("chest", [xray], "train")
+            >>> api.projects.get_resource_split("chest", xray).split_name
+            'train'
         """
         orders = (("project", "resource"), ("resource", "project"))
         fits = {"project": _is_project, "resource": _is_resource}

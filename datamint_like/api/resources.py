@@ -40,6 +40,11 @@ class ResourcesApi(Endpoint):
     """Resources: images, volumes, series and videos of the store.
 
     Wherever resources are asked for, `Resource` objects or ids will do, one or many.
+
+    Example:
+        >>> id = api.resources.upload_resource("ct")
+        >>> api.resources.get_by_id(id).modality
+        'CT'
     """
 
     # -- upload
@@ -202,6 +207,11 @@ class ResourcesApi(Endpoint):
 
         Raises:
             ValidationError: The path holds files of more than one resource; nothing is stored.
+
+        Example:
+            >>> id = api.resources.upload_resource("ct", tags=["phantom"], publish_to="head-ct")
+            >>> [resource.tags for resource in api.projects.get_project_resources("head-ct")]
+            [('ct',), ('phantom',)]
         """
         refuse_what_is_missing(anonymize, anonymize_retain_codes, mung_filename, discard_dicom_reports)
         files = as_list(file_path)
@@ -250,6 +260,10 @@ class ResourcesApi(Endpoint):
             ItemNotFoundError: A project named is unknown.
             ValidationError: There is no such status, or another condition cannot be understood.
             NotImplementedError: `source_filepath` is given: folders of the uploader are not recorded.
+
+        Example:
+            >>> [resource.filename for resource in api.resources.get_list(modality="CR", filename="nih", limit=1)]
+            ['nih_00000001_000.png']
         """
         if source_filepath is not None:
             raise NotImplementedError(
@@ -280,11 +294,22 @@ class ResourcesApi(Endpoint):
         return [project_of(self._backend, project).name for project in many]
 
     def get_all(self, limit: int | None = None) -> list[Resource]:
-        """Every resource that is not deleted, or the first `limit`."""
+        """Every resource that is not deleted, or the first `limit`.
+
+        Example:
+            >>> len(api.resources.get_all(limit=2))
+            2
+        """
         return self.get_list(limit=limit)
 
     def get_deleted(self, **conditions: Any) -> list[Resource]:
-        """The deleted resources, which `restore` brings back; `conditions` are those of `get_list`."""
+        """The deleted resources, which `restore` brings back; `conditions` are those of `get_list`.
+
+        Example:
+            >>> api.resources.delete(xray)
+            >>> [resource.filename for resource in api.resources.get_deleted()]
+            ['nih_00000001_000.png']
+        """
         return self.get_list(**{**conditions, "deleted": "only"})
 
     def get_by_id(self, entity_id: str) -> Resource:
@@ -292,11 +317,20 @@ class ResourcesApi(Endpoint):
 
         Raises:
             ItemNotFoundError: The store holds none.
+
+        Example:
+            >>> api.resources.get_by_id(xray.id).filename
+            'nih_00000001_000.png'
         """
         return self._backend.get_resource(entity_id)
 
     def get_annotations(self, resource: ResourceRef, annotation_type: str | None = None) -> list[Annotation]:
-        """The annotations of one resource, in order."""
+        """The annotations of one resource, in order.
+
+        Example:
+            >>> [each.identifier for each in api.resources.get_annotations(xray)]
+            ['chest', 'view', 'lung']
+        """
         return AnnotationsApi(self._api).get_list(resource, annotation_type)
 
     # -- bytes
@@ -324,6 +358,13 @@ class ResourcesApi(Endpoint):
         Raises:
             ItemNotFoundError: The resource is unknown.
             StorageError: Its bytes are gone, or a linked file changed.
+
+        Example:
+            >>> api.resources.download_resource_file(xray).shape
+            (512, 512)
+            >>> series, path = api.resources.download_resource_file(head, "head", add_extension=True)
+            >>> series.NumberOfFrames, Path(path).name
+            ('32', 'head.dcm')
         """
         found = self._backend.get_resource(id_of(resource, Resource))
         with self._backend.open_resource_file(found.id) as file:
@@ -342,34 +383,78 @@ class ResourcesApi(Endpoint):
     # -- changing
 
     def set_tags(self, resource: ResourceRef | Iterable[ResourceRef], tags: Sequence[str]) -> None:
-        """Replace all tags of one resource or of many; a single string is one id."""
+        """Replace all tags of one resource or of many; a single string is one id.
+
+        Example:
+            >>> api.resources.set_tags([xray, head], ["checked"])
+            >>> api.resources.get_by_id(xray.id).tags
+            ('checked',)
+        """
         self._backend.set_tags(ids_of(resource, Resource), tag_list(tags))
 
     def add_tags(self, resource: ResourceRef | Iterable[ResourceRef], tags: Sequence[str]) -> None:
-        """Add tags to one resource or to many, in one step of the store: no tag of another writer is lost."""
+        """Add tags to one resource or to many, in one step of the store: no tag of another writer is lost.
+
+        Example:
+            >>> api.resources.add_tags(xray, ["checked"])
+            >>> api.resources.get_by_id(xray.id).tags
+            ('xray', 'checked')
+        """
         self._backend.add_tags(ids_of(resource, Resource), tag_list(tags))
 
     def publish_resources(self, resources: ResourceRef | Iterable[ResourceRef]) -> None:
-        """Move resources from the inbox to published; those published already stay so."""
+        """Move resources from the inbox to published; those published already stay so.
+
+        Example:
+            >>> id = api.resources.upload_resource("ct")
+            >>> api.resources.publish_resources(id)
+            >>> api.resources.get_by_id(id).status
+            'published'
+        """
         self._backend.publish_resources(ids_of(resources, Resource))
 
     publish = publish_resources
     bulk_publish = publish_resources
 
     def delete(self, entity: ResourceRef | Iterable[ResourceRef]) -> None:
-        """Delete one resource or many; `restore` brings them back."""
+        """Delete one resource or many; `restore` brings them back.
+
+        Example:
+            >>> api.resources.delete(xray)
+            >>> len(ImageDataset(project="chest"))
+            2
+        """
         self._backend.delete_resources(ids_of(entity, Resource))
 
     def bulk_delete(self, entities: Iterable[ResourceRef]) -> None:
-        """Delete many resources in one step."""
+        """Delete many resources in one step.
+
+        Example:
+            >>> api.resources.bulk_delete([xray, head])
+            >>> len(api.resources.get_deleted())
+            2
+        """
         self.delete(entities)
 
     def restore(self, resource: ResourceRef) -> Resource:
-        """The deleted resource, in use again, also in its projects."""
+        """The deleted resource, in use again, also in its projects.
+
+        Example:
+            >>> api.resources.delete(xray)
+            >>> api.resources.restore(xray).deleted
+            False
+        """
         return self._backend.restore_resources([id_of(resource, Resource)])[0]
 
     def bulk_restore(self, resources: Iterable[ResourceRef]) -> dict[str, list[Any]]:
-        """What came back, `{"restored": [id], "skipped": [{"id", "reason"}]}`; one failure stops no other."""
+        """What came back, `{"restored": [id], "skipped": [{"id", "reason"}]}`; one failure stops no other.
+
+        Example:
+            >>> api.resources.delete(xray)
+            >>> done = api.resources.bulk_restore([xray, head])
+            >>> len(done["restored"]), done["skipped"][0]["reason"]
+            (1, 'not_deleted')
+        """
         restored: list[Any] = []
         skipped: list[Any] = []
         for resource_id in ids_of(resources, Resource):

@@ -12,14 +12,30 @@ from datamint_like.exceptions import EntityAlreadyExistsError, ItemNotFoundError
 
 
 class UsersApi(Endpoint):
-    """Users of the store; the e-mail address is the id."""
+    """Users of the store; the e-mail address is the id.
+
+    Example:
+        >>> user = api.users.create("ana@lab.example", firstname="Ana")
+        >>> [each.email for each in api.users.get_list()]
+        ['root@localhost', 'ana@lab.example']
+    """
 
     def get_list(self, limit: int | None = None) -> list[User]:
-        """All users, or the first `limit`."""
+        """All users, or the first `limit`.
+
+        Example:
+            >>> [user.email for user in api.users.get_list(limit=1)]
+            ['root@localhost']
+        """
         return first(self._backend.list_users(), limit)
 
     def get_all(self, limit: int | None = None) -> list[User]:
-        """All users, or the first `limit`."""
+        """All users, or the first `limit`.
+
+        Example:
+            >>> len(api.users.get_all())
+            1
+        """
         return self.get_list(limit)
 
     def get_by_id(self, entity_id: str) -> User:
@@ -27,15 +43,29 @@ class UsersApi(Endpoint):
 
         Raises:
             ItemNotFoundError: The store has no such user.
+
+        Example:
+            >>> api.users.get_by_id("root@localhost").email
+            'root@localhost'
         """
         return self._backend.get_user(entity_id)
 
     def get_by_email(self, email: str) -> User:
-        """The user with this e-mail address."""
+        """The user with this e-mail address.
+
+        Example:
+            >>> api.users.get_by_email("root@localhost").email
+            'root@localhost'
+        """
         return self.get_by_id(email)
 
     def get_current(self) -> User:
-        """The user in whose name this handle writes."""
+        """The user in whose name this handle writes.
+
+        Example:
+            >>> api.users.get_current().email
+            'root@localhost'
+        """
         return self._backend.current_user()
 
     @overload
@@ -79,6 +109,12 @@ class UsersApi(Endpoint):
             EntityAlreadyExistsError: The address is taken and `exists_ok` is False.
             ValidationError: It is no e-mail address.
             NotImplementedError: `password` is given: an embedded store has no sign-in.
+
+        Example:
+            >>> api.users.create("ana@lab.example", firstname="Ana").firstname
+            'Ana'
+            >>> api.users.create("ana@lab.example", exists_ok=True, return_entity=False)
+            'ana@lab.example'
         """
         if password is not None:
             raise NotImplementedError("This store has no sign-in, so a user cannot have a password. Leave it out.")
@@ -109,13 +145,26 @@ class UsersApi(Endpoint):
             return None
 
     def update_user(self, email: str | User, **changes: Any) -> User:
-        """The user after `firstname=`, `lastname=` or `roles=` were changed."""
+        """The user after `firstname=`, `lastname=` or `roles=` were changed.
+
+        Example:
+            >>> user = api.users.create("ana@lab.example")
+            >>> api.users.update_user("ana@lab.example", lastname="Lima").lastname
+            'Lima'
+        """
         if "roles" in changes:
             changes["roles"] = _roles(changes["roles"])
         return self._backend.update_user(id_of(email, User), changes)
 
     def delete_user(self, email: str | User) -> None:
-        """Remove a user; what they uploaded and annotated stays under their address."""
+        """Remove a user; what they uploaded and annotated stays under their address.
+
+        Example:
+            >>> user = api.users.create("ana@lab.example")
+            >>> api.users.delete_user(user)
+            >>> len(api.users.get_all())
+            1
+        """
         self._backend.delete_user(id_of(email, User))
 
     update = update_user

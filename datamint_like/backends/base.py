@@ -1,6 +1,6 @@
 """The seam between datasets and where projects live: which rows, and which bytes.
 
-`LocalBackend` (the embedded store) and, later, `HttpBackend` keep the same promises; the conformance kit in
+`LocalBackend` (the embedded store) and `HttpBackend` (a server) keep the same promises; the conformance kit in
 `datamint_like.testing` holds both to them.
 """
 
@@ -198,13 +198,23 @@ class ProjectContent:
 
 
 class Blobs(Protocol):
-    """Where the bytes of parts and annotation files lie on this machine; light enough for every worker."""
+    """Where the bytes of parts and annotation files lie on this machine; light enough for every worker.
+
+    Of a server's store the methods may also raise the errors of a request, and `CacheError`.
+    """
 
     def part_path(self, part: Part, resource_name: str) -> Path:
         """A readable file with the part's bytes.
 
         Raises:
             StorageError: It is gone, or its bytes are not those stored or registered.
+        """
+
+    def part_paths(self, parts: Sequence[Part], resource_name: str) -> list[Path]:
+        """The files of several parts of one resource, in order; what is missing here is fetched at once.
+
+        Raises:
+            StorageError: As `part_path`.
         """
 
     def annotation_bytes(self, annotation: Annotation) -> bytes:

@@ -3,9 +3,9 @@
 Promises: a snapshot never changes once it has its name; any number of processes and threads read it at once,
 also from a network or read-only disk; it pickles as its path.
 
-Layout (version 3): `meta(key, value)`; `resource(row, ...)` with one row a resource, numbered from 0 in dataset
-order, its record as MessagePack and the columns that filters and label sets query; `part(row, position, record)`;
-`annotation(n, row, ...)` likewise, in order.
+Layout (version 4): `meta(key, value)`; `resource(row, ...)` with one row a resource, numbered from 0 in dataset
+order: the columns that filters query, then its record, its annotations and its parts in order, each as MessagePack, so
+that an item costs one look-up; `annotation(n, row, ...)`, the columns by which annotations are found and counted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from datamint_like.exceptions import CacheError
 from datamint_like.imaging import canonical_shape, facts_of, frame_axis_of
 from datamint_like.imaging.types import Kind
 
-FORMAT = 3
+FORMAT = 4
 Rows = npt.NDArray[np.int64]
 #: The columns that hold the extents of a volume: canonical, then as stored.
 Axis = Literal["d", "h", "w", "k", "j", "i"]
@@ -44,17 +44,34 @@ CREATE TABLE resource (
     filename TEXT NOT NULL, tags TEXT NOT NULL,
     d INTEGER NOT NULL, h INTEGER NOT NULL, w INTEGER NOT NULL, uneven_axis INTEGER,
     k INTEGER NOT NULL, j INTEGER NOT NULL, i INTEGER NOT NULL,
-    record BLOB NOT NULL
+    record BLOB NOT NULL, annotations BLOB NOT NULL, parts BLOB NOT NULL
 );
-CREATE TABLE part (row INTEGER NOT NULL, position INTEGER NOT NULL, record BLOB NOT NULL,
-    PRIMARY KEY (row, position)) WITHOUT ROWID;
 CREATE TABLE annotation (
     n INTEGER PRIMARY KEY, row INTEGER NOT NULL, author TEXT, type TEXT NOT NULL, scope TEXT NOT NULL,
-    identifier TEXT NOT NULL, value TEXT, frame_index INTEGER, status TEXT, record BLOB NOT NULL
+    identifier TEXT NOT NULL, value TEXT, frame_index INTEGER, status TEXT
 );
 CREATE INDEX annotation_row ON annotation (row);
 CREATE INDEX annotation_name ON annotation (type, scope, identifier, value);
 """
+
+
+_decode_resource = msgspec.msgpack.Decoder(Resource).decode
+_decode_annotations = msgspec.msgpack.Decoder(list[Annotation]).decode
+_decode_parts = msgspec.msgpack.Decoder(list[Part]).decode
+
+
+class Row(msgspec.Struct, frozen=True):
+    """All that a snapshot holds of one resource.
+
+    Attributes:
+        resource: Its record.
+        annotations: All of them, in order.
+        parts: Its files, in order.
+    """
+
+    resource: Resource
+    annotations: list[Annotation]
+    parts: list[Part]
 
 
 class _Meta(msgspec.Struct, frozen=True):
@@ -85,7 +102,14 @@ def _decode_meta(raw: bytes, path: Path) -> _Meta:
 
 
 class Snapshot:
-    """An open snapshot. Rows are numbered from 0 in dataset order."""
+    """An open snapshot. Rows are numbered from 0 in dataset order.
+
+    Example:
+        >>> from datamint_like.catalog import sync_project
+        >>> snapshot = sync_project(api.backend, "chest", Path("cache"))
+        >>> len(snapshot), snapshot.meta.project.name
+        (3, 'chest')
+    """
 
     def __init__(self, path: Path) -> None:
         """Open the snapshot at `path`.
@@ -105,46 +129,113 @@ class Snapshot:
         (count,) = self._one("SELECT COUNT(*) FROM resource")
         return int(count)
 
+    def row(self, row: int) -> Row:
+        """All there is of one row, in one look-up.
+
+        Example:
+            >>> found = snapshot.row(0)
+            >>> found.resource.filename, len(found.annotations), len(found.parts)
+            ('nih_00000001_000.png', 3, 1)
+        """
+        record, annotations, parts = self._one("SELECT record, annotations, parts FROM resource WHERE row = ?", row)
+        return Row(_decode_resource(record), _decode_annotations(annotations), _decode_parts(parts))
+
     def resource(self, row: int) -> Resource:
-        """The record of one row."""
+        """The record of one row.
+
+        Example:
+            >>> snapshot.resource(0).filename
+            'nih_00000001_000.png'
+        """
         (record,) = self._one("SELECT record FROM resource WHERE row = ?", row)
-        return msgspec.msgpack.decode(record, type=Resource)
+        return _decode_resource(record)
+
+    def annotated_resource(self, row: int) -> tuple[Resource, list[Annotation]]:
+        """The record of one row and all its annotations, in order.
+
+        Example:
+            >>> resource, annotations = snapshot.annotated_resource(0)
+            >>> resource.filename, len(annotations)
+            ('nih_00000001_000.png', 3)
+        """
+        record, annotations = self._one("SELECT record, annotations FROM resource WHERE row = ?", row)
+        return _decode_resource(record), _decode_annotations(annotations)
+
+    def annotations(self, row: int) -> list[Annotation]:
+        """All annotations of one row, in order.
+
+        Example:
+            >>> [each.identifier for each in snapshot.annotations(0) if each.is_segmentation()]
+            ['lung']
+        """
+        (annotations,) = self._one("SELECT annotations FROM resource WHERE row = ?", row)
+        return _decode_annotations(annotations)
 
     def parts(self, row: int) -> list[Part]:
-        """The files of one row, in order."""
-        found = self._all("SELECT record FROM part WHERE row = ? ORDER BY position", row)
-        return [msgspec.msgpack.decode(record, type=Part) for (record,) in found]
+        """The files of one row, in order.
 
-    def annotations(self, row: int, condition: str, values: dict[str, Any]) -> list[Annotation]:
-        """The annotations of one row that meet an SQL condition over the columns, in order."""
-        sql = f"SELECT record FROM annotation WHERE row = :row AND ({condition}) ORDER BY n"
-        return [msgspec.msgpack.decode(record, type=Annotation) for (record,) in self._all(sql, row=row, **values)]
+        Example:
+            >>> [part.filename for part in snapshot.parts(0)]
+            ['nih_00000001_000.png']
+        """
+        (parts,) = self._one("SELECT parts FROM resource WHERE row = ?", row)
+        return _decode_parts(parts)
 
     def rows_where(self, condition: str = "1", **values: Any) -> Rows:
-        """The rows, ascending, that meet an SQL condition over the columns of `resource`."""
+        """The rows, ascending, that meet an SQL condition over the columns of `resource`.
+
+        Example:
+            >>> snapshot.rows_where("kind = :kind", kind="image").tolist()
+            [0, 1, 2]
+        """
         found = self._all(f"SELECT row FROM resource WHERE {condition} ORDER BY row", **values)
         return np.fromiter((row for (row,) in found), dtype=np.int64)
 
     def annotated_rows(self, condition: str, values: dict[str, Any]) -> Rows:
-        """The rows, ascending, that have an annotation meeting an SQL condition."""
+        """The rows, ascending, that have an annotation meeting an SQL condition.
+
+        Example:
+            >>> snapshot.annotated_rows("identifier = :name", {"name": "lung"}).tolist()
+            [0, 1]
+        """
         found = self._all(f"SELECT DISTINCT row FROM annotation WHERE {condition} ORDER BY row", **values)
         return np.fromiter((row for (row,) in found), dtype=np.int64)
 
     def names(self, columns: str, condition: str) -> list[tuple[Any, ...]]:
-        """The distinct values of some annotation columns, sorted."""
+        """The distinct values of some annotation columns, sorted.
+
+        Example:
+            >>> snapshot.names("identifier", "type = 'label'")
+            [('chest',), ('leg',)]
+        """
         return self._all(f"SELECT DISTINCT {columns} FROM annotation WHERE {condition} ORDER BY {columns}")
 
     def count_names(self, condition: str, values: dict[str, Any]) -> list[tuple[str, str, int]]:
-        """(type, identifier, how many) of the annotations that meet an SQL condition, sorted."""
+        """(type, identifier, how many) of the annotations that meet an SQL condition, sorted.
+
+        Example:
+            >>> snapshot.count_names("type = :type", {"type": "label"})
+            [('label', 'chest', 2), ('label', 'leg', 1)]
+        """
         return [(kind, name, count) for kind, name, count in self.count_by("type, identifier", condition, values)]
 
     def count_by(self, columns: str, condition: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """(the columns' values, how many) of the annotations that meet an SQL condition, sorted."""
+        """(the columns' values, how many) of the annotations that meet an SQL condition, sorted.
+
+        Example:
+            >>> snapshot.count_by("author", "1", {})
+            [('annotator.a@demo.example', 8)]
+        """
         sql = f"SELECT {columns}, COUNT(*) FROM annotation WHERE {condition} GROUP BY {columns} ORDER BY {columns}"
         return self._all(sql, **values)
 
     def column(self, name: str) -> list[Any]:
-        """One column of `resource`, in row order."""
+        """One column of `resource`, in row order.
+
+        Example:
+            >>> snapshot.column("filename")
+            ['nih_00000001_000.png', 'nih_00027426_000.png', 'cr_16bit.png']
+        """
         return [value for (value,) in self._all(f"SELECT {name} FROM resource ORDER BY row")]
 
     def slice_starts(self, axis: Axis, kind: Kind = "volume") -> Rows:
@@ -152,6 +243,11 @@ class Snapshot:
 
         The axis is canonical (`"d"`, `"h"`, `"w"`) or the file's own (`"k"`, `"j"`, `"i"`). Rows of another kind
         have no slices; so slice n of row r is number `starts[r] + n`.
+
+        Example:
+            >>> from datamint_like.catalog import sync_project
+            >>> sync_project(api.backend, "head-ct", Path("cache")).slice_starts("d").tolist()
+            [0, 32]
         """
         cut = self._all(f"SELECT CASE kind WHEN '{kind}' THEN {axis} ELSE 0 END FROM resource ORDER BY row")
         counts = np.fromiter((count for (count,) in cut), dtype=np.int64)
@@ -195,6 +291,12 @@ def write_snapshot(path: Path, content: ProjectContent, store_url: str) -> None:
 
     Raises:
         sqlite3.Error, OSError: The disk is full or cannot be written; nothing is left behind.
+
+    Example:
+        >>> content = api.backend.read_project(api.projects.get_by_name("chest").id)
+        >>> write_snapshot(Path("chest.sqlite"), content, api.server_url)
+        >>> len(Snapshot(Path("chest.sqlite")))
+        3
     """
 
     def build(partial: Path) -> None:
@@ -213,15 +315,11 @@ def _fill(connection: sqlite3.Connection, content: ProjectContent, store_url: st
     meta = _Meta(FORMAT, content.revision, store_url, content.project, content.worklists)
     connection.execute("INSERT INTO meta VALUES ('snapshot', ?)", (msgspec.msgpack.encode(meta),))
     connection.executemany(
-        "INSERT INTO resource VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _resource_rows(content)
+        "INSERT INTO resource VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _resource_rows(content)
     )
     for row, resource in enumerate(content.resources):
-        parts = enumerate(content.parts.get(resource.id, ()))
         connection.executemany(
-            "INSERT INTO part VALUES (?, ?, ?)", ((row, n, msgspec.msgpack.encode(part)) for n, part in parts)
-        )
-        connection.executemany(
-            "INSERT INTO annotation VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO annotation VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)",
             (_annotation_row(row, annotation) for annotation in content.annotations.get(resource.id, ())),
         )
 
@@ -232,13 +330,16 @@ def _resource_rows(content: ProjectContent) -> Iterator[tuple[Any, ...]]:
         _, d, h, w = canonical_shape(facts) if facts else (0, 0, 0, 0)
         record = msgspec.msgpack.encode(resource)
         digest = hashlib.sha256(record)
-        for annotation in content.annotations.get(resource.id, ()):
+        annotations = content.annotations.get(resource.id, ())
+        for annotation in annotations:
             digest.update(msgspec.msgpack.encode(annotation))
         kind = facts.kind if facts else None
         uneven = frame_axis_of(facts)[0] if facts and facts.irregularity else None
         tags = json.dumps(resource.tags)
         found = (row, resource.id, digest.hexdigest(), kind, resource.patient_id, resource.filename, tags)
-        yield (*found, d, h, w, uneven, *(facts.shape if facts else (0, 0, 0)), record)
+        parts = content.parts.get(resource.id, ())
+        packed = (record, msgspec.msgpack.encode(annotations), msgspec.msgpack.encode(parts))
+        yield (*found, d, h, w, uneven, *(facts.shape if facts else (0, 0, 0)), *packed)
 
 
 def _annotation_row(row: int, annotation: Annotation) -> Sequence[Any]:
@@ -251,5 +352,4 @@ def _annotation_row(row: int, annotation: Annotation) -> Sequence[Any]:
         annotation.text_value,
         annotation.frame_index,
         annotation.status,
-        msgspec.msgpack.encode(annotation),
     )

@@ -33,6 +33,11 @@ def sync_project(backend: Backend, project: str | Project, cache_dir: Path) -> S
     Raises:
         ItemNotFoundError: The store has no such project.
         CacheError: The cache cannot be written.
+
+    Example:
+        >>> first = sync_project(api.backend, "chest", Path("cache"))
+        >>> sync_project(api.backend, "chest", Path("cache")).path == first.path  # nothing changed, nothing was copied
+        True
     """
     found = project if isinstance(project, Project) else find_project(backend, project)
     folder = _store_folder(cache_dir, backend.url) / found.id
@@ -50,6 +55,10 @@ def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: Pat
     Raises:
         ItemNotFoundError: The store lacks one.
         CacheError: The cache cannot be written.
+
+    Example:
+        >>> len(sync_resources(api.backend, [xray.id, head.id], Path("cache")))
+        2
     """
     content = backend.read_resources(resource_ids)
     folder = _store_folder(cache_dir, backend.url) / "resources"
@@ -63,6 +72,11 @@ def newest_snapshot(store_url: str, project: str | Project, cache_dir: Path) -> 
 
     Raises:
         CacheError: None was synced on this machine.
+
+    Example:
+        >>> synced = sync_project(api.backend, "chest", Path("cache"))
+        >>> newest_snapshot(api.backend.url, "chest", Path("cache")).path == synced.path
+        True
     """
     asked = (project.id,) if isinstance(project, Project) else (project,)
     store = _store_folder(cache_dir, store_url)

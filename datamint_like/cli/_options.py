@@ -24,7 +24,12 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the embedded store (default: DATAMINT_LIKE_HOME, else your data folder)",
     )
-    where.add_argument("--server-url", metavar="URL", help="the store by its URL (file:///folder)")
+    where.add_argument(
+        "--server-url",
+        metavar="URL",
+        help="the store by its URL: file:///folder, or a server's https://host. Its key is read from "
+        "DATAMINT_LIKE_API_KEY (or the config file), never from the command line, which others can see",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
 

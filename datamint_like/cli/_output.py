@@ -53,8 +53,3 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def shape_text(shape: Sequence[int] | None) -> str:
     """`28 x 128 x 128`, or nothing where the shape is not known."""
     return " x ".join(map(str, shape or ()))
-
-
-def counted(number: int, thing: str) -> str:
-    """`1 file`, `2 files`."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

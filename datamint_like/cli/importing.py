@@ -7,9 +7,10 @@ import sys
 from collections import Counter
 from typing import Any
 
+from datamint_like._words import counted
 from datamint_like.api.importing import ImportOptions, ImportReport, import_files
 from datamint_like.cli._options import add_store_options, command, open_api
-from datamint_like.cli._output import counted, print_json, say, shape_text, shown, table
+from datamint_like.cli._output import print_json, say, shape_text, shown, table
 from datamint_like.imaging.types import Skipped
 
 _EXAMPLE = """  datamint-like import scans/ --project liver-ct

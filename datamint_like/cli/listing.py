@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from datamint_like._words import counted
 from datamint_like.api import Api
 from datamint_like.backends._urls import has_store, without_user_info
 from datamint_like.backends.finding import find_project
 from datamint_like.cli._options import add_store_options, command, open_api
-from datamint_like.cli._output import counted, print_json, say, shape_text, table
+from datamint_like.cli._output import print_json, say, shape_text, table
 from datamint_like.entities import Resource
 from datamint_like.exceptions import ItemNotFoundError
 

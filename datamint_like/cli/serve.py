@@ -27,6 +27,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8100, help="port to listen on; 0 takes a free one (%(default)s)")
     parser.add_argument("--workers", type=_from_one, default=1, metavar="N", help="number of processes (1)")
+    parser.add_argument("--audit", metavar="FILE", default="", help="audit log (default: audit.jsonl in the store)")
+    parser.add_argument("--verbose", action="store_true", help="log every request, not only what went wrong")
     parser.set_defaults(run=run)
 
 
@@ -44,7 +46,9 @@ def run(args: argparse.Namespace) -> int:
     store.close()
     if made is not None:
         say(f"The first key of this server, shown only now: {made}", sys.stderr)
-    options = ServerOptions(store=url, host=args.host, port=args.port, workers=args.workers)
+    options = ServerOptions(
+        store=url, host=args.host, port=args.port, workers=args.workers, audit=args.audit, verbose=args.verbose
+    )
     serve(options, lambda address: say(f"Serving {url} at {address}", sys.stderr))
     return 0
 

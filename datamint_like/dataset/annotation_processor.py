@@ -90,7 +90,12 @@ class AnnotationProcessor:
 
     @staticmethod
     def get_author(ann: Annotation) -> str:
-        """The key of an annotation's author: its creator, else its model, else `"unknown"`."""
+        """The key of an annotation's author: its creator, else its model, else `"unknown"`.
+
+        Example:
+            >>> AnnotationProcessor.get_author(dataset.resource_annotations[0][0])
+            'annotator.a@demo.example'
+        """
         return ann.author
 
     @staticmethod
@@ -103,6 +108,11 @@ class AnnotationProcessor:
 
         Raises:
             ValidationError: There is no such type or scope.
+
+        Example:
+            >>> given = dataset.resource_annotations[0]
+            >>> [each.identifier for each in AnnotationProcessor.filter_annotations(given, "segmentation", "frame")]
+            ['lung']
         """
         for keyword, value, allowed in (("type", type, _TYPES), ("scope", scope, _SCOPES)):
             if value not in allowed:
@@ -116,7 +126,13 @@ class AnnotationProcessor:
     def group_annotations(
         self, annotations: Iterable[Annotation], by_author: bool = False, by_identifier: bool = False
     ) -> dict[tuple[str, ...], list[Annotation]]:
-        """The annotations by `(author,)`, `(identifier,)`, `(author, identifier)` or `()`, in first-seen order."""
+        """The annotations by `(author,)`, `(identifier,)`, `(author, identifier)` or `()`, in first-seen order.
+
+        Example:
+            >>> groups = volumes.annotation_processor.group_annotations(volumes.resource_annotations[0], by_author=True)
+            >>> {key: len(group) for key, group in groups.items()}
+            {('annotator.a@demo.example',): 2, ('annotator.b@demo.example',): 2}
+        """
         groups: dict[tuple[str, ...], list[Annotation]] = {}
         for each in annotations:
             key = (each.author,) * by_author + (each.identifier,) * by_identifier
@@ -128,6 +144,11 @@ class AnnotationProcessor:
 
         Raises:
             DatamintDatasetException: The class is unknown, and they are not.
+
+        Example:
+            >>> processor = AnnotationProcessor({"liver": 1}, [], {}, allow_external_annotations=True)
+            >>> processor.resolve_seg_code("spleen"), processor.seglabel2code
+            (2, {'liver': 1, 'spleen': 2})
         """
         code = self.seglabel2code.get(identifier)
         if code is not None:
@@ -154,6 +175,11 @@ class AnnotationProcessor:
             DatamintDatasetException: It has no bytes: there is no `load`, and no local file.
             DecodeError: The bytes are no readable picture or NIfTI.
             GeometryError: A mask of one frame has several planes.
+
+        Example:
+            >>> mask = volumes.annotation_processor.load_segmentation_data(volumes.resource_annotations[0][0])
+            >>> mask.shape, mask.dtype
+            ((32, 128, 128), dtype('uint8'))
         """
         if not ann.is_segmentation():
             raise ValidationError(f"Annotation {ann.id} is a {ann.annotation_type}; only masks have planes.")
@@ -174,6 +200,12 @@ class AnnotationProcessor:
         Raises:
             ValidationError: They are of several classes, or one is not of a frame.
             GeometryError: Their sizes differ, or a frame is not below `depth`.
+
+        Example:
+            >>> lungs = api.annotations.get_list(xray, "segmentation")
+            >>> mask, code = dataset.annotation_processor.collate_frame_segmentations(lungs, depth=1)
+            >>> mask.shape, code
+            ((1, 512, 512), 1)
         """
         if not fr_anns:
             return None, 0
@@ -191,6 +223,12 @@ class AnnotationProcessor:
         Args:
             annotations: Masks; those of the whole image are passed over.
             depth: F, the frames of the resource; None is up to the last frame that has a mask.
+
+        Example:
+            >>> lungs = api.annotations.get_list(xray, "segmentation")
+            >>> masks, codes, of = dataset.annotation_processor.load_frame_segmentations(lungs)
+            >>> masks["annotator.a@demo.example"][0].shape, codes
+            ((1, 1, 512, 512), {'annotator.a@demo.example': [1]})
         """
         framed = [each for each in annotations if is_of_one_frame(each)]
         frames = depth_of(framed) if depth is None else depth
@@ -210,6 +248,12 @@ class AnnotationProcessor:
         """The masks of whole images or volumes: by author each (N, H, W), its code, and its annotation.
 
         Masks of single frames are passed over.
+
+        Example:
+            >>> given = volumes.resource_annotations[0]
+            >>> masks, codes, of = volumes.annotation_processor.load_image_segmentations(given)
+            >>> codes
+            {'annotator.a@demo.example': [2, 1], 'annotator.b@demo.example': [2, 1]}
         """
         whole = sorted((each for each in annotations if not is_of_one_frame(each)), key=lambda each: each.author)
         masks: dict[str, list[Mask]] = {}
@@ -234,6 +278,11 @@ class AnnotationProcessor:
 
         Raises:
             GeometryError: The masks are not of one size.
+
+        Example:
+            >>> masks, codes, of = volumes.annotation_processor.load_segmentations(volumes.resource_annotations[0])
+            >>> masks["annotator.a@demo.example"].shape, codes["annotator.a@demo.example"]
+            ((2, 32, 128, 128), array([2, 1]))
         """
         given = list(annotations)
         of_piece = {self._piece(each): each for each in given}
@@ -300,6 +349,12 @@ class AnnotationProcessor:
 
         Raises:
             ValidationError: The number of codes is not n, or a code is not 1 to `num_labels`.
+
+        Example:
+            >>> processor = AnnotationProcessor({"liver": 1}, [], {})
+            >>> instances = torch.tensor([[[[0, 1]]]])  # one, of (D, H, W) = (1, 1, 2)
+            >>> processor.instance_to_semantic_segmentation(instances, torch.tensor([1]), num_labels=1).tolist()
+            [[[[1.0, 0.0]]], [[[0.0, 1.0]]]]
         """
         return None if segmentations is None else instances_to_semantic(segmentations, seg_labels, num_labels)
 
@@ -322,6 +377,12 @@ class AnnotationProcessor:
 
         Raises:
             ValidationError: The strategy is unknown, the shapes differ, or there is no mask: no shape is known then.
+
+        Example:
+            >>> processor = AnnotationProcessor({"liver": 1}, [], {})
+            >>> masks = {"ana": torch.tensor([[1.0, 0], [0, 1]]), "ben": torch.tensor([[0.0, 0], [1, 1]])}
+            >>> processor.apply_merge_strategy(masks, "intersection").tolist()
+            [[1.0, 0.0], [0.0, 1.0]]
         """
         if strategy is None:
             return segmentations
@@ -334,11 +395,21 @@ class AnnotationProcessor:
     # labels and categories
 
     def convert_image_labels(self, annotations: Sequence[Annotation]) -> dict[str, torch.Tensor]:
-        """Each author's labels of the whole image: int32 (num_labels,), 1 where given; unknown names are left out."""
+        """Each author's labels of the whole image: int32 (num_labels,), 1 where given; unknown names are left out.
+
+        Example:
+            >>> dataset.annotation_processor.convert_image_labels(dataset.resource_annotations[0])
+            {'annotator.a@demo.example': tensor([1, 0], dtype=torch.int32)}
+        """
         return image_label_vectors(annotations, self._space)
 
     def convert_image_categories(self, annotations: Sequence[Annotation]) -> dict[str, torch.Tensor]:
-        """Each author's category of the whole image: a 0-d int64 code, of several the first."""
+        """Each author's category of the whole image: a 0-d int64 code, of several the first.
+
+        Example:
+            >>> dataset.annotation_processor.convert_image_categories(dataset.resource_annotations[0])
+            {'annotator.a@demo.example': tensor(0)}
+        """
         return image_category_codes(annotations, self._space)
 
     def merge_image_labels(self, labels_by_user: dict[str, torch.Tensor], strategy: MergeStrategy) -> torch.Tensor:
@@ -346,6 +417,11 @@ class AnnotationProcessor:
 
         Raises:
             ValidationError: The strategy is unknown.
+
+        Example:
+            >>> processor = AnnotationProcessor({}, ["benign", "blurred"], {})
+            >>> processor.merge_image_labels({"ana": torch.tensor([1, 0]), "ben": torch.tensor([1, 1])}, "intersection")
+            tensor([1, 0], dtype=torch.int32)
         """
         return merge_labels(labels_by_user, strategy, len(self._image_labels))
 
@@ -357,6 +433,11 @@ class AnnotationProcessor:
 
         Raises:
             ValidationError: The strategy is unknown, or a code is not below `num_categories`.
+
+        Example:
+            >>> votes = {"ana": torch.tensor(0), "ben": torch.tensor(1), "cleo": torch.tensor(1)}
+            >>> AnnotationProcessor.merge_image_categories(votes, "mode", num_categories=2)
+            tensor(1)
         """
         return merge_categories(categories_by_user, strategy, num_categories)
 

@@ -13,6 +13,8 @@ Array = npt.NDArray[Any]
 #: OpenCV moves channels several times faster than a strided copy, of these types and up to so many.
 _TYPES = (np.dtype(np.uint8), np.dtype(np.float32))
 _MOST = 64
+#: Up to so many it splits in one pass; more are transposed as a matrix.
+_SPLIT_AT_MOST = 4
 
 
 def channels_last(*arrays: Array) -> Array:
@@ -31,10 +33,12 @@ def channels_first(array: Array) -> Array:
     count = array.shape[-1]
     if not _is_fast(array, count):
         return np.ascontiguousarray(np.moveaxis(array, -1, 0))
+    if count > _SPLIT_AT_MOST:
+        matrix = np.ascontiguousarray(array).reshape(-1, count)
+        return np.asarray(cv2.transpose(matrix)).reshape(count, *array.shape[:-1])
     made = np.empty((count, *array.shape[:-1]), array.dtype)
     rows = np.ascontiguousarray(array).reshape(-1, array.shape[-2], count)
-    for channel in range(count):
-        cv2.extractChannel(rows, channel, made[channel].reshape(rows.shape[:2]))
+    cv2.split(rows, [channel.reshape(rows.shape[:2]) for channel in made])
     return made
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -14,8 +13,9 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
+from datamint_like._words import counted
 from datamint_like.annotations import MergeStrategy, Selection
-from datamint_like.backends import store_url
+from datamint_like.backends import remember_key, store_url
 from datamint_like.config import load_settings
 from datamint_like.dataset import splits
 from datamint_like.dataset.box_transforms import Boxes, left_boxes
@@ -64,8 +64,9 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         project: Name, id or `Project`. Either this or `resources`.
         resources: `Resource` objects or ids.
         auto_update: Ask the store for changes when preparing; False opens the newest snapshot on this machine.
-        api_key: Key of the server; never kept in a pickle.
-        server_url: The store: `file:///path`, a folder, or None for the configured one.
+        api_key: Key of the server; None is that of the settings. It is never kept in a pickle: spawned workers take
+            theirs from `DATAMINT_LIKE_API_KEY`, and need none for files that `prefetch()` brought here.
+        server_url: The store: `file:///path`, a folder, the address of a server, or None for the configured one.
         return_metainfo: Give items `metainfo` (affine, spacing in mm, orientation, header facts).
         return_segmentations: Give items `segmentations`.
         return_as_semantic_segmentation: Masks as float32 (L + 1, ...), channel 0 the background.
@@ -98,15 +99,20 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         resample_masks: Bring masks of another grid to that of their resource, by nearest neighbour; without it they
             are an error.
         memory_cache: How much decoded data a sliced dataset keeps in each process, in bytes or as `"256MB"`.
-        cache_dir: Folder of snapshots and slice packs; None is the configured one.
+        cache_dir: Folder of snapshots, slice packs and the files of servers; None is the configured one.
         compression: `"gzip"` packs slices compressed, None as they are: faster to read, and larger on the disk.
-        return_boxes: Give items `boxes` (n, 4), `box_labels` (n,) and, of volumes and videos, `box_planes` (n, 2) by
-            author. Coordinates are array indices: the centre of the first pixel is (0, 0).
+        return_boxes: Give items `boxes` (n, 4), `box_labels` (n,) and, of volumes, videos and patches, `box_planes`
+            (n, 2) by author. Coordinates are array indices: the centre of the first pixel is (0, 0).
         seed: Transforms draw what (seed, epoch, item) says, on any number of workers; None follows torch's random
             numbers. `get_dataloader` then also shuffles by it.
 
     Raises:
         DatamintDatasetException: Both or neither of `project` and `resources`, or options that exclude each other.
+
+    Example:
+        >>> dataset = ImageDataset(project="chest", seed=42)  # every dataset class is one of these
+        >>> sorted(dataset[0]["segmentations"])
+        ['annotator.a@demo.example']
     """
 
     #: Kinds of resources this class takes; others are left out with one warning.
@@ -207,7 +213,9 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         self._transforms: tuple[Transform, ...] = ()
         self._seed = checked_seed(seed)
         self.set_transform(alb_transform)
-        self._api_key = api_key if api_key is not None else settings.api_key
+        self._api_key = api_key
+        if api_key is not None:
+            remember_key(self._source.store_url, api_key)
         self._state: tuple[Prepared, RowNumbers] | None = None
         self._reader: Reader | None = None
         self._split: splits.SplitOrigin = splits.UNSPLIT
@@ -220,6 +228,12 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         Raises:
             ItemNotFoundError: The store has no such project or resource.
             DatamintDatasetException: The worklists contradict each other, or `strict_kind` found another kind.
+
+        Example:
+            >>> ImageDataset(project="chest")
+            ImageDataset(project='chest', not prepared)
+            >>> ImageDataset(project="chest").prepare()
+            ImageDataset(project='chest', 3 items)
         """
         if self._state is None:
             prepared = prepare(self._source, self._selection, api_key=self._api_key)
@@ -231,14 +245,16 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
 
     @property
     def _prepared(self) -> Prepared:
-        self.prepare()
-        assert self._state is not None
+        if self._state is None:
+            self.prepare()
+            assert self._state is not None
         return self._state[0]
 
     @property
     def _rows(self) -> RowNumbers:
-        self.prepare()
-        assert self._state is not None
+        if self._state is None:
+            self.prepare()
+            assert self._state is not None
         return self._state[1]
 
     @property
@@ -268,9 +284,8 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         raw = self._get_raw_item(position)
         image, masks = raw.pop("image"), raw.pop("segmentations")
         boxes = {key: raw.pop(key) for key in BOX_KEYS if key in raw}
-        row = EpochIndex(int(self._rows[position]), position.epoch)
         given = (image, masks, Boxes.of(boxes)) if boxes else (image, masks)
-        with self._drawing(row, position.epoch), lying_at(lambda: self._metainfo(row)["affine"]):
+        with self._drawing(position), lying_at(lambda: self._metainfo(self._row(position))["affine"]):
             made = self.apply_alb_transform(*given)
         image, masks = made["image"], made["segmentations"]
         boxes = left_boxes(boxes, made["boxes"]) if boxes else {}
@@ -303,6 +318,13 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
             img: (C, H, W) or (C, D, H, W).
             segmentations: Author to uint8 (n, H, W) or (n, D, H, W); they may be none.
             boxes: Those of the item, with `return_boxes`; the result then has the key `boxes` too.
+
+        Example:
+            >>> class Bright(ImageDataset):
+            ...     def apply_alb_transform(self, img, segmentations, boxes=None):
+            ...         return super().apply_alb_transform(img.clip(100), segmentations, boxes)
+            >>> int(Bright(project="chest")[0]["image"].min())
+            100
         """
         image, masks, left = transformed_by_all(self._transforms, img, segmentations, boxes)
         return {"image": image, "segmentations": masks} | ({} if boxes is None else {"boxes": left})
@@ -317,22 +339,32 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         """The keys `segmentations` and `seg_labels` of the item, of the masks (n, *spatial) by author."""
         return segmentation_targets(segmentations, seg_labels, spatial, self._prepared.space, self._output)
 
-    def _drawing(self, row: int, epoch: int) -> AbstractContextManager[None]:
+    def _drawing(self, position: EpochIndex) -> drawing_from:
         """A block in which transforms draw what (seed, epoch, row) says, or freely where the dataset has no seed."""
-        return drawing_from(None if self._seed is None else item_seed(self._seed, epoch, row))
+        return drawing_from(None if self._seed is None else item_seed(self._seed, position.epoch, self._row(position)))
+
+    def _row(self, position: EpochIndex) -> EpochIndex:
+        """The row number at a position of this dataset, in the same epoch."""
+        return EpochIndex(int(self._rows[position]), position.epoch)
 
     def _position(self, index: int) -> int:
         if isinstance(index, (bool, np.bool_)) or not hasattr(index, "__index__"):
             raise TypeError(f"An item is asked for by a whole number, not {index!r}; several items by subset([...]).")
         length, index = len(self), operator.index(index)
         if not -length <= index < length:
-            raise IndexError(f"Item {index} of a {type(self).__name__} with {length} items.")
+            raise IndexError(f"Item {index} of a {type(self).__name__} with {counted(length, 'item')}.")
         return index + length if index < 0 else index
 
     # loading
 
     def get_collate_fn(self) -> Collate:
-        """The collation of this library's items: picklable, keeps every key, names items that do not stack."""
+        """The collation of this library's items: picklable, keeps every key, names items that do not stack.
+
+        Example:
+            >>> collate = dataset.get_collate_fn()
+            >>> collate([dataset[0], dataset[1]])["image"].shape
+            torch.Size([2, 1, 512, 512])
+        """
         return Collate()
 
     def get_dataloader(self, *args: Any, **kwargs: Any) -> DataLoader[Item]:
@@ -343,6 +375,15 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         gets its share. With a `sampler`, `batch_sampler` or `generator` of your own it is torch's plain `DataLoader`,
         which has no `state_dict()`: order, shares and state are then yours. With `batch_size=None` it gives single
         items, each as `dataset[index]` gives it.
+
+        Raises:
+            TypeError: There is no such argument; the message names those there are.
+            DatamintDatasetException: `shuffle` is no truth value.
+
+        Example:
+            >>> loader = dataset.subset([0, 1]).get_dataloader(batch_size=2, shuffle=True, num_workers=0)
+            >>> [batch["image"].shape for batch in loader]
+            [torch.Size([2, 1, 512, 512])]
         """
         self.prepare()
         return loader_of(self, self._seed, self.get_collate_fn(), *args, **kwargs)
@@ -360,6 +401,11 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         Raises:
             PrefetchError: Something is missing, damaged, or cannot be written; everything else was done first.
             DatamintDatasetException: These resources have no such slices.
+
+        Example:
+            >>> report = volumes.prefetch(include_annotations=True, slices="axial")
+            >>> print(report)
+            1 resource: 32 files (1.1 MB) and 4 masks in place; 2 packs of slices (axial) made, 0 there already.
         """
         self.prepare()
         cut = self._slices_to_pack(slices)
@@ -374,12 +420,33 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
     # transforms
 
     def set_transform(self, alb_transform: Transform | None = None) -> None:
-        """Use this transform instead of those there were, None for none; parts made before keep theirs."""
+        """Use this transform instead of those there were, None for none; parts made before keep theirs.
+
+        Raises:
+            DatamintDatasetException: It cannot be called with `image=` and `masks=` (and boxes, if there are any).
+
+        Example:
+            >>> dataset.set_transform(lambda image, masks: {"image": 255 - image, "masks": masks})
+            >>> inverted = dataset[0]["image"]
+            >>> dataset.set_transform(None)
+            >>> torch.equal(inverted, 255 - dataset[0]["image"])
+            True
+        """
         self._transforms = () if alb_transform is None else (self._checked(alb_transform),)
         self.__dict__.pop("fingerprint", None)
 
     def add_transform(self, alb_transform: Transform) -> None:
-        """Use this transform too, after those there are."""
+        """Use this transform too, after those there are.
+
+        Raises:
+            DatamintDatasetException: It cannot be called with `image=` and `masks=` (and boxes, if there are any).
+
+        Example:
+            >>> dataset.add_transform(lambda image, masks: {"image": image[::2, ::2], "masks": masks[:, ::2, ::2]})
+            >>> dataset.add_transform(lambda image, masks: {"image": image / 255, "masks": masks})
+            >>> dataset[0]["image"].shape, float(dataset[0]["image"].max()) <= 1
+            (torch.Size([1, 256, 256]), True)
+        """
         self._transforms = (*self._transforms, self._checked(alb_transform))
         self.__dict__.pop("fingerprint", None)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from datamint_like._warn import warn_user
+from datamint_like._words import counted
 from datamint_like.annotations import OF_ONE_FRAME_SQL, is_of_one_frame
 from datamint_like.dataset.annotation_processor import AnnotationProcessor
 from datamint_like.dataset.collate import Collate
@@ -72,6 +73,11 @@ class DatamintBaseDataset(Dataset[Item]):
     Warns:
         DeprecationWarning: Always.
         DatamintWarning: Annotations are left out because they are not published.
+
+    Example:
+        >>> frames = DatamintBaseDataset("echo", return_frame_by_frame=True)
+        >>> len(frames), frames[0]["image"].shape
+        (30, torch.Size([3, 240, 320]))
     """
 
     #: The folder under `root` that holds what is kept on this machine.
@@ -149,9 +155,10 @@ class DatamintBaseDataset(Dataset[Item]):
         snapshot = self._whole._prepared.snapshot
         unpublished = sum(count for _, _, count in snapshot.count_names("status IS NOT 'published'", {}))
         if unpublished:
+            are = "is" if unpublished == 1 else "are"
             warn_user(
-                f"{unpublished} annotations of {self._project_name!r} are not published and were left out. Approve "
-                "them, or pass all_annotations=True.",
+                f"{counted(unpublished, 'annotation')} of {self._project_name!r} {are} not published and so left out. "
+                "Approve what should count, or pass all_annotations=True.",
                 DatamintWarning,
             )
 
@@ -189,14 +196,14 @@ class DatamintBaseDataset(Dataset[Item]):
 
     def __repr__(self) -> str:
         """Class, project and number of items."""
-        what = "frames" if self._frames is not None else "resources"
-        return f"{type(self).__name__}(project={self._project_name!r}, {len(self)} {what})"
+        size = counted(len(self), "frame" if self._frames is not None else "resource")
+        return f"{type(self).__name__}(project={self._project_name!r}, {size})"
 
     def _position(self, index: int) -> int:
         """Where the item at `index` is among all resources or frames of the dataset."""
         wanted, length = operator.index(index), len(self)
         if not -length <= wanted < length:
-            raise IndexError(f"Item {wanted} of a {type(self).__name__} with {length} items.")
+            raise IndexError(f"Item {wanted} of a {type(self).__name__} with {counted(length, 'item')}.")
         return int(self._indices[wanted])
 
     def _made(self, position: int) -> Item:
@@ -250,6 +257,10 @@ class DatamintBaseDataset(Dataset[Item]):
         Raises:
             IndexError: There is no such item.
             ValidationError: There is no such type or scope.
+
+        Example:
+            >>> [each.identifier for each in old.get_annotations(0, "segmentation")]
+            ['lung']
         """
         resource, frame = self._locate(self._position(index))
         found = self._whole.resource_annotations[resource]
@@ -257,48 +268,97 @@ class DatamintBaseDataset(Dataset[Item]):
         return AnnotationProcessor.filter_annotations(applying, type, scope)
 
     def get_info(self) -> dict[str, Any]:
-        """The project's record, as it was when the dataset was made."""
+        """The project's record, as it was when the dataset was made.
+
+        Example:
+            >>> old.get_info()["name"]
+            'chest'
+        """
         project = self._whole.project
         assert project is not None
         return project.to_dict()
 
     def get_resources_ids(self) -> list[str]:
-        """The id of the resource of each item, each once, in order."""
+        """The id of the resource of each item, each once, in order.
+
+        Example:
+            >>> old.get_resources_ids() == [resource.id for resource in dataset.resources]
+            True
+        """
         resources = dict.fromkeys(self._locate(int(position))[0] for position in self._indices)
         return [self._whole.get_resource(resource).id for resource in resources]
 
     @property
     def frame_labels_set(self) -> list[str]:
-        """Names of the frame labels, in the order of their codes."""
+        """Names of the frame labels, in the order of their codes.
+
+        Example:
+            >>> old.frame_labels_set
+            []
+        """
         return self._whole.frame_labels_set
 
     @property
     def image_labels_set(self) -> list[str]:
-        """Names of the image labels, in the order of their codes."""
+        """Names of the image labels, in the order of their codes.
+
+        Example:
+            >>> old.image_labels_set
+            ['chest', 'leg']
+        """
         return self._whole.image_labels_set
 
     @property
     def segmentation_labels_set(self) -> list[str]:
-        """Names of the segmentation classes: the one of code c stands at c - 1."""
+        """Names of the segmentation classes: the one of code c stands at c - 1.
+
+        Example:
+            >>> old.segmentation_labels_set
+            ['lung']
+        """
         return self._whole.segmentation_labels_set
 
     @property
     def image_categories_set(self) -> list[tuple[str, str]]:
-        """(name, value) of the image categories, in the order of their codes."""
+        """(name, value) of the image categories, in the order of their codes.
+
+        Example:
+            >>> old.image_categories_set
+            [('view', 'frontal')]
+        """
         return self._whole.image_categories_set
 
     @property
     def frame_categories_set(self) -> list[tuple[str, str]]:
-        """(name, value) of the categories given to single frames, sorted."""
+        """(name, value) of the categories given to single frames, sorted.
+
+        Example:
+            >>> old.frame_categories_set
+            []
+        """
         in_use = f"type = 'category' AND value IS NOT NULL AND {OF_ONE_FRAME_SQL}"
         return [(name, value) for name, value in self._whole._prepared.snapshot.names("identifier, value", in_use)]
 
     def get_framelabel_distribution(self, normalize: bool = False) -> dict[str, float]:
-        """How often each frame label was given in the items of the dataset, or the share of each of all of them."""
+        """How often each frame label was given in the items of the dataset, or the share of each of all of them.
+
+        Example:
+            >>> from datamint_like import Dataset
+            >>> id = api.annotations.add_label_annotation(echo, "systole", frame_index=4)
+            >>> Dataset("echo", all_annotations=True).get_framelabel_distribution()
+            {'systole': 1.0}
+        """
         return self._distribution("label", "frame", self.frame_labels_set, normalize)
 
     def get_segmentationlabel_distribution(self, normalize: bool = False) -> dict[str, float]:
-        """How many masks of each class the items of the dataset have, or the share of each of all of them."""
+        """How many masks of each class the items of the dataset have, or the share of each of all of them.
+
+        Example:
+            >>> old.get_segmentationlabel_distribution()
+            {'lung': 2.0}
+            >>> old.get_segmentationlabel_distribution(normalize=True)
+            {'lung': 1.0}
+        """
         return self._distribution("segmentation", "all", list(self._whole.seglabel2code), normalize)
 
     def _distribution(
@@ -314,17 +374,32 @@ class DatamintBaseDataset(Dataset[Item]):
 
         Raises:
             DecodeError: It cannot be read as an image, volume or video.
+
+        Example:
+            >>> video, path = api.resources.download_resource_file(echo, "echo", add_extension=True)
+            >>> DatamintBaseDataset.read_number_of_frames(path)
+            30
         """
         return probe([Path(filepath)]).shape[0]
 
     # loading
 
     def get_collate_fn(self) -> Callable[..., Any]:
-        """The collation of this library's items."""
+        """The collation of this library's items.
+
+        Example:
+            >>> old.get_collate_fn()([old[0], old[1]])["image"].shape
+            torch.Size([2, 1, 1, 512, 512])
+        """
         return Collate()
 
     def get_dataloader(self, *args: Any, **kwargs: Any) -> DataLoader[Item]:
-        """A `DataLoader` with `get_collate_fn()`; takes the arguments of `torch.utils.data.DataLoader`."""
+        """A `DataLoader` with `get_collate_fn()`; takes the arguments of `torch.utils.data.DataLoader`.
+
+        Example:
+            >>> next(iter(old.get_dataloader(batch_size=2)))["image"].shape
+            torch.Size([2, 1, 1, 512, 512])
+        """
         return loader_of(self, None, self.get_collate_fn(), *args, **kwargs)
 
     def subset(self, indices: list[int]) -> Self:
@@ -332,6 +407,10 @@ class DatamintBaseDataset(Dataset[Item]):
 
         Raises:
             IndexError: There is no such item; the dataset is unchanged.
+
+        Example:
+            >>> old.subset([2, 0]) is old, len(old)
+            (True, 2)
         """
         self._indices = [self._position(index) for index in indices]
         return self

@@ -156,10 +156,10 @@ def _params(transform: Any) -> Any:
 
 
 def _check_planes(transform: Any, boxes: Boxes) -> None:
-    """Boxes of whole volumes and videos follow what happens within planes (H, W) alone."""
+    """Boxes of volumes, videos and patches follow what happens within planes (H, W) alone."""
     if boxes.across or _moves_planes(transform):
         raise DatamintDatasetException(
-            "Boxes of a whole volume or video follow transforms within its planes (H, W) only, and this "
+            "Boxes of a volume, video or patch follow transforms within its planes (H, W) only, and this "
             f"{'box lies in another plane' if boxes.across else 'transform changes the depth'}. Cut it into slices "
             "(.slice(...), .frame_by_frame()), or leave return_boxes at False."
         )

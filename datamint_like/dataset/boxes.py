@@ -7,13 +7,14 @@ stored. The pixels of a box are those whose centre lies in it, its edge included
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from datamint_like.annotations import LabelSpace, StoredBox, is_box, stored_box
+from datamint_like.dataset.locations import Location, inside
 from datamint_like.dataset.options import Output
 from datamint_like.entities import Annotation
 from datamint_like.exceptions import DatamintDatasetException
@@ -89,6 +90,47 @@ def slice_box_targets(
     return _by_author(inside, {box.author for box in placed}, planes=False)
 
 
+def patch_box_targets(
+    annotations: Iterable[Annotation],
+    space: LabelSpace,
+    output: Output,
+    place: Place,
+    orientation: Orientation,
+    *,
+    location: Location,
+) -> dict[str, Any]:
+    """`boxes`, `box_labels` and `box_planes` of a patch, in its own voxels: what it holds of its volume's boxes.
+
+    A box stays where the patch crosses its plane and overlaps it there, clipped to the voxels that patch and volume
+    share, half a voxel around their centres. The patch keeps its volume's authors.
+    """
+    if not output.return_boxes:
+        return {}
+    placed = _placed(annotations, space, place, orientation)
+    kept, _ = inside(location, turn_of(place.facts, orientation).shape(place.facts.shape))
+    held = [box for box in placed if _overlaps(box, kept)]
+    moved = [_clipped(box, kept, np.array([start for start, _ in location])) for box in held]
+    return _by_author(moved, {box.author for box in placed}, planes=True)
+
+
+def _overlaps(box: Placed, voxels: Location) -> bool:
+    """Whether a box shares more than an edge with a block of voxels."""
+    plane = voxels[box.axis]
+    return (box.index == EVERY_PLANE or plane[0] <= box.index < plane[1]) and all(
+        box.low[axis] < stop - 0.5 and box.high[axis] > start - 0.5
+        for axis, (start, stop) in enumerate(voxels)
+        if axis != box.axis
+    )
+
+
+def _clipped(box: Placed, voxels: Location, origin: npt.NDArray[np.int64]) -> Placed:
+    """The part of a box that lies in a block of voxels, in indices from `origin`."""
+    edges = np.array(voxels, dtype=np.float64).T - 0.5
+    low, high = (np.clip(corner, *edges) - origin for corner in (box.low, box.high))
+    index = box.index if box.index == EVERY_PLANE else box.index - int(origin[box.axis])
+    return replace(box, low=low, high=high, index=index)
+
+
 def placed_box(annotation: Annotation, place: Place, orientation: Orientation) -> Placed | None:
     """The box of an annotation, with code 0; None where it cannot be placed in its item."""
     try:
@@ -142,10 +184,9 @@ def _check_inside(box: StoredBox, placed: Placed, shape: tuple[int, int, int]) -
     there = EVERY_PLANE <= placed.index < shape[placed.axis]
     if not there or (placed.index == EVERY_PLANE and box.system == "patient"):
         raise _outside(box, "lies outside of the resource")
-    for axis in range(3):
-        beside = placed.high[axis] <= -0.5 or placed.low[axis] >= shape[axis] - 0.5
-        if axis != placed.axis and beside:
-            raise _outside(box, "lies outside of the resource, beside the pixels of its plane")
+    d, h, w = ((0, size) for size in shape)
+    if not _overlaps(placed, (d, h, w)):
+        raise _outside(box, "lies outside of the resource, beside the pixels of its plane")
 
 
 def _plane_of(box: StoredBox, low: Numbers, high: Numbers, place: Place) -> tuple[int, int]:

@@ -27,10 +27,12 @@ class CutDataset(PiecesDataset):
         return prepared.snapshot.slice_starts(self._cut.column, self._cut.kind)
 
     def _pieces_of(self, prepared: Prepared, resources: npt.NDArray[np.int64]) -> RowNumbers:
+        starts = self._pieces_before(prepared)
+        self._choice.warn_of_repeats(starts[resources + 1] - starts[resources], self._cut.kind)
         if self._choice.every == 1 and not self._choice.only_annotated:
             return super()._pieces_of(prepared, resources)
         slices = SliceReader(Reader(prepared, self._reader_options()), self._cut)
-        return as_row_numbers(self._choice.kept(slices, resources, self._pieces_before(prepared)))
+        return as_row_numbers(self._choice.kept(slices, resources, starts))
 
     def _wanted(self, row: int) -> Slice:
         """The slice that a slice number is."""

@@ -42,6 +42,11 @@ class DatamintDataset(DatamintBaseDataset):
     Warns:
         DeprecationWarning: Always.
         DatamintWarning: Annotations are left out because they are not published.
+
+    Example:
+        >>> old = Dataset("chest", all_annotations=True)
+        >>> old[0]["image"].shape  # (N, C, H, W)
+        torch.Size([1, 1, 512, 512])
     """
 
     def __init__(
@@ -138,6 +143,12 @@ class DatamintDataset(DatamintBaseDataset):
 
         Raises:
             ValidationError: A mask has another shape.
+
+        Example:
+            >>> union = {"return_as_semantic_segmentation": True, "semantic_seg_merge_strategy": "union"}
+            >>> merging = Dataset("chest", all_annotations=True, **union)
+            >>> merging.apply_semantic_seg_merge_strategy({}, nframes=1, h=4, w=4).shape
+            torch.Size([1, 2, 4, 4])
         """
         strategy = self._output.semantic_seg_merge_strategy
         if strategy is None:

@@ -6,33 +6,27 @@ Each method is a door: what it needs lies above this layer and is imported only 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from datamint_like.dataset.parts import Parts
-
-if TYPE_CHECKING:
-    from datamint_like.dataset.base import DatamintBaseDataset
 
 
 class Faces(Parts):
     """The half of a dataset that shows it; see `datamint_like.drawing` and `datamint_like.integrations`."""
 
-    @property
-    def _dataset(self) -> DatamintBaseDataset:
-        return cast("DatamintBaseDataset", self)
-
     def show(self, index: int = 0, *, max_annotators: int = 4) -> Any:
-        """A matplotlib figure of one item as it is, transforms included: the image, and each annotator's masks.
+        """A matplotlib figure of one item as it is, transforms included: the image, and each annotator's marks.
 
         Args:
             index: Which item.
             max_annotators: How many annotators' masks are drawn; the title says how many more there are.
 
+        Masks are drawn, and boxes with their names where the dataset returns boxes, each in the plane that it is of.
         A volume shows an axial, a coronal and a sagittal plane in true proportions, the middle one or the one
-        nearest to it that a mask touches; a video shows frames. Planes lie as radiologists read them (patient's
-        right on the left of the picture, anterior and superior up; sagittal: anterior left), with letters at the
-        edges (none after transforms, which may have turned it); images without axes of a patient as they are stored. A
-        line below says which values are black and white.
+        nearest to it that a mask touches, or better that has a box; a video shows frames. Planes lie as radiologists
+        read them (patient's right on the left of the picture, anterior and superior up; sagittal: anterior left), with
+        letters at the edges (none after transforms, which may have turned it); images without axes of a patient as they
+        are stored. A line below says which values are black and white.
 
         Raises:
             MissingExtraError: matplotlib is not installed (extra `notebooks`).
@@ -42,10 +36,10 @@ class Faces(Parts):
         """
         from datamint_like.drawing.show import show
 
-        return show(self._dataset, index, max_annotators=max_annotators)
+        return show(self, index, max_annotators=max_annotators)
 
     def montage(self, n: int = 16) -> Any:
-        """A matplotlib figure of `n` items, evenly spread, each as one plane with the masks of all annotators.
+        """A matplotlib figure of `n` items, evenly spread, each as one plane with the masks and boxes of all.
 
         Raises:
             MissingExtraError: matplotlib is not installed (extra `notebooks`).
@@ -55,13 +49,13 @@ class Faces(Parts):
         """
         from datamint_like.drawing.show import montage
 
-        return montage(self._dataset, n)
+        return montage(self, n)
 
     def _repr_html_(self) -> str:
         """The card that a notebook shows."""
         from datamint_like.drawing.card import card
 
-        return card(self._dataset)
+        return card(self)
 
     def to_monai(self, transform: Callable[..., Any] | None = None) -> Any:
         """A `monai.data.Dataset` of dicts with `image` and `label` as `MetaTensor`; items are read when asked for.
@@ -82,7 +76,7 @@ class Faces(Parts):
         """
         from datamint_like.integrations.monai import to_monai
 
-        return to_monai(self._dataset, transform)
+        return to_monai(self, transform)
 
     def to_torchio(self, transform: Callable[..., Any] | None = None) -> Any:
         """A `torchio.SubjectsDataset` of subjects with `image` (and `label`), each read when asked for.
@@ -103,7 +97,7 @@ class Faces(Parts):
         """
         from datamint_like.integrations.torchio import to_torchio
 
-        return to_torchio(self._dataset, transform)
+        return to_torchio(self, transform)
 
     def build_mlflow_dataset(self) -> Any:
         """An `mlflow.data` dataset for `mlflow.log_input`: source, schema, profile, and a digest of the fingerprint.
@@ -120,4 +114,4 @@ class Faces(Parts):
         """
         from datamint_like.integrations.mlflow import build_mlflow_dataset
 
-        return build_mlflow_dataset(self._dataset)
+        return build_mlflow_dataset(self)

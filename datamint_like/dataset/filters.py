@@ -103,7 +103,7 @@ def matching_rows(criteria: Criteria, reader: Reader, rows: Rows) -> Rows:
         rows = rows[_mask(_made(criteria, snapshot.resource(row)) for row in rows.tolist())]
     if criteria.custom_fn is not None:
         keep = criteria.custom_fn
-        rows = rows[_mask(_verdicts(keep(snapshot.resource(row), reader.annotations(row)) for row in rows.tolist()))]
+        rows = rows[_mask(_verdicts(keep(*reader.annotated_resource(row)) for row in rows.tolist()))]
     return rows
 
 

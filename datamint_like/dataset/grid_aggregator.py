@@ -61,6 +61,12 @@ class GridAggregator:
 
         Raises:
             DatamintDatasetException: Shapes, sizes or types do not fit together, or a patch lies outside.
+
+        Example:
+            >>> aggregator = GridAggregator((1, 2, 4))
+            >>> aggregator.add(torch.ones(2, 1, 1, 2, 2), [((0, 1), (0, 2), (0, 2)), ((0, 1), (0, 2), (2, 4))])
+            >>> aggregator.result().shape
+            torch.Size([1, 1, 2, 4])
         """
         try:
             patches, places = torch.as_tensor(batch).detach().to("cpu"), torch.as_tensor(locations).tolist()
@@ -82,6 +88,14 @@ class GridAggregator:
 
         Raises:
             DatamintDatasetException: No patch covered some voxels.
+
+        Example:
+            >>> grid = volumes.patch_grid(32)
+            >>> aggregator = grid.aggregator(0)
+            >>> for batch in grid.get_dataloader(batch_size=8):
+            ...     aggregator.add(batch["image"], batch["location"])
+            >>> torch.equal(aggregator.result(), volumes[0]["image"])
+            True
         """
         missing = int((self._reached == 0).sum())
         if self._values is None or missing:

@@ -36,6 +36,11 @@ class ImageDataset(VolumeDataset):
             img: (C, 1, H, W); transforms get it without the axis of depth.
             segmentations: Author to uint8 (n, 1, H, W).
             boxes: Those of the item, with `return_boxes`; the result then has the key `boxes` too.
+
+        Example:
+            >>> made = dataset.apply_alb_transform(np.zeros((1, 1, 4, 4), np.uint8), {})
+            >>> made["image"].shape
+            (1, 4, 4)
         """
         return super().apply_alb_transform(*self._shaped(img, segmentations), boxes)
 
@@ -52,5 +57,10 @@ class ImageDataset(VolumeDataset):
 
         Raises:
             DatamintDatasetException: Always.
+
+        Example:
+            >>> dataset.slice("axial")
+            Traceback (most recent call last):
+            datamint_like.exceptions.DatamintDatasetException: An ImageDataset cannot be sliced: ...
         """
         raise DatamintDatasetException("An ImageDataset cannot be sliced: its items are single images already.")

@@ -29,9 +29,9 @@ def raw_item(reader: Reader, row: int, output: Output) -> Item:
     `image` (C, D, H, W), of an image with D = 1; `segmentations` and `seg_labels` by author, whatever the output is;
     `boxes`, with labels and planes, where they are asked for.
     """
-    record, annotations = reader.record(row), reader.annotations(row)
-    decoded = reader.image(record)
-    masks = reader.masks(record, annotations) if output.return_segmentations else {}
+    record = reader.record(row)
+    decoded, annotations = reader.image(record), record.annotations
+    masks = reader.masks(record) if output.return_segmentations else {}
     num_frames = None if decoded.facts.kind == "image" else decoded.facts.shape[0]
     return (
         _arrays(decoded.array, masks)
@@ -49,7 +49,7 @@ def raw_slice_item(slices: SliceReader, wanted: Slice, output: Output, neighbors
     The arrays are shared, and so read-only.
     """
     reader, volume, frame = slices.reader, wanted.volume, wanted.stored_frame
-    annotations = reader.annotations(volume.row)
+    resource, annotations = reader.annotated_resource(volume.row)
     masks = slices.masks(wanted, annotations) if output.return_segmentations else {}
     shared = {author: (read_only(stack), codes) for author, (stack, codes) in masks.items()}
     item = _arrays(_with_neighbors(slices, wanted, neighbors), shared) | label_targets(
@@ -70,7 +70,6 @@ def raw_slice_item(slices: SliceReader, wanted: Slice, output: Output, neighbors
     )
     if not output.return_objects:
         return item
-    resource = reader.prepared.snapshot.resource(volume.row)
     metainfo = slice_metainfo_of(volume.place, volume.axis, wanted.index, reader.units(volume.facts))
     return item | _objects(output, metainfo, _applying(annotations, frame), sliced_resource(resource, wanted))
 

@@ -26,11 +26,11 @@ def slice_metainfo_of(place: Place, axis: int, index: int, units: str | None) ->
     if place.affine is None:
         return _metainfo(place, None, axes, units)
     matrix = place.affine.matrix
-    sliced = np.eye(4)
-    sliced[:3, :3] = matrix[:3, axes]
-    sliced[:3, 3] = matrix[:3, 3] + index * matrix[:3, axis]
+    sliced = matrix.take((*axes, 3), axis=1)
     if place.plane_origins is not None and axis == place.frame_axis:
         sliced[:3, 3] = place.plane_origins[index]
+    else:
+        sliced[:3, 3] += index * matrix[:3, axis]
     return _metainfo(place, sliced, axes, units)
 
 

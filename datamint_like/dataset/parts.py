@@ -9,6 +9,7 @@ from typing import Any, Never, Self
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like._words import counted
 from datamint_like.dataset import filters, splits
 from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.marks import strata_of
@@ -48,11 +49,19 @@ class Parts(Holdings):
         Raises:
             IndexError: There is no such item, or a mask is not as long as the dataset.
             TypeError: An index is no whole number.
+
+        Example:
+            >>> dataset.subset([0, -1])
+            ImageDataset(project='chest', 2 items)
+            >>> dataset.subset([True, False, True]).resources[1].filename
+            'cr_16bit.png'
         """
         chosen = np.asarray(indices)
         if chosen.dtype == bool:
             if chosen.shape != (len(self),):
-                raise IndexError(f"A mask of shape {chosen.shape} for a {type(self).__name__} with {len(self)} items.")
+                raise IndexError(
+                    f"A mask of shape {chosen.shape} for a {type(self).__name__} with {counted(len(self), 'item')}."
+                )
             return self._with_rows(take(self._rows, np.flatnonzero(chosen)))
         return self._with_rows(take(self._rows, [self._position(index) for index in indices]))
 
@@ -94,6 +103,7 @@ class Parts(Holdings):
 
         Warns:
             PatientLeakageWarning: A known patient is in two parts.
+            DatamintWarning: Too few resources (or patients) for the ratios: a part is empty.
             DeprecationWarning: The parts come from tags.
 
         Example:

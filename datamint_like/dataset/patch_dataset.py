@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like._words import counted
 from datamint_like.dataset.base import DatamintBaseDataset
 from datamint_like.dataset.cut import Cut
 from datamint_like.dataset.grid_aggregator import GridAggregator, Weights
@@ -19,13 +20,15 @@ from datamint_like.dataset.item import Item
 from datamint_like.dataset.locations import Location, Triple, centred, grid_extent, on_grid, triple, uniform
 from datamint_like.dataset.metainfo import patch_metainfo_of
 from datamint_like.dataset.options import whole_number
-from datamint_like.dataset.patch_reader import raw_patch_item, voxel_of_class
+from datamint_like.dataset.patch_reader import fitting, raw_patch_item, voxel_of_class
 from datamint_like.dataset.pieces_dataset import PiecesDataset
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.dataset.rows import RowNumbers
 from datamint_like.dataset.seeds import EpochIndex, checked_seed, drawn_seed, item_seed
 from datamint_like.dataset.slice_reader import Volume
 from datamint_like.exceptions import DatamintDatasetException
+from datamint_like.imaging import required_facts
+from datamint_like.imaging.intensity import type_of_values
 from datamint_like.imaging.types import Kind
 
 Rows = npt.NDArray[np.int64]
@@ -43,7 +46,8 @@ class PatchesDataset(PiecesDataset):
     (3, 2): ((d0, d1), (h0, h1), (w0, w1)) in voxels of the volume; its `metainfo["affine"]` is its own; its
     `frame_labels` are those of the stored planes that it crosses. Where a volume is smaller than the patch, it lies
     in the middle: the rest of the image has one value (`pad_value`), the rest of the masks is background, and
-    `location` reaches beyond the volume.
+    `location` reaches beyond the volume. Boxes are those of the planes that the patch crosses, in its own voxels,
+    clipped to what it holds of the volume; one that it does not overlap is left out.
     """
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"volume"})
@@ -57,14 +61,26 @@ class PatchesDataset(PiecesDataset):
         extents, limit = triple("size", size, least=1), parent._reading.read.max_voxels
         if math.prod(extents) > limit:
             raise DatamintDatasetException(f"Patches of {extents} have more than the {limit} voxels that are allowed.")
-        if parent._output.return_boxes:
-            raise DatamintDatasetException("Patches hold no boxes: make the volume dataset with return_boxes=False.")
         own |= {"_size": extents, "_pad_value": pad_value}
         self._adopt(parent, Cut.along(0, parent._reading.read.orientation), **own)
 
     def _pieces_of(self, prepared: Prepared, resources: Rows) -> RowNumbers:
         self._refuse_uneven(prepared, resources, "uneven_axis IS NOT NULL", "into patches", "Slice them instead, ")
+        self._check_pad_value(prepared, resources)
         return super()._pieces_of(prepared, resources)
+
+    def _check_pad_value(self, prepared: Prepared, resources: Rows) -> None:
+        """Refuse a value that a volume smaller than the patch cannot be padded with, before any patch is read.
+
+        Raises:
+            DatamintDatasetException: The type of such a volume does not hold it.
+        """
+        smaller = (self._shapes_of(prepared)[resources] < np.array(self._size)).any(axis=1)
+        for row in resources[smaller].tolist():
+            resource = prepared.snapshot.resource(row)
+            dtype = type_of_values(required_facts(resource), self._reading.read)
+            if dtype is not None:
+                fitting(self._pad_value, np.dtype(dtype), resource.filename)
 
     def _shapes_of(self, prepared: Prepared) -> Rows:
         """(D, H, W) of the item of each row of the snapshot."""
@@ -110,8 +126,15 @@ class PatchesDataset(PiecesDataset):
 
 
 class PatchDataset(PatchesDataset):
-    """`n` patches of every volume, drawn anew each epoch; see `VolumeDataset.patches`."""
+    """`n` patches of every volume, drawn anew each epoch; see `VolumeDataset.patches`.
 
+    Example:
+        >>> patches = volumes.patches((8, 32, 32), n=4, balance="bone", seed=1)
+        >>> len(patches), patches[0]["location"].shape
+        (4, torch.Size([3, 2]))
+    """
+
+    _how_made = "Mine(volumes, size, n)"
     _count: int
     _shares: dict[str, float]
 
@@ -169,8 +192,15 @@ class PatchDataset(PatchesDataset):
 
 
 class PatchGrid(PatchesDataset):
-    """All patches of a grid that covers every volume; see `VolumeDataset.patch_grid`."""
+    """All patches of a grid that covers every volume; see `VolumeDataset.patch_grid`.
 
+    Example:
+        >>> grid = volumes.patch_grid((16, 64, 64))
+        >>> len(grid), grid.num_volumes
+        (8, 1)
+    """
+
+    _how_made = "Mine(volumes, size, overlap)"
     _step: Triple
 
     def __init__(
@@ -213,6 +243,10 @@ class PatchGrid(PatchesDataset):
 
         Raises:
             IndexError: There is no such volume.
+
+        Example:
+            >>> len(volumes.patch_grid((16, 64, 64)).of_volume(0))
+            8
         """
         return self.subset(np.asarray(self._resource_rows() == self._volume_row(index)))
 
@@ -221,12 +255,20 @@ class PatchGrid(PatchesDataset):
 
         Raises:
             IndexError: There is no such volume.
+
+        Example:
+            >>> grid = volumes.patch_grid((16, 64, 64))
+            >>> aggregator = grid.aggregator(0, weights="crop")
+            >>> for batch in grid.of_volume(0).get_dataloader(batch_size=4):
+            ...     aggregator.add(batch["image"] > 300, batch["location"])
+            >>> aggregator.result().dtype
+            torch.bool
         """
         return GridAggregator(self._slices.volume(self._volume_row(index)).shape, weights)
 
     def _volume_row(self, index: int) -> int:
         if not -self.num_volumes <= index < self.num_volumes:
-            raise IndexError(f"Volume {index} of a {type(self).__name__} with {self.num_volumes} volumes.")
+            raise IndexError(f"Volume {index} of a {type(self).__name__} with {counted(self.num_volumes, 'volume')}.")
         return int(self._volumes[index])
 
     def _with_rows(self, *args: Any, **kwargs: Any) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,14 @@ import numpy.typing as npt
 import torch
 
 from datamint_like.annotations import is_of_one_frame
+from datamint_like.dataset.boxes import patch_box_targets
 from datamint_like.dataset.item import Item
 from datamint_like.dataset.locations import Location, inside
 from datamint_like.dataset.metainfo import patch_metainfo_of
 from datamint_like.dataset.options import Output
 from datamint_like.dataset.slice_reader import Slice, SliceReader, Volume
 from datamint_like.dataset.targets import label_targets
+from datamint_like.entities import Annotation
 from datamint_like.exceptions import DatamintDatasetException
 
 Array = npt.NDArray[Any]
@@ -25,11 +27,12 @@ def raw_patch_item(slices: SliceReader, volume: Volume, location: Location, outp
     """The arrays of a patch before transforms, with all else that its item holds.
 
     `image` (C, d, h, w); `segmentations` (n, d, h, w) and `seg_labels` by author, whatever the output is;
-    `location` int64 (3, 2); `frame_labels` those of the stored planes that the patch crosses, in stored order.
+    `location` int64 (3, 2); `frame_labels` those of the stored planes that the patch crosses, in stored order;
+    `boxes`, with labels and planes, where they are asked for.
     """
     reader = slices.reader
-    annotations = reader.annotations(volume.row)
-    masks = _masks(slices, volume, location) if output.return_segmentations else {}
+    resource, annotations = reader.annotated_resource(volume.row)
+    masks = _masks(slices, volume, location, annotations) if output.return_segmentations else {}
     targets = label_targets(annotations, reader.prepared.space, output, num_frames=volume.facts.shape[0])
     frames = _frames(volume, location)
     item: Item = {
@@ -39,13 +42,21 @@ def raw_patch_item(slices: SliceReader, volume: Volume, location: Location, outp
         **targets,
         "frame_labels": _of_frames(targets["frame_labels"], frames),
         "location": torch.tensor(location, dtype=torch.int64),
+        **_boxes(slices, volume, location, annotations, output),
     }
     if not output.return_objects:
         return item
     if output.return_metainfo:
         item["metainfo"] = patch_metainfo_of(volume.place, location, reader.units(volume.facts))
     item["annotations"] = [each for each in annotations if not is_of_one_frame(each) or each.frame_index in frames]
-    return item | {"resource": reader.prepared.snapshot.resource(volume.row)}
+    return item | {"resource": resource}
+
+
+def _boxes(
+    slices: SliceReader, volume: Volume, location: Location, annotations: list[Annotation], output: Output
+) -> dict[str, Any]:
+    space = slices.reader.prepared.space
+    return patch_box_targets(annotations, space, output, volume.place, volume.orientation, location=location)
 
 
 def voxel_of_class(
@@ -81,8 +92,9 @@ def _image(slices: SliceReader, volume: Volume, location: Location, pad_value: f
     )
 
 
-def _masks(slices: SliceReader, volume: Volume, location: Location) -> dict[str, tuple[Array, Array]]:
-    annotations = slices.reader.annotations(volume.row)
+def _masks(
+    slices: SliceReader, volume: Volume, location: Location, annotations: Sequence[Annotation]
+) -> dict[str, tuple[Array, Array]]:
     planes = [slices.masks(Slice(volume, n), annotations) for n in range(*inside(location, volume.shape)[0][0])]
     return {
         author: (_block([plane[author][0] for plane in planes], volume, location, 0), codes.copy())
@@ -98,21 +110,26 @@ def _block(planes: list[Array], volume: Volume, location: Location, pad_value: f
     first = planes[0]
     block = np.empty((len(first), *size), first.dtype)
     if kept != size:
-        block[...] = _fitting(pad_value, first.dtype)
+        block[...] = fitting(pad_value, first.dtype, volume.filename)
     for n, plane in enumerate(planes, start=d0):
         block[:, n, h0 : h0 + kept[1], w0 : w0 + kept[2]] = plane[:, h[0] : h[1], w[0] : w[1]]
     return block
 
 
-def _fitting(value: float, dtype: np.dtype[Any]) -> Any:
-    """The value in this type.
+def fitting(pad_value: float, dtype: np.dtype[Any], filename: str) -> Any:
+    """The value in the type of the image of a file.
 
     Raises:
         DatamintDatasetException: The type does not hold it.
     """
-    if dtype.kind in "iu" and not (np.iinfo(dtype).min <= value <= np.iinfo(dtype).max and value == int(value)):
-        raise DatamintDatasetException(f"pad_value={value!r} does not fit the image's type, {dtype}. Give another.")
-    return dtype.type(value)
+    limits: Any = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
+    number = float if dtype.kind == "f" else int  # a comparison in the type itself would overflow
+    if not (number(limits.min) <= pad_value <= number(limits.max) and pad_value == number(pad_value)):
+        raise DatamintDatasetException(
+            f"pad_value={pad_value!r} does not fit the image's type, {dtype}, of {filename}, which is smaller than the "
+            "patch. Give another, or a dtype= to the volume dataset."
+        )
+    return dtype.type(pad_value)
 
 
 def _frames(volume: Volume, location: Location) -> range:

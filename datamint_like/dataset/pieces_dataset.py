@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like._warn import warn_user
 from datamint_like.dataset.base import DatamintBaseDataset
 from datamint_like.dataset.cut import Cut
 from datamint_like.dataset.prepared import Prepared
@@ -18,9 +19,12 @@ from datamint_like.dataset.rows import RowNumbers, as_array, as_row_numbers, exp
 from datamint_like.dataset.slice_reader import SliceReader
 from datamint_like.dataset.splits import SplitOrigin
 from datamint_like.entities import Resource
-from datamint_like.exceptions import DatamintDatasetException, GeometryError
+from datamint_like.exceptions import DatamintDatasetException, DatamintWarning, GeometryError
 
 Rows = npt.NDArray[np.int64]
+#: The steps of an item that a class of one's own may override, and that its pieces do not take.
+_STEPS = ("__getitem__", "_get_raw_item", "apply_alb_transform", "_process_segmentations")
+_PACKAGE = __name__.partition(".")[0]
 
 
 class PiecesDataset(DatamintBaseDataset):
@@ -32,6 +36,8 @@ class PiecesDataset(DatamintBaseDataset):
 
     #: What is taken apart, in words.
     _whole_name: ClassVar[str]
+    #: How a subclass is made of a dataset, in code.
+    _how_made: ClassVar[str]
     _cut: Cut
 
     def _adopt(self, parent: DatamintBaseDataset, cut: Cut, **own: Any) -> None:
@@ -41,6 +47,7 @@ class PiecesDataset(DatamintBaseDataset):
                 f"Only a dataset of {self._whole_name} can be cut into a {type(self).__name__}, "
                 f"not a {type(parent).__name__}."
             )
+        _warn_of_steps_left_behind(type(parent), type(self))
         parent.prepare()
         self.__dict__.update(parent.__dict__)
         self.__dict__.pop("fingerprint", None)
@@ -130,3 +137,21 @@ class PiecesDataset(DatamintBaseDataset):
                 f"{how}, the first is resource {first.id} ({first.filename}): {first.metadata.get('irregularity')} "
                 f"{way_out}leave them out, or pass irregular_spacing='keep' to cut the planes as they are stacked."
             )
+
+
+def _warn_of_steps_left_behind(whole: type[DatamintBaseDataset], pieces: type[PiecesDataset]) -> None:
+    """Say that pieces are cut from the files, where a class of one's own changes the items they seem to come of."""
+    left = [step for step in _STEPS if _is_of_ones_own(whole, step) and not _is_of_ones_own(pieces, step)]
+    if left:
+        steps, own = " and ".join(left), pieces.__name__
+        warn_user(
+            f"{whole.__name__} overrides {steps}, which the items of a {own} do not pass: they are cut from the files, "
+            f"not from the items of a {whole.__name__}. Override {steps} in a subclass of {own} as well, made as "
+            f"{pieces._how_made}, or change items by alb_transform= or intensity=, which they do pass.",
+            DatamintWarning,
+        )
+
+
+def _is_of_ones_own(dataset: type[DatamintBaseDataset], step: str) -> bool:
+    """Whether a class of the caller's defines this step."""
+    return str(getattr(getattr(dataset, step), "__module__", "")).partition(".")[0] != _PACKAGE

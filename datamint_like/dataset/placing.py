@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextvars import ContextVar, Token
 
 import numpy as np
 import numpy.typing as npt
 
 Matrix = npt.NDArray[np.float64]
-_LYING: ContextVar[Callable[[], Matrix | None] | None] = ContextVar("affine of the item that is made", default=None)
+_Affine = Callable[[], Matrix | None]
+_LYING: ContextVar[_Affine | None] = ContextVar("affine of the item that is made", default=None)
 
 
-@contextmanager
-def lying_at(affine: Callable[[], Matrix | None]) -> Iterator[None]:
+class lying_at:  # noqa: N801 (read as a statement; no generator, since every item of a dataset enters one)
     """A block in which the transforms of an item are told its affine; `affine` is called only when one asks."""
-    token = _LYING.set(affine)
-    try:
-        yield
-    finally:
-        _LYING.reset(token)
+
+    __slots__ = ("_affine", "_token")
+    _token: Token[_Affine | None]
+
+    def __init__(self, affine: _Affine) -> None:
+        """Tell what this gives."""
+        self._affine = affine
+
+    def __enter__(self) -> None:
+        self._token = _LYING.set(self._affine)
+
+    def __exit__(self, *_: object) -> None:
+        _LYING.reset(self._token)
 
 
 def current_affine() -> Matrix | None:

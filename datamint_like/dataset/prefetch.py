@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from datamint_like._threads import ahead
+from datamint_like._words import counted
 from datamint_like.dataset.reader import Reader
 from datamint_like.dataset.slice_reader import SliceReader
 from datamint_like.entities import Resource
@@ -16,6 +18,8 @@ from datamint_like.exceptions import DatamintException, PrefetchError
 
 #: How many failures the message of an error names.
 _NAMED = 5
+#: How many resources are checked, or fetched, at once.
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,11 @@ class PrefetchReport:
         cut: How slices were packed: `"axial"`, `"frames"`, ...; None where they were not asked for.
         packs_made: Packs of slices (of images, and of masks) that were missing.
         packs_there: Packs that were there.
+
+    Example:
+        >>> report = dataset.prefetch()
+        >>> report.resources, report.files
+        (3, 3)
     """
 
     resources: int
@@ -41,14 +50,14 @@ class PrefetchReport:
     packs_there: int = 0
 
     def __str__(self) -> str:
-        masks = "" if self.masks is None else f" and {_counted(self.masks, 'mask')}"
+        masks = "" if self.masks is None else f" and {counted(self.masks, 'mask')}"
         packs = (
             ""
             if self.cut is None
-            else f"; {_counted(self.packs_made, 'pack')} of slices ({self.cut}) made, {self.packs_there} there already"
+            else f"; {counted(self.packs_made, 'pack')} of slices ({self.cut}) made, {self.packs_there} there already"
         )
         return (
-            f"{_counted(self.resources, 'resource')}: {_counted(self.files, 'file')} ({self.size / 1e6:.1f} MB)"
+            f"{counted(self.resources, 'resource')}: {counted(self.files, 'file')} ({self.size / 1e6:.1f} MB)"
             f"{masks} in place{packs}."
         )
 
@@ -61,6 +70,13 @@ class _Count:
     made: int = 0
     there: int = 0
     failures: list[str] = field(default_factory=list)
+
+    def add(self, other: _Count) -> None:
+        """Count what another counted, too."""
+        self.files += other.files
+        self.size += other.size
+        self.masks += other.masks
+        self.failures += other.failures
 
 
 def prefetch(
@@ -80,14 +96,13 @@ def prefetch(
         PrefetchError: A file is missing or damaged, cannot be decoded, or a pack cannot be written.
     """
     count = _Count()
-    for row in tqdm(np.unique(rows).tolist(), desc="prefetch", unit="resource"):
-        resource = reader.prepared.snapshot.resource(row)
-        whole = _files(reader, row, resource, count)
-        if include_annotations:
-            whole = _masks(reader, row, resource, count) and whole
-        if slices is not None and whole:
-            _packs(slices, row, resource, count, include_annotations)
-    resources = len(np.unique(rows))
+    asked = np.unique(rows).tolist()
+    brought = ahead(lambda row: _brought(reader, row, include_annotations), asked, at_once=_AT_ONCE)
+    for row, found in zip(tqdm(asked, desc="prefetch", unit="resource"), brought, strict=True):
+        count.add(found)
+        if slices is not None and not found.failures:
+            _packs(slices, row, reader.prepared.snapshot.resource(row), count, include_annotations)
+    resources = len(asked)
     if count.failures:
         raise PrefetchError(_message(resources, count.failures), count.failures)
     return PrefetchReport(
@@ -101,27 +116,19 @@ def prefetch(
     )
 
 
-def _files(reader: Reader, row: int, resource: Resource, count: _Count) -> bool:
-    whole = True
+def _brought(reader: Reader, row: int, include_annotations: bool) -> _Count:
+    """What is in place of one row, fetched where its store is a server, and what is not."""
+    count, resource = _Count(), reader.prepared.snapshot.resource(row)
     for part in reader.prepared.snapshot.parts(row):
         if _tried(count, resource, lambda part=part: reader.blobs.part_path(part, resource.filename)):  # type: ignore[misc]
             count.files += 1
             count.size += part.size
-        else:
-            whole = False
-    return whole
-
-
-def _masks(reader: Reader, row: int, resource: Resource, count: _Count) -> bool:
-    whole = True
-    for each in reader.annotations(row):
+    for each in reader.annotations(row) if include_annotations else ():
         if not each.is_segmentation():
             continue
         if _tried(count, resource, lambda each=each: reader.blobs.annotation_bytes(each)):  # type: ignore[misc]
             count.masks += 1
-        else:
-            whole = False
-    return whole
+    return count
 
 
 def _packs(slices: SliceReader, row: int, resource: Resource, count: _Count, include_annotations: bool) -> None:
@@ -151,10 +158,6 @@ def _tried(count: _Count, resource: Resource, work: Callable[[], object]) -> boo
 def _message(resources: int, failures: list[str]) -> str:
     more = f" And {len(failures) - _NAMED} more: see .failures." if len(failures) > _NAMED else ""
     return (
-        f"The prefetch of {_counted(resources, 'resource')} is incomplete: {_counted(len(failures), 'failure')}. "
+        f"The prefetch of {counted(resources, 'resource')} is incomplete: {counted(len(failures), 'failure')}. "
         f"{' '.join(failures[:_NAMED])}{more}"
     )
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -19,7 +19,9 @@ from datamint_like.annotations import (
     sql_condition,
 )
 from datamint_like.backends import open_backend
+from datamint_like.backends._urls import is_server
 from datamint_like.catalog import Snapshot, newest_snapshot, sync_project, sync_resources
+from datamint_like.config import load_settings
 from datamint_like.dataset.options import Source
 from datamint_like.dataset.rows import RowNumbers, as_row_numbers
 from datamint_like.entities import ANNOTATION_TYPES, AnnotationWorklist
@@ -38,11 +40,13 @@ class Prepared:
     Attributes:
         snapshot: The pinned revision.
         space: The label space, fixed for life.
-        condition, values: The annotation selection as SQL over the snapshot's columns.
+        selection: Which annotations are kept.
+        condition, values: The same as SQL over the snapshot's columns.
     """
 
     snapshot: Snapshot
     space: LabelSpace
+    selection: Selection
     condition: str
     values: dict[str, Any]
 
@@ -76,7 +80,7 @@ def prepare(source: Source, selection: Selection, *, api_key: str | None) -> Pre
         _warn_of_unknown_names(snapshot, space, selection)
     _tell_of_unknown_types(snapshot)
     condition, values = sql_condition(selection, space)
-    return Prepared(snapshot, space, condition, values)
+    return Prepared(snapshot, space, selection, condition, values)
 
 
 def root_rows(prepared: Prepared, source: Source, kinds: Collection[str], class_name: str) -> RowNumbers:
@@ -105,15 +109,20 @@ def root_rows(prepared: Prepared, source: Source, kinds: Collection[str], class_
 
 
 def _open(source: Source, api_key: str | None) -> Snapshot:
-    if not source.auto_update and source.project is not None:
+    if source.project is not None and not (source.auto_update and _may_ask(source)):
         return newest_snapshot(source.store_url, source.project, source.cache_dir)
-    backend = open_backend(source.store_url, api_key=api_key)
+    backend = open_backend(source.store_url, api_key=api_key, cache_dir=source.cache_dir)
     try:
         if source.project is not None:
             return sync_project(backend, source.project, source.cache_dir)
         return sync_resources(backend, source.resource_ids or (), source.cache_dir)
     finally:
         backend.close()
+
+
+def _may_ask(source: Source) -> bool:
+    """Whether the store may be asked: `DATAMINT_LIKE_OFFLINE` keeps to what is on this machine."""
+    return not is_server(source.store_url) or not load_settings().offline
 
 
 def _worklists(snapshot: Snapshot, source: Source) -> list[AnnotationWorklist] | None:

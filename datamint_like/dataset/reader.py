@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from datamint_like.annotations import MaskPiece, is_of_one_frame, stack_instances
+from datamint_like.annotations import MaskPiece, is_of_one_frame, keeper, stack_instances
 from datamint_like.backends import open_blobs
 from datamint_like.backends.about import about
 from datamint_like.backends.base import Blobs
 from datamint_like.dataset.prepared import Prepared
-from datamint_like.entities import Annotation, Resource
+from datamint_like.entities import Annotation, Part, Resource
 from datamint_like.imaging import read, required_facts, turn_of
 from datamint_like.imaging.masks import decode_frame_mask, decode_mask
 from datamint_like.imaging.types import Decoded, HeaderFacts, ReadOptions
@@ -44,11 +44,21 @@ class ReaderOptions:
 
 @dataclass(frozen=True)
 class Record:
-    """A row of the snapshot, unpacked once for all that is read of it."""
+    """A row of the snapshot, unpacked once for all that is read of it.
+
+    Attributes:
+        row: Its number.
+        resource: What the store says of it.
+        facts: Its header facts.
+        annotations: Those that the dataset's selection keeps, in order.
+        parts: Its files, in order.
+    """
 
     row: int
     resource: Resource
     facts: HeaderFacts
+    annotations: list[Annotation]
+    parts: list[Part]
 
 
 class Reader:
@@ -64,24 +74,38 @@ class Reader:
     @cached_property
     def blobs(self) -> Blobs:
         """Where the bytes lie."""
-        return open_blobs(self.prepared.snapshot.meta.store_url)
+        return open_blobs(self.prepared.snapshot.meta.store_url, cache_dir=self.options.packs.folder)
+
+    @cached_property
+    def _keeps(self) -> Callable[[Annotation], bool]:
+        """Whether the dataset's selection keeps an annotation."""
+        return keeper(self.prepared.selection, self.prepared.space)
 
     def annotations(self, row: int) -> list[Annotation]:
         """The annotations of a row that the dataset's selection keeps, in order."""
-        return self.prepared.snapshot.annotations(row, self.prepared.condition, self.prepared.values)
+        return self._kept(self.prepared.snapshot.annotations(row))
+
+    def annotated_resource(self, row: int) -> tuple[Resource, list[Annotation]]:
+        """The resource of a row, and the annotations that the dataset's selection keeps, in order."""
+        resource, annotations = self.prepared.snapshot.annotated_resource(row)
+        return resource, self._kept(annotations)
+
+    def _kept(self, annotations: list[Annotation]) -> list[Annotation]:
+        return [each for each in annotations if self._keeps(each)] if annotations else annotations
 
     def annotation_bytes(self, annotation: Annotation) -> bytes:
         """The payload of a mask annotation, as the store has it."""
         return self.blobs.annotation_bytes(annotation)
 
     def record(self, row: int) -> Record:
-        """The resource of a row and its header facts.
+        """All there is of a row, in one look-up.
 
         Raises:
             DecodeError: The store has no facts of it.
         """
-        resource = self.prepared.snapshot.resource(row)
-        return Record(row, resource, required_facts(resource))
+        found = self.prepared.snapshot.row(row)
+        facts = required_facts(found.resource)
+        return Record(row, found.resource, facts, self._kept(found.annotations), found.parts)
 
     def image(self, record: Record, options: ReadOptions | None = None) -> Decoded:
         """The decoded resource of a record; (C, D, H, W)."""
@@ -91,8 +115,8 @@ class Reader:
 
     def files(self, record: Record) -> tuple[list[Path], list[str]]:
         """Where the files of a record lie, in order, and what they were called."""
-        filename, parts = record.resource.filename, self.prepared.snapshot.parts(record.row)
-        return [self.blobs.part_path(part, filename) for part in parts], [part.filename for part in parts]
+        filename, parts = record.resource.filename, record.parts
+        return self.blobs.part_paths(parts, filename), [part.filename for part in parts]
 
     def units(self, facts: HeaderFacts) -> str | None:
         """The unit of the values: the header's, unless `intensity` made other values of them."""
@@ -100,10 +124,10 @@ class Reader:
         keeps = intensity == "native" or (isinstance(intensity, tuple) and intensity[0] == "clip")
         return facts.units if keeps else None
 
-    def masks(self, record: Record, annotations: Sequence[Annotation]) -> Masks:
+    def masks(self, record: Record) -> Masks:
         """The masks among a record's annotations by author, on the grid and in the orientation of its image."""
         facts, pieces = record.facts, []
-        for annotation in annotations:
+        for annotation in record.annotations:
             if annotation.is_segmentation():
                 with about(record.resource):
                     pieces.append(self._piece(annotation, facts))

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar, overload
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like._words import counted
 from datamint_like.exceptions import DatamintDatasetException
 
 T = TypeVar("T")
@@ -83,4 +84,4 @@ class LazySequence(Sequence[T], Generic[T]):
     def __repr__(self) -> str:
         shown = [repr(item) for item in self[:3]]
         more: list[Any] = ["..."] if len(self) > 3 else []
-        return f"<{len(self)} items: [{', '.join([*shown, *more])}]>"
+        return f"<{counted(len(self), 'item')}: [{', '.join([*shown, *more])}]>"

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch.utils.data import Sampler
 
+from datamint_like._words import counted
 from datamint_like.dataset.order_state import require_keys, truth, whole_number
 from datamint_like.dataset.seeds import EpochIndex, item_seed
 from datamint_like.exceptions import DatamintDatasetException
@@ -32,7 +33,7 @@ class EpochSampler(Sampler[int]):
 
     Attributes:
         epoch: That of the next pass.
-        start: How many of its indices the next pass leaves out.
+        start: How many places of its order, counted over all ranks, the next pass leaves out.
 
     Example:
         >>> sampler = EpochSampler(range(4), shuffle=True, seed=7)
@@ -69,8 +70,9 @@ class EpochSampler(Sampler[int]):
         order = list(range(self._length))
         if self._shuffle:
             random.Random(item_seed(self._seed, epoch, _ORDER)).shuffle(order)
-        own = [order[n % self._length] for n in range(self._rank, len(self) * self._world_size, self._world_size)]
-        return (EpochIndex(index, epoch) for index in own[start:])
+        steps = -(-(self._length - start) // self._world_size)
+        places = range(start + self._rank, start + steps * self._world_size, self._world_size)
+        return (EpochIndex(order[place % self._length], epoch) for place in places)
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next pass that of `epoch`: from its start, or from where a state that was loaded left this epoch.
@@ -80,12 +82,19 @@ class EpochSampler(Sampler[int]):
         if epoch != self.epoch:
             self.epoch, self.start = epoch, 0
 
+    def after(self, start: int, taken: int) -> int:
+        """How many places of an epoch's order all ranks are through when each took so many since `start`."""
+        return min(start + taken * self._world_size, self._length)  # the last of an epoch may be fewer
+
     def state_dict(self, *, position: int | None = None) -> dict[str, Any]:
-        """Where the next pass goes on: plain values, for a checkpoint; `position` is another place in its epoch."""
-        position = self.start if position is None else position
+        """Where the next pass goes on: plain values, for a checkpoint; `position` is another place in its epoch.
+
+        The place counts all ranks, which make as many steps: the state is the same on each, and any number of ranks
+        can go on from it.
+        """
         return {
             "epoch": self.epoch,
-            "position": min(position, len(self)),  # the last batch of an epoch may be smaller than the others
+            "position": self.start if position is None else position,
             "shuffle": self._shuffle,
             "seed": self._seed,
             "length": self._length,
@@ -110,7 +119,7 @@ class EpochSampler(Sampler[int]):
         length, shuffle, seed = whole_number(state, "length"), truth(state, "shuffle"), whole_number(state, "seed")
         if length != self._length:
             raise DatamintDatasetException(
-                f"The state is of a dataset with {length} items, this one has {self._length}. "
+                f"The state is of a dataset with {counted(length, 'item')}, this one has {self._length}. "
                 "Make the same dataset, or start anew."
             )
         if shuffle != self._shuffle:
@@ -124,4 +133,4 @@ class EpochSampler(Sampler[int]):
                 f"Make the dataset with seed={seed}, or without a seed if it had none, or start anew."
             )
         whole_number(state, "epoch", least=0)
-        whole_number(state, "position", least=0, most=len(self))
+        whole_number(state, "position", least=0, most=self._length)

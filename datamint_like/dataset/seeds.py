@@ -7,7 +7,7 @@ import random
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 
 import numpy as np
 import torch
@@ -58,14 +58,21 @@ def drawn_seed() -> int:
 _DRAWING: ContextVar[int | None] = ContextVar("seed of the item that is made", default=None)
 
 
-@contextmanager
-def drawing_from(seed: int | None) -> Iterator[None]:
+class drawing_from:  # noqa: N801 (read as a statement; no generator, since every item of a dataset enters one)
     """A block in which the transforms of an item draw from `seed`."""
-    token = _DRAWING.set(seed)
-    try:
-        yield
-    finally:
-        _DRAWING.reset(token)
+
+    __slots__ = ("_seed", "_token")
+    _token: Token[int | None]
+
+    def __init__(self, seed: int | None) -> None:
+        """Draw from this seed, or freely with None."""
+        self._seed = seed
+
+    def __enter__(self) -> None:
+        self._token = _DRAWING.set(self._seed)
+
+    def __exit__(self, *_: object) -> None:
+        _DRAWING.reset(self._token)
 
 
 def current_seed() -> int | None:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like._warn import warn_user
+from datamint_like._words import counted
 from datamint_like.dataset.annotated_slices import annotated_planes, rows_with_marks
 from datamint_like.dataset.options import whole_number
 from datamint_like.dataset.slice_reader import SliceReader
-from datamint_like.exceptions import DatamintDatasetException
+from datamint_like.exceptions import DatamintDatasetException, DatamintWarning
+from datamint_like.imaging.types import Kind
 
 Rows = npt.NDArray[np.int64]
 
@@ -37,6 +40,26 @@ class SliceChoice:
         object.__setattr__(self, "neighbors", whole_number("neighbors", self.neighbors, least=0))
         if not isinstance(self.only_annotated, (bool, np.bool_)):
             raise DatamintDatasetException(f"only_annotated is True or False, not {self.only_annotated!r:.80}.")
+
+    def warn_of_repeats(self, counts: Rows, kind: Kind) -> None:
+        """Say so where neighbours reach beyond both ends from every slice: most of an item is then repeats.
+
+        Args:
+            counts: How many slices each volume (frames each video) has.
+            kind: Which of these they are.
+
+        Warns:
+            DatamintWarning: One has no more slices than `neighbors`.
+        """
+        few = int(np.count_nonzero(counts <= self.neighbors))
+        if self.neighbors and few:
+            piece = "frame" if kind == "video" else "slice"
+            warn_user(
+                f"neighbors={self.neighbors} reaches beyond both ends of {few} of {counted(len(counts), kind)} (the "
+                f"shortest has {counted(int(counts.min()), piece)}), where the first or last {piece} is repeated. Ask "
+                "for fewer neighbours.",
+                DatamintWarning,
+            )
 
     def kept(self, slices: SliceReader, volumes: Rows, starts: Rows) -> Rows:
         """The slice numbers that are kept of some volume rows, volume by volume.

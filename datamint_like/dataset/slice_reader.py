@@ -188,9 +188,8 @@ class SliceReader:
         return bool(drawn) and self._options.packs.ensure(*self._masks_pack(volume, drawn))
 
     def _image_pack(self, volume: Volume) -> _Pack:
-        stored = self._stored_options(volume.facts)
-        key = self._keys.get(("image", volume.row), lambda: self._image_key(volume, stored))
-        return key, lambda: self._values(volume, stored)
+        key = self._keys.get(("image", volume.row), lambda: self._image_key(volume))
+        return key, lambda: self._values(volume)
 
     def _masks_pack(self, volume: Volume, drawn: Sequence[Annotation]) -> _Pack:
         key = self._keys.get(("masks", volume.row), lambda: self._masks_key(volume, drawn))
@@ -224,15 +223,16 @@ class SliceReader:
     def _whole(self, row: int, options: ReadOptions | None = None) -> Decoded:
         return self.reader.image(self.reader.record(row), options)
 
-    def _values(self, volume: Volume, stored: ReadOptions) -> Content:
+    def _values(self, volume: Volume) -> Content:
         """The slices of the whole volume."""
-        return Content(_Planes(self._whole(volume.row, stored).array, volume.axis), {})
+        whole = self._whole(volume.row, self._stored_options(volume.facts))
+        return Content(_Planes(whole.array, volume.axis), {})
 
     def _stack(self, volume: Volume) -> Content:
         """The slices of all masks of the volume, one author after another, and whose they are."""
         names = {code: name for name, code in self._codes.items()}
         reader = self.reader
-        masks = reader.masks(reader.record(volume.row), reader.annotations(volume.row))
+        masks = reader.masks(reader.record(volume.row))
         authors = [[author, [names[int(code)] for code in codes]] for author, (_, codes) in masks.items()]
         whole = np.concatenate([each for each, _ in masks.values()])
         facts = {"authors": authors, "voxels": counts_on_slices(whole, volume.axis)}
@@ -281,7 +281,8 @@ class SliceReader:
             self._recent.put(key, content)
         return content
 
-    def _image_key(self, volume: Volume, stored: ReadOptions) -> PackKey:
+    def _image_key(self, volume: Volume) -> PackKey:
+        stored = self._stored_options(volume.facts)
         parts = tuple(part.sha256 for part in self.reader.prepared.snapshot.parts(volume.row))
         decoder = decoder_named(volume.facts.format)
         how = (decoder.format, decoder.version, stored.dtype or volume.facts.dtype, str(stored.intensity))

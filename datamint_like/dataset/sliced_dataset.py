@@ -43,6 +43,7 @@ class SlicedVolumeDataset(CutDataset):
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"volume"})
     _whole_name = "volumes"
+    _how_made = "Mine.from_dataset(volumes, slice_axis=...)"
 
     def __init__(
         self,
@@ -73,7 +74,13 @@ class SlicedVolumeDataset(CutDataset):
         only_annotated: bool = False,
         neighbors: int = 0,
     ) -> Self:
-        """The slices of an existing dataset: its snapshot, label space and options, no question to the store."""
+        """The slices of an existing dataset: its snapshot, label space and options, no question to the store.
+
+        Example:
+            >>> sliced = SlicedVolumeDataset.from_dataset(volumes, "sagittal", every=4)
+            >>> len(sliced), sliced.slice_axis
+            (32, 'sagittal')
+        """
         sliced, choice = cls.__new__(cls), SliceChoice(every, only_annotated, neighbors)
         sliced._adopt(parent_dataset, Cut.along(slice_axis, parent_dataset._reading.read.orientation), _choice=choice)
         return sliced
@@ -85,5 +92,10 @@ class SlicedVolumeDataset(CutDataset):
 
     @property
     def slice_axis(self) -> SliceAxis:
-        """The plane that the slices lie in; the number of an axis of the file's own array."""
+        """The plane that the slices lie in; the number of an axis of the file's own array.
+
+        Example:
+            >>> volumes.slice("coronal").slice_axis
+            'coronal'
+        """
         return self._cut.label

@@ -32,6 +32,7 @@ class SlicedVideoDataset(CutDataset):
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"video"})
     _whole_name = "videos"
+    _how_made = "Mine.from_dataset(videos)"
 
     def __init__(
         self, *args: Any, every: int = 1, only_annotated: bool = False, neighbors: int = 0, **kwargs: Any
@@ -53,6 +54,11 @@ class SlicedVideoDataset(CutDataset):
 
         Raises:
             DatamintDatasetException: It is no dataset of videos.
+
+        Example:
+            >>> frames = SlicedVideoDataset.from_dataset(VideoDataset(project="echo"), every=10)
+            >>> [resource.frame_index for resource in frames.resources]
+            [0, 10, 20]
         """
         frames, choice = cls.__new__(cls), SliceChoice(every, only_annotated, neighbors)
         frames._adopt(parent_dataset, Cut.frames(), _choice=choice)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from datamint_like._words import counted
 from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.marks import Mark, Rows, marks_of
 from datamint_like.dataset.prepared import Prepared
@@ -52,6 +53,13 @@ class SplitReport:
     Attributes:
         parts: The numbers of each part, in the order of the split.
         overlaps: What each two parts share: counted over all of their resources and patients.
+
+    Example:
+        >>> report = dataset.split(train=0.7, val=0.3, seed=42).report()
+        >>> report.disjoint_resources, report.disjoint_patients
+        (True, True)
+        >>> report.parts[0].balance["segmentation lung"]
+        2
     """
 
     parts: tuple[PartReport, ...]
@@ -68,7 +76,13 @@ class SplitReport:
         return not any(each.patients for each in self.overlaps)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain dicts, lists, numbers and texts, for JSON."""
+        """The same as plain dicts, lists, numbers and texts, for JSON.
+
+        Example:
+            >>> report = dataset.split(train=0.7, val=0.3, seed=42).report()
+            >>> report.as_dict()["parts"]["train"]["items"]
+            2
+        """
         return {
             "parts": {
                 part.name: {
@@ -102,7 +116,8 @@ class SplitReport:
     def _proofs(self) -> list[str]:
         """A sentence on resources, and one on patients."""
         unknown = sum(part.without_patient for part in self.parts)
-        aside = f" ({unknown} resources without a patient id are not judged)" if unknown else ""
+        are = "is" if unknown == 1 else "are"
+        aside = f" ({counted(unknown, 'resource')} without a patient id {are} not judged)" if unknown else ""
         return [
             _proof("resource", self.overlaps, lambda each: each.resources),
             _proof("patient", self.overlaps, lambda each: each.patients) + aside,

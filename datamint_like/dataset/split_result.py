@@ -22,7 +22,7 @@ class SplitResult(dict[str, D]):
         >>> parts = dataset.split(train=0.8, val=0.2, seed=42, by_patient=True)
         >>> instant = parts.save()
         >>> dataset.split(as_of_timestamp=instant)["val"].resources
-        <1 items: [...]>
+        <1 item: [...]>
     """
 
     def __init__(self, parts: Mapping[str, D], whole: D) -> None:
@@ -46,6 +46,12 @@ class SplitResult(dict[str, D]):
         Raises:
             DatamintDatasetException: The dataset is of resources and not of a project, or a resource is in two parts.
             ItemNotFoundError, ValidationError: A resource was deleted, or left the project.
+
+        Example:
+            >>> instant = dataset.split(train=0.7, val=0.3, seed=42).save()
+            >>> parts = dataset.split(as_of_timestamp=instant)  # these parts, whatever is assigned later
+            >>> {name: len(part) for name, part in parts.items()}
+            {'train': 2, 'val': 1}
         """
         prepared = self._whole._prepared
         project = prepared.snapshot.meta.project
@@ -71,5 +77,20 @@ class SplitResult(dict[str, D]):
             backend.close()
 
     def report(self) -> SplitReport:
-        """What the parts hold, and what they share: sizes, patients, balance of labels, disjointness."""
+        """What the parts hold, and what they share: sizes, patients, balance of labels, disjointness.
+
+        Example:
+            >>> print(dataset.split(train=0.7, val=0.3, seed=42).report())
+                                        train       val
+            items                           2         1
+            resources                       2         1
+            patients                        0         0
+            without patient id              2         1
+            category view = frontal  2 (100%)  1 (100%)
+            image label chest        2 (100%)    0 (0%)
+            image label leg            0 (0%)  1 (100%)
+            segmentation lung        2 (100%)    0 (0%)
+            no resource is in two parts
+            no patient is in two parts (3 resources without a patient id are not judged)
+        """
         return report_of(self, self._whole._prepared)

@@ -19,12 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from datamint_like._warn import warn_user
+from datamint_like._words import counted
 from datamint_like.backends import open_backend
 from datamint_like.dataset.options import Source, settle_flags
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.dataset.rows import RowNumbers, as_row_numbers
 from datamint_like.dataset.strata import stratified
-from datamint_like.exceptions import DatamintDatasetException, PatientLeakageWarning
+from datamint_like.exceptions import DatamintDatasetException, DatamintWarning, PatientLeakageWarning
 
 #: What a resource tag starts with that names a part: `split:train`.
 TAG_PREFIX = "split:"
@@ -169,6 +170,7 @@ def split(
 
     Warns:
         PatientLeakageWarning: A known patient is in two parts.
+        DatamintWarning: Too few resources (or patients) for the ratios: a part is empty.
         DeprecationWarning: The parts come from `split:*` tags.
     """
     mode = request.mode(of_project=prepared.snapshot.meta.project is not None)
@@ -239,6 +241,7 @@ def _positions(members: Sequence[Rows], units: Sequence[int]) -> Rows:
 def _by_ratio(request: SplitRequest, groups: Groups, strata: Strata | None) -> _Sides:
     members = groups.members(by_patient=request.shuffle.by_patient)
     chunks = cut(len(members), list(request.ratios.values()), request.shuffle.seed)
+    _warn_of_empty_parts(request, [len(chunk) for chunk in chunks])
     if strata is not None:
         order, sizes = [n for chunk in chunks for n in chunk], [len(chunk) for chunk in chunks]
         chunks = stratified(order, groups.strata(members, strata), sizes)
@@ -246,6 +249,20 @@ def _by_ratio(request: SplitRequest, groups: Groups, strata: Strata | None) -> _
         name: (SplitOrigin(name, "local"), _positions(members, chunk))
         for name, chunk in zip(request.ratios, chunks, strict=True)
     }
+
+
+def _warn_of_empty_parts(request: SplitRequest, sizes: Sequence[int]) -> None:
+    """Warn, with all sizes, where a part of a split by ratios has nothing in it."""
+    empty = [repr(name) for name, size in zip(request.ratios, sizes, strict=True) if not size]
+    if empty:
+        units = counted(sum(sizes), "patient" if request.shuffle.by_patient else "resource")
+        told = ", ".join(f"{name} {size}" for name, size in zip(request.ratios, sizes, strict=True))
+        ratios = ", ".join(f"{name}={ratio:g}" for name, ratio in request.ratios.items())
+        warn_user(
+            f"Nothing is in the part{'s' if len(empty) > 1 else ''} {', '.join(empty)} of this split: {units} by "
+            f"{ratios} give {told}. Take other ratios or more data, or kfold(n), whose parts all hold something.",
+            DatamintWarning,
+        )
 
 
 def _by_tag(groups: Groups, prepared: Prepared) -> _Sides:

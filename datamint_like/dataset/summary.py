@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from datamint_like.annotations import LabelSpace
+from datamint_like.annotations import BOX_TYPE, LabelSpace
 from datamint_like.dataset.prepared import Prepared
+
+Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -57,16 +59,29 @@ def counts_of(prepared: Prepared, resource_rows: npt.NDArray[np.int64]) -> Count
     )
 
 
-def class_colours(prepared: Prepared) -> dict[str, tuple[int, int, int]]:
+def class_colours(prepared: Prepared) -> dict[str, Colour]:
     """Segmentation class to its colour (R, G, B), 0 to 255, where a worklist of the project names one."""
-    colours: dict[str, tuple[int, int, int]] = {}
+    told: list[tuple[str, Sequence[int] | None]] = []
     for worklist in prepared.snapshot.meta.worklists:
-        specs = ((s.identifier, s.color) for s in worklist.annotations if s.type == "segmentation")
-        groups = ((name, c.color) for name, c in worklist.segmentation_group.items())
-        for name, colour in (*groups, *specs):
-            if colour is not None and len(colour) >= 3 and all(0 <= part <= 255 for part in colour[:3]):
-                colours.setdefault(name, (colour[0], colour[1], colour[2]))
-    return {name: colours[name] for name in prepared.space.segmentation_codes if name in colours}
+        told += [(name, each.color) for name, each in worklist.segmentation_group.items()]
+        told += [(spec.identifier, spec.color) for spec in worklist.annotations if spec.type == "segmentation"]
+    return _first_colours(told, prepared.space.segmentation_codes)
+
+
+def box_colours(prepared: Prepared) -> dict[str, Colour]:
+    """Name of a box to its colour (R, G, B), 0 to 255, where a worklist of the project gives it one."""
+    specs = (spec for worklist in prepared.snapshot.meta.worklists for spec in worklist.annotations)
+    told = [(spec.identifier, spec.color) for spec in specs if spec.type == BOX_TYPE]
+    return _first_colours(told, prepared.space.box_codes)
+
+
+def _first_colours(told: Iterable[tuple[str, Sequence[int] | None]], names: Iterable[str]) -> dict[str, Colour]:
+    """The first true colour of each name, in the order of the names."""
+    colours: dict[str, Colour] = {}
+    for name, colour in told:
+        if colour is not None and len(colour) >= 3 and all(0 <= part <= 255 for part in colour[:3]):
+            colours.setdefault(name, (colour[0], colour[1], colour[2]))
+    return {name: colours[name] for name in names if name in colours}
 
 
 def label_space_in_words(space: LabelSpace) -> dict[str, list[str]]:

@@ -88,9 +88,9 @@ def _frame_labels(
     matrices = frame_label_matrix(annotations, space, num_frames)
     count = len(space.frame_labels)
     if frame is not None:
-        zeros = torch.zeros(count, dtype=torch.int32)
         matrices = {
-            author: zeros.clone() if frame < 0 else matrix[frame].clone() for author, matrix in matrices.items()
+            author: torch.zeros(count, dtype=torch.int32) if frame < 0 else matrix[frame].clone()
+            for author, matrix in matrices.items()
         }
     if output.image_labels_merge_strategy is None:
         return matrices

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
 
@@ -25,4 +24,6 @@ def own_tensor(array: Any) -> torch.Tensor:
         return array
     if array.flags.writeable and array.flags.c_contiguous and array.dtype.isnative:
         return torch.from_numpy(array)
-    return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C", copy=True))
+    if array.dtype.isnative:
+        return torch.from_numpy(array.copy(order="C"))
+    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))

@@ -9,6 +9,7 @@ returns a dict with both; where boxes are returned they are part of the same cal
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -35,6 +36,9 @@ Array = npt.NDArray[Any]
 Masks = Mapping[str, Array]
 #: What comes back of a transform: image and masks as arrays or tensors, channels first, and the boxes that are left.
 Transformed = tuple[Any, dict[str, Any], Boxes | None]
+_RENAME = "Rename its arguments, or wrap it in a function that takes these and returns a dict of both."
+#: What makes a transform of another library one of ours, by the name of that library.
+_WRAPPED_BY = {library: f"Wrap it with datamint_like.integrations.from_{library}." for library in ("monai", "torchio")}
 _SCALED = (
     ", as an interpolation leaves them or a scaling. Move masks by nearest neighbour, and change the values of the "
     "image alone."
@@ -57,15 +61,45 @@ def checked_transform(transform: Any, *, boxes: bool = False) -> Transform:
             "alb_transform= takes an albumentations transform, or a callable with image= and masks=, "
             f"not {transform!r:.80}."
         )
-    if boxes:
-        (check_takes_boxes if is_albumentations(transform) else check_is_given_boxes)(transform)
+    if is_albumentations(transform):
+        if boxes:
+            check_takes_boxes(transform)
+    else:
+        if boxes:
+            check_is_given_boxes(transform)
+        _check_arguments(transform, ("image", "masks", "bboxes", "bbox_ids") if boxes else ("image", "masks"))
     return transform  # type: ignore[no-any-return]
+
+
+def _check_arguments(transform: Transform, names: Sequence[str]) -> None:
+    """Refuse a callable that cannot be called with these keywords, where its signature tells.
+
+    Raises:
+        DatamintDatasetException: It cannot; the message says how it was written and how it is called.
+    """
+    try:
+        signature = inspect.signature(transform)
+    except (TypeError, ValueError):  # one written in C tells no signature
+        return
+    try:
+        signature.bind(**dict.fromkeys(names))
+    except TypeError as error:
+        called = ", ".join(f"{name}=..." for name in names)
+        plain = [each.replace(annotation=each.empty) for each in signature.parameters.values()]
+        written = signature.replace(parameters=plain, return_annotation=signature.empty)
+        name = getattr(transform, "__qualname__", type(transform).__name__)
+        raise DatamintDatasetException(
+            f"alb_transform= is called as transform({called}), but {name}{written} cannot be: {error}. "
+            f"{_WRAPPED_BY.get(type(transform).__module__.partition('.')[0], _RENAME)}"
+        ) from error
 
 
 def transformed_by_all(
     transforms: Sequence[Transform], image: Array, masks: Masks, boxes: Boxes | None = None
 ) -> Transformed:
     """Image, masks and boxes after each transform in turn, drawing from the seed of the item that is made."""
+    if not transforms:
+        return image, dict(masks), boxes
     made: Any = image
     drawn: dict[str, Any] = dict(masks)
     seed = current_seed()
@@ -77,8 +111,14 @@ def transformed_by_all(
 
 
 def stable_name(transform: Transform) -> str:
-    """What a fingerprint says of a transform: equal for equal ones, `unknown` where that cannot be said."""
-    return repr(transform) if is_albumentations(transform) else stable_repr(transform)
+    """What a fingerprint says of a transform: equal for equal ones, `unknown` where that cannot be said.
+
+    Albumentations' say it by their repr, others by a text `description` that they may have, functions by their name.
+    """
+    if is_albumentations(transform):
+        return repr(transform)
+    told = getattr(transform, "description", None)
+    return told if isinstance(told, str) else stable_repr(transform)
 
 
 def transformed(
@@ -122,9 +162,16 @@ def _by_albumentations(transform: Any, given: Array, stacks: Sequence[Array], bo
     flat = given.ndim == 3
     targets = {"image" if flat else "volume": given}
     if stacks:
-        targets |= {"masks": np.concatenate(stacks)} if flat else {"mask3d": channels_last(*stacks)}
+        targets |= {"masks": _in_one_stack(stacks)} if flat else {"mask3d": channels_last(*stacks)}
     height, width = given.shape[-3:-1]
     return transform(**targets, **box_arguments(transform, boxes, (height, width), flat=flat))
+
+
+def _in_one_stack(stacks: Sequence[Array]) -> Array:
+    """All masks (n, ...), contiguous and to be changed: a copy, unless they lie so already."""
+    first = stacks[0]
+    alone = len(stacks) == 1 and first.flags.writeable and first.flags.c_contiguous
+    return first if alone else np.concatenate(stacks)
 
 
 def _masks_of(result: Any, flat: bool) -> Any:
@@ -137,7 +184,7 @@ def _by_callable(
     """One call of any callable, with every global source of random numbers seeded where a seed is given."""
     if boxes is not None and given.ndim == 4:
         raise DatamintDatasetException(
-            "Boxes of a whole volume or video go through albumentations only: cut it into slices (.slice(...), "
+            "Boxes of a volume, video or patch go through albumentations only: cut it into slices (.slice(...), "
             ".frame_by_frame()), or leave return_boxes at False."
         )
     more = {} if boxes is None else {"bboxes": boxes.xyxy + 0.5, "bbox_ids": np.arange(len(boxes.xyxy))}

@@ -34,6 +34,9 @@ class VideoDataset(MultiFrameDataset):
         Raises:
             DatamintDatasetException: An option is out of range.
 
+        Warns:
+            DatamintWarning: A video has no more frames than `neighbors`.
+
         Example:
             >>> len(VideoDataset(project="echo").frame_by_frame())
             30

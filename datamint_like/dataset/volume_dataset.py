@@ -44,6 +44,9 @@ class VolumeDataset(MultiFrameDataset):
             DatamintDatasetException: There is no such axis, or an option is out of range.
             GeometryError: A volume has uneven planes along another axis.
 
+        Warns:
+            DatamintWarning: A volume has no more slices than `neighbors`.
+
         Example:
             >>> len(VolumeDataset(project="head-ct").slice("axial"))
             32

@@ -5,19 +5,17 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 from html import escape
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from datamint_like._words import counted
+from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.seeds import seeded
 from datamint_like.dataset.summary import Counts, counts_of, label_space_in_words
 from datamint_like.drawing.pixels import Colour, Pixels, png_of
 from datamint_like.drawing.sheet import Sheet, class_colour_table, sheet_of
 from datamint_like.drawing.show import spread
-
-if TYPE_CHECKING:
-    from datamint_like.dataset.base import DatamintBaseDataset
 
 _PICTURES, _SIDE = 4, 96
 _CHEAP = 1 << 22  # voxels of a resource that are read for a picture without being asked
@@ -25,7 +23,7 @@ _MOST_NAMES = 24
 _BOX = "font-family:sans-serif;font-size:13px;border:1px solid #ccc;border-radius:6px;padding:8px 12px;max-width:720px"
 
 
-def card(dataset: DatamintBaseDataset) -> str:
+def card(dataset: Holdings) -> str:
     """HTML that stands alone; every name in it is escaped. A dataset that is not prepared is not prepared for it."""
     if dataset._state is None:
         return f'<div style="{_BOX}"><code>{escape(repr(dataset))}</code></div>'
@@ -42,14 +40,14 @@ def card(dataset: DatamintBaseDataset) -> str:
 
 
 def _holdings(counts: Counts) -> str:
-    words = [f"{counts.items} items", f"{counts.resources} resources ({counts.annotated} annotated)"]
-    words.append(f"{counts.patients} patients")
+    words = [counted(counts.items, "item"), f"{counted(counts.resources, 'resource')} ({counts.annotated} annotated)"]
+    words.append(counted(counts.patients, "patient"))
     if counts.without_patient:
-        words.append(f"{counts.without_patient} resources without a patient id")
+        words.append(f"{counted(counts.without_patient, 'resource')} without a patient id")
     return escape(", ".join(words))
 
 
-def _label_rows(dataset: DatamintBaseDataset) -> Iterable[tuple[str, str]]:
+def _label_rows(dataset: Holdings) -> Iterable[tuple[str, str]]:
     colours = class_colour_table(dataset)
     for kind, names in label_space_in_words(dataset._prepared.space).items():
         if names:
@@ -63,7 +61,7 @@ def _annotation_rows(counts: Counts) -> Iterable[tuple[str, str]]:
         yield "annotators", _cut([escape(f"{name} ({n})") for name, n in counts.annotators.items()])
 
 
-def _origin(dataset: DatamintBaseDataset) -> Iterable[tuple[str, str]]:
+def _origin(dataset: Holdings) -> Iterable[tuple[str, str]]:
     if dataset.split_name:
         words = [dataset.split_name, dataset.split_source or "", dataset.split_as_of_timestamp or ""]
         yield "split", escape(", ".join(word for word in words if word))
@@ -83,7 +81,7 @@ def _cut(shown: list[str]) -> str:
     return ", ".join(shown[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def _montage(dataset: DatamintBaseDataset) -> str:
+def _montage(dataset: Holdings) -> str:
     """A row of small pictures of items that are cheap to read, or nothing."""
     indices = spread(len(dataset), _PICTURES)
     tiles = []
@@ -112,5 +110,11 @@ def _tile(sheet: Sheet) -> Pixels:
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     tile = np.zeros((_SIDE, _SIDE + 4, 3), dtype=np.uint8)
     top, left = (_SIDE - size[1]) // 2, (_SIDE - size[0]) // 2
+    for box in sheet.boxes:
+        if box.lies_in(plane):
+            x1, y1, x2, y2 = plane.on_page(box.corners, (pixels.shape[0], pixels.shape[1]))
+            across, down = size[0] / pixels.shape[1], size[1] / pixels.shape[0]
+            first, last = ((int((x + 0.5) * across), int((y + 0.5) * down)) for x, y in ((x1, y1), (x2, y2)))
+            cv2.rectangle(small, first, last, box.colour, 1)
     tile[top : top + size[1], left : left + size[0]] = small
     return tile

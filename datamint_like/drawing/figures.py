@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 
+from datamint_like.drawing.boxes import DrawnBox
 from datamint_like.drawing.layers import Layer
 from datamint_like.drawing.pixels import Colour
 from datamint_like.drawing.planes import Plane
@@ -29,17 +30,27 @@ _EDGES = (
     (0.5, 0.03, "center", "bottom"),
 )
 _BEHIND = {"facecolor": "black", "alpha": 0.45, "linewidth": 0, "pad": 1}
+_TINY, _MOST_NAMED = 6, 12  # the names of boxes, and how many of a picture have theirs beside them
 
 
 @dataclass(frozen=True)
 class _Cell:
-    """One picture: a plane of a sheet with some layers, its heading, and what stands at its left."""
+    """One picture: a plane of a sheet with some layers and boxes, its heading, and what stands at its left."""
 
     sheet: Sheet
     plane: Plane
     layers: Sequence[Layer]
+    boxes: Sequence[DrawnBox]
     heading: str = ""
     side: str = ""
+
+
+class _Entry(NamedTuple):
+    """A line of the legend: a class of masks, filled, or a name of boxes, outlined."""
+
+    name: str
+    colour: Colour
+    outlined: bool
 
 
 class ShownFigure(Figure):
@@ -52,17 +63,18 @@ class ShownFigure(Figure):
 
 
 def sheet_figure(sheet: Sheet, max_annotators: int) -> ShownFigure:
-    """The image and the masks of each annotator: a row each of the planes, or a column each for a single plane."""
+    """The image, then each annotator's masks and boxes: a row each of the planes, or a column each of a single one."""
     shown = sheet.authors[:max_annotators]
-    rows: list[tuple[str, list[Layer]]] = [("image", [])]
-    rows += [(author, [layer for layer in sheet.layers if layer.author == author]) for author in shown]
+    rows = ["image", *shown]
     flat = len(sheet.planes) == 1
     cells = []
-    for number, (name, layers) in enumerate(rows):
+    for number, name in enumerate(rows):
+        layers = [layer for layer in sheet.layers if number and layer.author == name]
+        boxes = [box for box in sheet.boxes if number and box.author == name]
         for column, plane in enumerate(sheet.planes):
             heading = name if flat else "" if number else plane.title
             side = name if not flat and column == 0 else ""
-            cells.append(_Cell(sheet, plane, layers, heading, side))
+            cells.append(_Cell(sheet, plane, layers, boxes, heading, side))
     left_out = len(sheet.authors) - len(shown)
     notes = [_shading(sheet), *sheet.notes, *([f"and {left_out} more annotators"] if left_out else [])]
     columns = len(rows) if flat else len(sheet.planes)
@@ -70,20 +82,20 @@ def sheet_figure(sheet: Sheet, max_annotators: int) -> ShownFigure:
 
 
 def montage_figure(sheets: Sequence[Sheet], title: str) -> ShownFigure:
-    """One plane of each sheet with the masks of all its annotators."""
+    """One plane of each sheet with the masks and boxes of all its annotators."""
     columns = min(len(sheets), max(1, round((len(sheets) * 1.6) ** 0.5)))
     cells = []
     for sheet in sheets:
         plane = sheet.planes[0]
         heading = ", ".join(part for part in (sheet.title, plane.title) if part)
-        cells.append(_Cell(sheet, plane, sheet.layers, _shortened(heading)))
+        cells.append(_Cell(sheet, plane, sheet.layers, sheet.boxes, _shortened(heading)))
     notes = list(dict.fromkeys(_shading(sheet) for sheet in sheets))
     more = [f"and {len(notes) - 3} other ranges"] if len(notes) > 3 else []
     return _figure(cells, columns, title, notes[:3] + more, _classes(cells))
 
 
 def _figure(
-    cells: Sequence[_Cell], columns: int, title: str, notes: Sequence[str], classes: Sequence[tuple[str, Colour]]
+    cells: Sequence[_Cell], columns: int, title: str, notes: Sequence[str], classes: Sequence[_Entry]
 ) -> ShownFigure:
     """The cells row by row at one scale, the title above, classes and notes below."""
     rows = -(-len(cells) // columns)
@@ -131,6 +143,32 @@ def _draw(axis: Any, cell: _Cell) -> None:
     for letter, (x, y, across, up) in zip(plane.letters, _EDGES, strict=False):
         where: dict[str, Any] = {"transform": axis.transAxes, "ha": across, "va": up}
         axis.text(x, y, letter, color="#ffd75f", fontsize=_TEXT, fontweight="bold", bbox=_BEHIND, **where)
+    _draw_boxes(axis, cell)
+
+
+def _draw_boxes(axis: Any, cell: _Cell) -> None:
+    """The boxes of the cell's plane as lines that no image hides, with their names where these are few."""
+    here = [box for box in cell.boxes if box.lies_in(cell.plane)]
+    rows, columns = cell.plane.of(cell.sheet.image).shape[-2:]
+    axis.set_autoscale_on(False)
+    for box in here:
+        x1, y1, x2, y2 = cell.plane.on_page(box.corners, (rows, columns))
+        for colour, width in (("black", 2.6), (_unit(box.colour), 1.3)):
+            axis.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, linewidth=width))
+        if len(here) <= _MOST_NAMED:
+            inwards, leftwards = y1 < 0.1 * rows, x1 > 0.7 * columns
+            axis.text(
+                min(x2, columns - 1) if leftwards else max(x1, 0),
+                max(y1, 0),
+                _shortened(box.name, 18),
+                color=_unit(box.colour),
+                fontsize=_TINY,
+                ha="right" if leftwards else "left",
+                va="top" if inwards else "bottom",
+                bbox=_BEHIND,
+                parse_math=False,
+                clip_on=True,
+            )
 
 
 def _say(figure: Figure, x: float, y: float, words: str, **how: Any) -> None:
@@ -139,11 +177,16 @@ def _say(figure: Figure, x: float, y: float, words: str, **how: Any) -> None:
     figure.text(x / width, y / height, _shortened(words, int(width * 14)), parse_math=False, **how)
 
 
-def _legend(figure: Figure, classes: Sequence[tuple[str, Colour]], corner: tuple[float, float]) -> None:
-    patches = [Patch(facecolor=_unit(colour), edgecolor="black", linewidth=0.5) for _, colour in classes]
+def _legend(figure: Figure, classes: Sequence[_Entry], corner: tuple[float, float]) -> None:
+    patches = [
+        Patch(facecolor="none", edgecolor=_unit(each.colour), linewidth=1.5)
+        if each.outlined
+        else Patch(facecolor=_unit(each.colour), edgecolor="black", linewidth=0.5)
+        for each in classes
+    ]
     legend = figure.legend(
         handles=patches,
-        labels=[_shortened(name) for name, _ in classes],
+        labels=[_shortened(each.name) for each in classes],
         loc="lower left",
         bbox_to_anchor=corner,
         ncols=max(1, int(figure.get_size_inches()[0] / 1.6)),
@@ -159,15 +202,19 @@ def _shading(sheet: Sheet) -> str:
     return "colour as stored" if sheet.shade is None else f"black to white: {sheet.shade.words}"
 
 
-def _classes(cells: Sequence[_Cell]) -> list[tuple[str, Colour]]:
-    """The classes that the cells' items have, with their colours, and which of them no cell shows."""
-    seen: dict[tuple[str, Colour], bool] = {}
+def _classes(cells: Sequence[_Cell]) -> list[_Entry]:
+    """The classes and boxes that the cells' items have, with their colours, and which of them no cell shows."""
+    seen: dict[_Entry, bool] = {}
     for cell in cells:
         for layer in cell.layers:
             if layer.mask.any():
-                key = layer.name, layer.colour
-                seen[key] = seen.get(key, False) or bool(cell.plane.of(layer.mask).any())
-    return [(name if shown else f"{name} (on other planes)", colour) for (name, colour), shown in seen.items()]
+                entry = _Entry(layer.name, layer.colour, outlined=False)
+                seen[entry] = seen.get(entry, False) or bool(cell.plane.of(layer.mask).any())
+    for cell in cells:
+        for box in cell.boxes:
+            entry = _Entry(box.name, box.colour, outlined=True)
+            seen[entry] = seen.get(entry, False) or box.lies_in(cell.plane)
+    return [each if shown else each._replace(name=f"{each.name} (on other planes)") for each, shown in seen.items()]
 
 
 def _unit(colour: Colour) -> tuple[float, float, float]:

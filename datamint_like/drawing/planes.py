@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ _OPPOSITE = {"R": "L", "L": "R", "A": "P", "P": "A", "S": "I", "I": "S"}
 #: By the patient axis a plane stands on: its name, and where rows and columns run on the page.
 _PAGES = {2: ("axial", "P", "L"), 1: ("coronal", "I", "L"), 0: ("sagittal", "I", "P")}
 _FRAMES = 4
+#: Stands for every plane along an axis.
+_EVERY = -1
 
 
 @dataclass(frozen=True)
@@ -56,34 +58,64 @@ class Plane:
         rows, columns = (slice(None, None, -1 if flip else None) for flip in self.flips)
         return cut[..., rows, columns]
 
+    def on_page(self, corners: Sequence[float], size: tuple[int, int]) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom on the page of x1, y1, x2, y2 in this plane, in its pixels from their centres.
 
-def planes_of(spatial: Sequence[int], metainfo: Mapping[str, Any], marked: npt.NDArray[np.bool_] | None) -> list[Plane]:
+        Args:
+            corners: In the array's own axes.
+            size: Rows and columns of the page.
+        """
+        x1, y1, x2, y2 = corners
+        if self.transposed:
+            x1, y1, x2, y2 = y1, x1, y2, x2
+        if self.flips[0]:
+            y1, y2 = size[0] - 1 - y2, size[0] - 1 - y1
+        if self.flips[1]:
+            x1, x2 = size[1] - 1 - x2, size[1] - 1 - x1
+        return x1, y1, x2, y2
+
+
+def planes_of(
+    spatial: Sequence[int],
+    metainfo: Mapping[str, Any],
+    marked: npt.NDArray[np.bool_] | None,
+    boxed: Set[tuple[int, int]] = frozenset(),
+) -> list[Plane]:
     """The planes that show an item: one of a 2-D item, three of a volume, a few frames of a video.
 
     Args:
         spatial: (H, W) or (D, H, W) of the item.
         metainfo: That of the item; its `spacing` and `orientation` are those of the axes.
         marked: Where any mask is, of the same shape; the planes are chosen to show some.
+        boxed: Axis and index of planes that a box lies in, which are shown before others.
     """
     if len(spatial) == 2:
         return [_flat(metainfo)]
     if metainfo["kind"] == "video":
         count = spatial[0]
-        frames = sorted({round(place * (count - 1) / max(1, _FRAMES - 1)) for place in range(_FRAMES)})
+        step = (count - 1) / max(1, _FRAMES - 1)
+        frames = sorted({_near(round(place * step), step / 2, 0, boxed) for place in range(_FRAMES)})
         pixel = _pixel(metainfo)
         return [Plane(f"frame {n} of 0-{count - 1}", 0, n, pixel=pixel) for n in frames]
     planes = []
     for axis in (0, 1, 2):
-        index = _shown_index(spatial[axis], axis, marked)
+        index = _near(_shown_index(spatial[axis], axis, marked), spatial[axis], axis, boxed)
         kept = tuple(n for n in range(3) if n != axis)
         planes.append(_laid(axis, index, spatial[axis], kept, metainfo))
     return planes
 
 
-def middle_plane(spatial: Sequence[int], metainfo: Mapping[str, Any], marked: npt.NDArray[np.bool_] | None) -> Plane:
-    """The one plane that stands for an item: the first of a volume, the middle frame of a video."""
-    planes = planes_of(spatial, metainfo, marked)
-    return planes[len(planes) // 2] if metainfo["kind"] == "video" else planes[0]
+def middle_plane(
+    spatial: Sequence[int],
+    metainfo: Mapping[str, Any],
+    marked: npt.NDArray[np.bool_] | None,
+    boxed: Set[tuple[int, int]] = frozenset(),
+) -> Plane:
+    """The plane that stands for an item: the first of a volume, the middle frame of a video, of those with boxes."""
+    planes = planes_of(spatial, metainfo, marked, boxed)
+    own = [each for each in planes if (each.axis, each.index) in boxed]
+    held = own or [each for each in planes if (each.axis, _EVERY) in boxed] or planes
+    return held[len(held) // 2] if metainfo["kind"] == "video" else held[0]
 
 
 def _flat(metainfo: Mapping[str, Any]) -> Plane:
@@ -120,6 +152,12 @@ def _shown_index(count: int, axis: int, marked: npt.NDArray[np.bool_] | None) ->
         return middle
     touched = np.flatnonzero(marked.any(axis=tuple(n for n in range(3) if n != axis)))
     return int(touched[np.argmin(np.abs(touched - middle))]) if len(touched) else middle
+
+
+def _near(index: int, reach: float, axis: int, boxed: Set[tuple[int, int]]) -> int:
+    """The plane within reach of this one that a box lies in, the nearest; this one where there is none."""
+    held = [n for along, n in boxed if along == axis and n != _EVERY and abs(n - index) <= reach]
+    return min(held, key=lambda n: (abs(n - index), n), default=index)
 
 
 def _pixel(metainfo: Mapping[str, Any]) -> tuple[float, float]:

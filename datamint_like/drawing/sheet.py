@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from datamint_like.dataset.summary import class_colours
+from datamint_like.dataset.holdings import Holdings
+from datamint_like.dataset.summary import box_colours, class_colours
+from datamint_like.drawing.boxes import DrawnBox, boxes_of, planes_of_boxes
 from datamint_like.drawing.layers import Layer, authors_of, colours_of, layers_of, marked_by
 from datamint_like.drawing.pixels import Colour, Pixels, Shade, gray, tinted
 from datamint_like.drawing.planes import Plane, middle_plane, planes_of
 from datamint_like.drawing.shading import shade_of
 from datamint_like.entities import Annotation
-
-if TYPE_CHECKING:
-    from datamint_like.dataset.base import DatamintBaseDataset
 
 _STRENGTH = 0.3
 
@@ -32,6 +31,7 @@ class Sheet:
         planes: The planes, one a column.
         image: The item's image (C, ...).
         layers: Its masks.
+        boxes: Its boxes.
         notes: What must be known to read it, then labels and categories, a line an annotator.
     """
 
@@ -40,12 +40,13 @@ class Sheet:
     planes: tuple[Plane, ...]
     image: npt.NDArray[Any]
     layers: tuple[Layer, ...]
+    boxes: tuple[DrawnBox, ...]
     notes: tuple[str, ...]
 
     @property
     def authors(self) -> list[str]:
         """Who marked something of this item's classes, in order."""
-        return authors_of(self.layers)
+        return list(dict.fromkeys([*authors_of(self.layers), *(box.author for box in self.boxes)]))
 
     def picture(self, plane: Plane, layers: Sequence[Layer] = ()) -> Pixels:
         """A plane (rows, columns, 3) with some layers."""
@@ -53,7 +54,7 @@ class Sheet:
         return tinted(base, ((x.colour, plane.of(x.mask)) for x in layers), strength=_STRENGTH, outlined=True)
 
 
-def sheet_of(dataset: DatamintBaseDataset, index: int, *, one_plane: bool = False) -> Sheet:
+def sheet_of(dataset: Holdings, index: int, *, one_plane: bool = False) -> Sheet:
     """The item at `index`, ready to be drawn.
 
     Args:
@@ -65,9 +66,9 @@ def sheet_of(dataset: DatamintBaseDataset, index: int, *, one_plane: bool = Fals
     image = np.asarray(item["image"])
     colours = class_colour_table(dataset)
     layers = layers_of(item, dataset.seglabel2code, colours)
-    marked = marked_by(layers)
-    spatial = image.shape[1:]
-    planes = [middle_plane(spatial, metainfo, marked)] if one_plane else planes_of(spatial, metainfo, marked)
+    boxes = boxes_of(item, dataset.boxlabel2code, box_colour_table(dataset))
+    shown = image.shape[1:], metainfo, marked_by(layers), planes_of_boxes(boxes)
+    planes = [middle_plane(*shown)] if one_plane else planes_of(*shown)
     if dataset._transforms:  # they may have turned it, and a wrong letter is worse than none
         planes = [replace(plane, letters=()) for plane in planes]
     resource = dataset.get_resource(index)
@@ -81,13 +82,21 @@ def sheet_of(dataset: DatamintBaseDataset, index: int, *, one_plane: bool = Fals
         planes=tuple(planes),
         image=image,
         layers=tuple(layers),
+        boxes=tuple(boxes),
         notes=(*_warnings(planes, metainfo), *label_lines(dataset.resource_annotations[index], resource.frame_index)),
     )
 
 
-def class_colour_table(dataset: DatamintBaseDataset) -> dict[str, Colour]:
+def class_colour_table(dataset: Holdings) -> dict[str, Colour]:
     """Each segmentation class of a dataset with its colour."""
     return colours_of(dataset.seglabel2code, class_colours(dataset._prepared))
+
+
+def box_colour_table(dataset: Holdings) -> dict[str, Colour]:
+    """Each name of a box with its colour; without one of its own that of the class of this name."""
+    codes, classes = dataset.boxlabel2code, class_colour_table(dataset)
+    alike = {name: classes[name] for name in codes if name in classes}
+    return colours_of(codes, alike | box_colours(dataset._prepared))
 
 
 def label_lines(annotations: Sequence[Annotation], frame: int | None) -> list[str]:
@@ -115,7 +124,7 @@ def _warnings(planes: Sequence[Plane], metainfo: Mapping[str, Any]) -> list[str]
     return ["unevenly spaced planes, drawn as if they were even"] if uneven else []
 
 
-def _is_native(dataset: DatamintBaseDataset) -> bool:
+def _is_native(dataset: Holdings) -> bool:
     """Whether the values of an item are those that the header speaks of."""
     intensity = dataset._reading.read.intensity
     kept = intensity == "native" or (isinstance(intensity, tuple) and intensity[0] == "clip")

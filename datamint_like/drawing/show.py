@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from datamint_like._optional import need
+from datamint_like._words import counted
+from datamint_like.dataset.holdings import Holdings
 from datamint_like.drawing.sheet import sheet_of
 from datamint_like.exceptions import DatamintDatasetException
-
-if TYPE_CHECKING:
-    from datamint_like.dataset.base import DatamintBaseDataset
 
 _MOST = 100
 
 
-def show(dataset: DatamintBaseDataset, index: int, *, max_annotators: int = 4) -> Any:
+def show(dataset: Holdings, index: int, *, max_annotators: int = 4) -> Any:
     """A figure of one item; see `DatamintBaseDataset.show`."""
     need("matplotlib", extra="notebooks")
     from datamint_like.drawing.figures import sheet_figure
@@ -24,7 +23,7 @@ def show(dataset: DatamintBaseDataset, index: int, *, max_annotators: int = 4) -
     return sheet_figure(sheet_of(dataset, index), max_annotators)
 
 
-def montage(dataset: DatamintBaseDataset, n: int) -> Any:
+def montage(dataset: Holdings, n: int) -> Any:
     """A figure of `n` items; see `DatamintBaseDataset.montage`."""
     need("matplotlib", extra="notebooks")
     from datamint_like.drawing.figures import montage_figure
@@ -35,7 +34,7 @@ def montage(dataset: DatamintBaseDataset, n: int) -> Any:
         raise DatamintDatasetException(f"This {type(dataset).__name__} has no items to show.")
     indices = spread(len(dataset), n)
     sheets = [sheet_of(dataset, index, one_plane=True) for index in indices]
-    title = f"{len(indices)} of {len(dataset)} items of {type(dataset).__name__}"
+    title = f"{len(indices)} of {counted(len(dataset), 'item')} of {type(dataset).__name__}"
     if dataset.split_name:
         title += f", split {dataset.split_name}"
     return montage_figure(sheets, title)

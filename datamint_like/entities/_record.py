@@ -22,6 +22,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises:
             ValidationError: A required field is missing or of another type; the message names it.
+
+        Example:
+            >>> AnnotationSpec.from_dict({"type": "label", "identifier": "benign", "of_a_later_version": 1}).identifier
+            'benign'
         """
         try:
             return msgspec.convert(cls._wire_names(data), cls, strict=False)
@@ -34,6 +38,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         return data
 
     def to_dict(self) -> dict[str, Any]:
-        """The record as JSON-ready builtins, every field present."""
+        """The record as JSON-ready builtins, every field present.
+
+        Example:
+            >>> AnnotationSpec(type="category", identifier="view", values=("ap", "pa")).to_dict()["values"]
+            ('ap', 'pa')
+        """
         result: dict[str, Any] = msgspec.to_builtins(self)
         return result

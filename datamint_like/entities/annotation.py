@@ -40,6 +40,13 @@ class Annotation(Record, frozen=True):
     """One annotation; attribute names and their order are those of the published class.
 
     `scope` is `"image"` or `"frame"`; `frame_index` counts stored planes of the acquisition axis.
+
+    Example:
+        >>> annotation = dataset.resource_annotations[0][1]
+        >>> annotation.name, annotation.type, annotation.value, annotation.index
+        ('view', 'category', 'frontal', None)
+        >>> annotation.author, annotation.added_by
+        ('annotator.a@demo.example', 'annotator.a@demo.example')
     """
 
     id: str
@@ -127,6 +134,10 @@ class Annotation(Record, frozen=True):
 
         Raises:
             ValidationError: `created_at` is no ISO 8601 instant.
+
+        Example:
+            >>> dataset.resource_annotations[0][0].get_created_datetime().tzinfo
+            datetime.timezone.utc
         """
         try:
             return datetime.fromisoformat(self.created_at) if self.created_at else None
@@ -136,23 +147,48 @@ class Annotation(Record, frozen=True):
             ) from None
 
     def is_segmentation(self) -> bool:
-        """Whether this is a mask."""
+        """Whether this is a mask.
+
+        Example:
+            >>> [each.is_segmentation() for each in dataset.resource_annotations[0]]
+            [False, False, True]
+        """
         return self.annotation_type == "segmentation"
 
     def is_label(self) -> bool:
-        """Whether this is a label."""
+        """Whether this is a label.
+
+        Example:
+            >>> [each.is_label() for each in dataset.resource_annotations[0]]
+            [True, False, False]
+        """
         return self.annotation_type == "label"
 
     def is_category(self) -> bool:
-        """Whether this is a category."""
+        """Whether this is a category.
+
+        Example:
+            >>> [each.is_category() for each in dataset.resource_annotations[0]]
+            [False, True, False]
+        """
         return self.annotation_type == "category"
 
     def is_frame_scoped(self) -> bool:
-        """Whether it applies to one frame."""
+        """Whether it applies to one frame.
+
+        Example:
+            >>> [each.is_frame_scoped() for each in dataset.resource_annotations[0]]
+            [False, False, True]
+        """
         return self.scope == "frame"
 
     def is_image_scoped(self) -> bool:
-        """Whether it applies to the whole image, volume or video."""
+        """Whether it applies to the whole image, volume or video.
+
+        Example:
+            >>> [each.is_image_scoped() for each in dataset.resource_annotations[0]]
+            [True, True, False]
+        """
         return self.scope == "image"
 
 

@@ -19,6 +19,7 @@ class Part(Record, frozen=True, kw_only=True):
         sha256: Digest of the bytes; it also names the stored file.
         linked_path: Where the file lies when it is registered in place, else None.
         mtime_ns: Modification time of a linked file when it was registered.
+        resource_id: The resource it is a file of, where a server has the bytes; else None.
     """
 
     index: int
@@ -27,6 +28,7 @@ class Part(Record, frozen=True, kw_only=True):
     sha256: str
     linked_path: str | None = None
     mtime_ns: int | None = None
+    resource_id: str | None = None
 
 
 class Resource(Record, frozen=True, kw_only=True):

@@ -6,7 +6,12 @@ from datamint_like.entities._record import Record
 
 
 class User(Record, frozen=True, kw_only=True):
-    """A person (or service) that uploads and annotates; `email` is the id."""
+    """A person (or service) that uploads and annotates; `email` is the id.
+
+    Example:
+        >>> User(email="ana@lab.example", created_at="2026-01-01", customer_id="").id
+        'ana@lab.example'
+    """
 
     email: str
     created_at: str

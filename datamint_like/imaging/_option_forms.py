@@ -69,9 +69,16 @@ def stable_repr(value: Any) -> str:
     """A repr without addresses: a function by its module and name, `unknown` where that does not lead to it."""
     if not callable(value):
         return repr(value)
-    module, name = getattr(value, "__module__", None), str(getattr(value, "__qualname__", ""))
+    module = str(getattr(value, "__module__", None))
+    for name in (getattr(value, "__qualname__", None), getattr(value, "__name__", None)):  # torch's go by the second
+        if isinstance(name, str) and _found(module, name) is value:
+            return f"{module}.{name}"
+    return "unknown"
+
+
+def _found(module: str, name: str) -> Any:
+    """What a module that is imported holds by a name with dots, or None."""
     try:
-        found = reduce(getattr, name.split("."), sys.modules[str(module)])
+        return reduce(getattr, name.split("."), sys.modules[module])
     except (AttributeError, KeyError):
-        return "unknown"
-    return f"{module}.{name}" if found is value else "unknown"
+        return None

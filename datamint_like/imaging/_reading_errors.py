@@ -17,6 +17,12 @@ from datamint_like.exceptions import DatamintException, DecodeError, GeometryErr
 from datamint_like.imaging.types import SourceFile
 
 
+class _Own(threading.local):
+    """What a thread alone sees: how many blocks it is in."""
+
+    depth = 0
+
+
 class _Quiet:
     """Warnings ignored, and OpenCV's log silent, while at least one thread reads a file.
 
@@ -28,7 +34,7 @@ class _Quiet:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._own = threading.local()
+        self._own = _Own()
         self._readers = 0
         self._saved = warnings.catch_warnings()
         self._log_level = cv2.utils.logging.LOG_LEVEL_WARNING
@@ -38,7 +44,7 @@ class _Quiet:
 
     def __enter__(self) -> None:
         with self._lock:
-            self._own.depth = self._depth() + 1
+            self._own.depth += 1
             self._readers += 1
             if self._readers == 1:
                 self._saved = warnings.catch_warnings()
@@ -48,15 +54,15 @@ class _Quiet:
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
-            self._own.depth = self._depth() - 1
+            self._own.depth -= 1
             self._leave(self._readers - 1)
 
     def lets_log(self, record: logging.LogRecord) -> bool:
         """Whether a record of pydicom may be logged: not while this thread reads a file, whose values it quotes."""
-        return not self._depth()
+        return not self._own.depth
 
     def _after_in_child(self) -> None:
-        self._leave(self._depth())
+        self._leave(self._own.depth)
         self._lock.release()
 
     def _leave(self, readers: int) -> None:
@@ -65,10 +71,6 @@ class _Quiet:
         if was_quiet and not readers:
             self._saved.__exit__(None, None, None)
             cv2.utils.logging.setLogLevel(self._log_level)
-
-    def _depth(self) -> int:
-        """How many blocks this thread is in."""
-        return int(getattr(self._own, "depth", 0))
 
 
 _QUIET = _Quiet()

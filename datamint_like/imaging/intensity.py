@@ -25,6 +25,15 @@ def type_to_decode(facts: HeaderFacts, options: ReadOptions) -> str:
     return computed_type(facts.dtype, options.dtype)
 
 
+def type_of_values(facts: HeaderFacts, options: ReadOptions) -> str | None:
+    """The type of the item's array for these options; None where their callable decides."""
+    if options.dtype is not None:
+        return options.dtype
+    if callable(options.intensity):
+        return None
+    return "float32" if _is_window(options) else facts.dtype
+
+
 def windowed_or_clipped(array: Array, file: SourceFile, facts: HeaderFacts, options: ReadOptions) -> Array:
     """The values by the options' window or limits, or the array itself.
 

@@ -16,6 +16,11 @@ def facts_to_metadata(facts: HeaderFacts) -> dict[str, Any]:
 
     `frame_count`, `width`, `height` and `channel_count` are what published clients read. Name, birth date,
     patient id and UIDs are not in it: those a resource needs are fields of the resource.
+
+    Example:
+        >>> from datamint_like.imaging import probe
+        >>> facts_to_metadata(probe(sorted(Path("ct").iterdir())))["shape"]
+        [32, 128, 128]
     """
     planes, rows, columns = facts.shape
     return {
@@ -46,7 +51,14 @@ def facts_from_metadata(
     series_uid: str | None = None,
     instance_uid: str | None = None,
 ) -> HeaderFacts | None:
-    """The facts that `facts_to_metadata` wrote, or None where the metadata is not (all) ours."""
+    """The facts that `facts_to_metadata` wrote, or None where the metadata is not (all) ours.
+
+    Example:
+        >>> facts_from_metadata(head.metadata, modality=head.modality).units
+        'HU'
+        >>> facts_from_metadata({"of": "another tool"}) is None
+        True
+    """
     try:
         planes, rows, columns = (int(extent) for extent in metadata["shape"])
         affine, origins = metadata.get("affine"), metadata.get("plane_origins")
@@ -73,7 +85,12 @@ def facts_from_metadata(
 
 
 def facts_of(resource: Resource) -> HeaderFacts | None:
-    """The header facts that a resource's row holds, or None where the store has none of ours."""
+    """The header facts that a resource's row holds, or None where the store has none of ours.
+
+    Example:
+        >>> facts_of(head).shape
+        (32, 128, 128)
+    """
     return facts_from_metadata(
         resource.metadata,
         modality=resource.modality,
@@ -89,6 +106,10 @@ def required_facts(resource: Resource) -> HeaderFacts:
 
     Raises:
         DecodeError: The row holds none of ours.
+
+    Example:
+        >>> required_facts(xray).dtype
+        'uint8'
     """
     facts = facts_of(resource)
     if facts is None:

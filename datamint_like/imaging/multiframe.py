@@ -45,6 +45,14 @@ def derive_multiframe(
     Raises:
         DecodeError: It is no DICOM, a part is damaged, or the frames are too many for one uncompressed DICOM (4 GiB).
         GeometryError: The parts do not make one volume.
+
+    Example:
+        >>> from datamint_like.imaging import probe
+        >>> paths = sorted(Path("ct").iterdir())
+        >>> with open("ct.dcm", "wb") as file:
+        ...     derive_multiframe(paths, probe(paths), file)
+        >>> probe([Path("ct.dcm")]).shape
+        (32, 128, 128)
     """
     sources = sources_of(paths, names)
     if facts.format != "dicom":

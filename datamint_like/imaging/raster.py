@@ -11,6 +11,7 @@ import numpy as np
 
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging._bmp import bmp_pixels, parse_bmp
+from datamint_like.imaging._planes import split_into
 from datamint_like.imaging._raster_header import RasterHeader, check_end, check_whole, parse_header
 from datamint_like.imaging._reading_errors import reading, refuse_oversized
 from datamint_like.imaging._sources import only_one
@@ -80,7 +81,9 @@ def decode_bytes(data: bytes, *, max_voxels: int, dtype: str | None = None) -> S
     facts = facts_of(header)
     refuse_oversized(facts.channels * facts.shape[1] * facts.shape[2], max_voxels)
     check_whole(data, header)
-    return StoredImage(array=_pixels(data, header, facts.shape, dtype or facts.dtype), facts=facts)
+    image = _image(data, header)
+    del data  # the encoded bytes of a file, which need not be in memory beside both the image and the array
+    return StoredImage(array=_upright_planes(image, header, facts.shape, dtype or facts.dtype), facts=facts)
 
 
 def _header_of(file: IO[bytes]) -> RasterHeader:
@@ -97,12 +100,17 @@ def _imdecode(data: bytes) -> Array:
     return np.asarray(image)
 
 
-def _pixels(data: bytes, header: RasterHeader, shape: tuple[int, int, int], dtype: str) -> Array:
-    """The upright array (C, 1, J, I), colours in the order R, G, B, A."""
+def _image(data: bytes, header: RasterHeader) -> Array:
+    """The image as it is stored (J, I, C), colours in the order B, G, R, A."""
     image = bmp_pixels(data) if header.mimetype == "image/bmp" else _imdecode(data)
     image = image[..., None] if image.ndim == 2 else image
     if image.shape[:2] != (header.height, header.width):
         raise DecodeError(f"expected {header.height} x {header.width} pixels by its header, found {image.shape[:2]}.")
+    return image
+
+
+def _upright_planes(image: Array, header: RasterHeader, shape: tuple[int, int, int], dtype: str) -> Array:
+    """The upright array (C, 1, J, I), colours in the order R, G, B, A."""
     picks = {1: (0,), 2: (0, 3), 3: (2, 1, 0), 4: (2, 1, 0, 3)}[header.channels]
     if max(picks) >= image.shape[2]:
         raise DecodeError(f"expected {header.channels} channels by its header, found {image.shape[2]}.")
@@ -110,6 +118,8 @@ def _pixels(data: bytes, header: RasterHeader, shape: tuple[int, int, int], dtyp
     if picks == (0,) and image.dtype == dtype and turned.flags.c_contiguous:
         return turned[:1, None]
     array = np.empty((header.channels, *shape), dtype=dtype)
+    if len(picks) == image.shape[2] and split_into([array[picks.index(at), 0] for at in range(len(picks))], turned):
+        return array
     for channel, source in enumerate(picks):
         array[channel, 0] = turned[source]
     return array

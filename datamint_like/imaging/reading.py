@@ -25,6 +25,11 @@ def probe(paths: Sequence[Path], *, names: Sequence[str] | None = None) -> Heade
     Raises:
         DecodeError: No decoder takes the files, or a header is damaged.
         GeometryError: The files do not make one volume.
+
+    Example:
+        >>> facts = probe(sorted(Path("ct").iterdir()))
+        >>> facts.kind, facts.shape, facts.dtype, facts.units
+        ('volume', (32, 128, 128), 'int16', 'HU')
     """
     files = sources_of(paths, names)
     return decoder_of(files[0].path, files[0].name).probe(files)
@@ -42,6 +47,11 @@ def decode_stored(
     Raises:
         DecodeError: A file is damaged, claims more than `max_voxels`, or is not the one that was probed.
         GeometryError: The files do not make one volume.
+
+    Example:
+        >>> paths = sorted(Path("ct").iterdir())
+        >>> decode_stored(paths, probe(paths)).array.shape
+        (1, 32, 128, 128)
     """
     return _decoded(sources_of(paths, names), facts, max_voxels, facts.dtype)
 
@@ -50,11 +60,11 @@ def _decoded(files: Sequence[SourceFile], facts: HeaderFacts, max_voxels: int, d
     """The resource as stored, with values computed in this type."""
     wide = None if dtype == facts.dtype else dtype
     stored = decoder_named(facts.format).decode(files, max_voxels=max_voxels, dtype=wide)
-    found, expected = (stored.array.shape, str(stored.array.dtype)), ((facts.channels, *facts.shape), dtype)
-    if found != expected:
+    array, expected = stored.array, (facts.channels, *facts.shape)
+    if array.shape != expected or array.dtype != dtype:
         raise DecodeError(
-            f"{files[0].name}: expected an array {expected[0]} {expected[1]} by the facts of the upload, "
-            f"found {found[0]} {found[1]}. The file was changed since; import it again."
+            f"{files[0].name}: expected an array {expected} {dtype} by the facts of the upload, "
+            f"found {array.shape} {array.dtype}. The file was changed since; import it again."
         )
     return stored
 

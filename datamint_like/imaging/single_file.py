@@ -31,6 +31,14 @@ def derive_single_file(
     Raises:
         DecodeError: A part is damaged, or the parts are too large for one file.
         GeometryError: The parts do not make one volume.
+
+    Example:
+        >>> from datamint_like.imaging import probe
+        >>> paths = sorted(Path("ct").iterdir())
+        >>> with open("ct.dcm", "wb") as file:
+        ...     derive_single_file(paths, probe(paths), file)
+        >>> probe([Path("ct.dcm")]).shape
+        (32, 128, 128)
     """
     sources = sources_of(paths, names)
     if len(sources) == 1:

@@ -236,6 +236,12 @@ class Place:
         frame_axis: Which of 0 (D), 1 (H), 2 (W) the stored planes lie along.
         frame_flipped: Whether stored plane 0 is the last index of `frame_axis`.
         facts: The header facts (stored orientation).
+
+    Example:
+        >>> from datamint_like.imaging import place_of, required_facts
+        >>> place = place_of(required_facts(head))
+        >>> place.orientation, place.spacing[0], place.frame_axis
+        ('SPL', 1.0, 0)
     """
 
     affine: Affine | None

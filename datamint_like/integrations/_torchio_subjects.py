@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torchio
 
+from datamint_like.dataset.holdings import Holdings
 from datamint_like.integrations.labels import columns_of, item_name, label_channels
 from datamint_like.integrations.torchio import world_affine, xyz
-
-if TYPE_CHECKING:
-    from datamint_like.dataset.base import DatamintBaseDataset
 
 
 @dataclass(frozen=True)
 class ItemSubjects:
     """The items of a dataset as subjects, each made when asked for."""
 
-    dataset: DatamintBaseDataset
+    dataset: Holdings
 
     def __len__(self) -> int:
         return len(self.dataset)

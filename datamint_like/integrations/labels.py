@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
+from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.transforms import binary_masks
 from datamint_like.exceptions import DatamintDatasetException
-
-if TYPE_CHECKING:
-    from datamint_like.dataset.base import DatamintBaseDataset
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def label_channels(item: Mapping[str, Any]) -> LabelChannels | None:
     return LabelChannels(torch.cat(stacks), tuple(int(code) for code in codes), tuple(authors))
 
 
-def refuse_transforms(dataset: DatamintBaseDataset, library: str) -> None:
+def refuse_transforms(dataset: Holdings, library: str) -> None:
     """Say that a dataset with transforms cannot tell where its items lie.
 
     Raises:
@@ -74,7 +72,7 @@ def binary_masks_of(library: str, made: torch.Tensor, advice: str) -> torch.Tens
     return kept
 
 
-def item_name(dataset: DatamintBaseDataset, index: int) -> str:
+def item_name(dataset: Holdings, index: int) -> str:
     """A name that no other item has, to save results under: id, slice or frame, and file name."""
     resource = dataset.get_resource(index)
     place = f"{resource.slice_axis}{resource.slice_index:04d}_" if resource.slice_axis else ""

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 import torch
 
 from datamint_like._optional import need
+from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.summary import counts_of, label_space_in_words
-
-if TYPE_CHECKING:
-    from datamint_like.dataset.base import DatamintBaseDataset
 
 #: Digits of the fingerprint that are the digest; MLflow refuses more than 36.
 DIGEST_LENGTH = 32
 
 
-def build_mlflow_dataset(dataset: DatamintBaseDataset) -> Any:
+def build_mlflow_dataset(dataset: Holdings) -> Any:
     """The `mlflow.data.dataset.Dataset` of a dataset; see `DatamintBaseDataset.build_mlflow_dataset`.
 
     Reads one item, for the types of its keys.
@@ -38,14 +36,14 @@ def build_mlflow_dataset(dataset: DatamintBaseDataset) -> Any:
     )
 
 
-def name_of(dataset: DatamintBaseDataset) -> str:
+def name_of(dataset: Holdings) -> str:
     """Project and part, as `"liver-ct/train"`; MLflow refuses more than 500 characters."""
     project = dataset.project
     parts = [project.name if project else type(dataset).__name__, *([dataset.split_name] if dataset.split_name else [])]
     return "/".join(parts)[:500]
 
 
-def source_of(dataset: DatamintBaseDataset) -> dict[str, Any]:
+def source_of(dataset: Holdings) -> dict[str, Any]:
     """Where the data comes from: store, project, revision, and the split that it is a part of."""
     meta, project = dataset._prepared.snapshot.meta, dataset.project
     return {
@@ -71,7 +69,7 @@ def without_secrets(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def profile_of(dataset: DatamintBaseDataset) -> dict[str, Any]:
+def profile_of(dataset: Holdings) -> dict[str, Any]:
     """Counts, label space, the whole fingerprint, and the split; annotators are counted, not named."""
     counts = asdict(counts_of(dataset._prepared, dataset._resource_rows()))
     counts["annotations"] = {f"{kind} {name}": count for (kind, name), count in counts["annotations"].items()}
@@ -86,7 +84,7 @@ def profile_of(dataset: DatamintBaseDataset) -> dict[str, Any]:
     }
 
 
-def fields_of(dataset: DatamintBaseDataset) -> dict[str, tuple[str, tuple[int, ...]]]:
+def fields_of(dataset: Holdings) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Each key of an item that holds tensors: its type, and its shape with -1 where items may differ.
 
     Types and the number of axes are those of the first item; the sizes of `image` are kept where all resources agree
@@ -110,7 +108,7 @@ def _is_fixed(key: str, tensor: torch.Tensor, value: Any) -> bool:
     return key == "image" or (key in ("image_labels", "image_categories") and tensor.ndim <= 1 and value is not None)
 
 
-def _image_shape(dataset: DatamintBaseDataset, first: tuple[int, ...]) -> tuple[int, ...]:
+def _image_shape(dataset: Holdings, first: tuple[int, ...]) -> tuple[int, ...]:
     """The first item's shape where all resources are stored alike and nothing changes sizes, else -1 throughout."""
     if dataset._transforms:
         return (-1,) * len(first)

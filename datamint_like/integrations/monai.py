@@ -9,14 +9,15 @@ the identity.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from datamint_like._optional import need
+from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.placing import current_affine, moved_to
 from datamint_like.dataset.seeds import drawn_seed
 from datamint_like.exceptions import DatamintDatasetException
@@ -27,20 +28,28 @@ from datamint_like.integrations.axes import (
     reversed_affine,
     reversed_axes,
 )
+from datamint_like.integrations.descriptions import description_of
 from datamint_like.integrations.labels import binary_masks_of, columns_of, item_name, label_channels, refuse_transforms
-
-if TYPE_CHECKING:
-    from datamint_like.dataset.base import DatamintBaseDataset
 
 _NEAREST = "Give mode='nearest' for {key!r}, as mode=('bilinear', 'nearest') for two keys."
 
 
 @dataclass(frozen=True)
 class MonaiTransform:
-    """A MONAI dictionary transform with our `image=` and `masks=`; made by `from_monai`."""
+    """A MONAI dictionary transform with our `image=` and `masks=`; made by `from_monai`.
+
+    Attributes:
+        transform: MONAI's.
+        keys: Its names of image and masks.
+        description: What it was made with, for fingerprints; told at once, since some keep what they last drew.
+    """
 
     transform: Callable[..., Any]
     keys: tuple[str, str] = ("image", "label")
+    description: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "description", f"MONAI {self.keys} {description_of(self.transform)}")
 
     def __call__(self, image: npt.NDArray[Any], masks: npt.NDArray[Any]) -> dict[str, Any]:
         """Image and masks, channels first, after the transform.
@@ -120,7 +129,7 @@ def from_monai(transform: Callable[..., Any], keys: tuple[str, str] = ("image", 
     return MonaiTransform(transform, (str(keys[0]), str(keys[1])))
 
 
-def to_monai(dataset: DatamintBaseDataset, transform: Callable[..., Any] | None = None) -> Any:
+def to_monai(dataset: Holdings, transform: Callable[..., Any] | None = None) -> Any:
     """A `monai.data.Dataset` over the items of a dataset, each read when asked for; it pickles to workers.
 
     A dict holds `image`, `label` (the masks as channels; `label_codes` int64 (n,) names their classes, and the
@@ -131,6 +140,11 @@ def to_monai(dataset: DatamintBaseDataset, transform: Callable[..., Any] | None 
     Raises:
         MissingExtraError: MONAI is not installed (extra `monai`).
         DatamintDatasetException: The dataset has transforms, after which no affine would be true.
+
+    Example:
+        >>> import numpy, monai
+        >>> to_monai(volumes)[0]["image"].shape  # (C, X, Y, Z)
+        torch.Size([1, 128, 128, 32])
     """
     refuse_transforms(dataset, "MONAI")
     data: Any = need("monai.data", extra="monai")
@@ -142,7 +156,7 @@ def to_monai(dataset: DatamintBaseDataset, transform: Callable[..., Any] | None 
 class MonaiItems:
     """The items of a dataset as dicts in MONAI's convention."""
 
-    dataset: DatamintBaseDataset
+    dataset: Holdings
 
     def __len__(self) -> int:
         return len(self.dataset)

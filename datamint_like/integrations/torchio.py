@@ -7,28 +7,36 @@ these axes to patient RAS+ mm; of a video Z is time. Without geometry the affine
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from datamint_like._optional import need
+from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.placing import current_affine, moved_to
 from datamint_like.exceptions import DatamintDatasetException
 from datamint_like.integrations.axes import Matrix, reversed_affine, reversed_axes
+from datamint_like.integrations.descriptions import description_of
 from datamint_like.integrations.labels import binary_masks_of, refuse_transforms
-
-if TYPE_CHECKING:
-    from datamint_like.dataset.base import DatamintBaseDataset
 
 
 @dataclass(frozen=True)
 class TorchioTransform:
-    """A TorchIO transform with our `image=` and `masks=`; made by `from_torchio`."""
+    """A TorchIO transform with our `image=` and `masks=`; made by `from_torchio`.
+
+    Attributes:
+        transform: TorchIO's.
+        description: What it was made with, for fingerprints.
+    """
 
     transform: Callable[..., Any]
+    description: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "description", f"TorchIO {description_of(self.transform)}")
 
     def __call__(self, image: npt.NDArray[Any], masks: npt.NDArray[Any]) -> dict[str, Any]:
         """Image and masks, channels first, after the transform.
@@ -80,7 +88,7 @@ def from_torchio(transform: Callable[..., Any]) -> TorchioTransform:
     return TorchioTransform(transform)
 
 
-def to_torchio(dataset: DatamintBaseDataset, transform: Callable[..., Any] | None = None) -> Any:
+def to_torchio(dataset: Holdings, transform: Callable[..., Any] | None = None) -> Any:
     """A `torchio.SubjectsDataset` over the items of a dataset, each read when asked for; it pickles to workers.
 
     A subject holds `image` (`ScalarImage`), `label` (`LabelMap`, the masks as channels; `label_codes` int64 (n,)
@@ -90,6 +98,10 @@ def to_torchio(dataset: DatamintBaseDataset, transform: Callable[..., Any] | Non
     Raises:
         MissingExtraError: TorchIO is not installed (extra `torchio`).
         DatamintDatasetException: The dataset is empty, or has transforms, after which no affine would be true.
+
+    Example:
+        >>> to_torchio(volumes)[0]["image"].shape  # (C, X, Y, Z)
+        (1, 128, 128, 32)
     """
     refuse_transforms(dataset, "TorchIO")
     need("torchio", extra="torchio")

@@ -60,6 +60,7 @@ def check(rule: Rule, call: Call) -> None:
         PermissionDeniedError: They may not.
         ItemNotFoundError: What it is about is unknown.
     """
+    ids = _ids(rule, call, f"{rule.of}_id") if rule.of in ("resource", "annotation") else []
     if call.is_admin or rule.of in ("nobody", "key"):
         return
     if rule.of == "admin":
@@ -67,9 +68,9 @@ def check(rule: Rule, call: Call) -> None:
     if rule.of == "project":
         need_project(call, call.path["project_id"], rule.level)
     elif rule.of == "resource":
-        need_resources(call, _ids(rule, call, "resource_id"), rule.level)
+        need_resources(call, ids, rule.level)
     elif rule.of == "annotation":
-        need_annotations(call, _ids(rule, call, "annotation_id"), rule.level)
+        need_annotations(call, ids, rule.level)
     else:
         need_worklist(call, call.path["worklist_id"], rule.level)
 
@@ -141,8 +142,9 @@ def _ids(rule: Rule, call: Call, name: str) -> list[str]:
     """The ids that a rule is about, from the body or the path."""
     if rule.field is None:
         return [call.path[name]]
-    found = getattr(call.body if call.body is not None else call.query, rule.field, None)
-    return [] if found is None else list(found)
+    found = list(getattr(call.body if call.body is not None else call.query, rule.field, None) or ())
+    call.touched += found
+    return found
 
 
 def _denied(call: Call, what: str, held: Level, needed: Level) -> PermissionDeniedError:

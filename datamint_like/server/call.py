@@ -10,6 +10,7 @@ from starlette.requests import Request
 from datamint_like.backends.local.administration import Administration
 from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.entities import User
+from datamint_like.server.metrics import Metrics
 from datamint_like.server.options import ServerOptions
 
 ADMIN = "admin"
@@ -25,6 +26,7 @@ class Call:
         path: What the braces of the route's path stand for.
         query: The route's `query`, filled from the query string; None where it has none.
         body: The route's `body`, filled from the body; None where it has none, or where the handler reads it.
+        key: Public prefix of the key; None where the route needs none.
         touched: Ids that the audit log names beside those of the path.
     """
 
@@ -35,6 +37,8 @@ class Call:
     path: dict[str, str]
     query: Any = None
     body: Any = None
+    key: str | None = None
+    metrics: Metrics | None = None
     touched: list[str] = field(default_factory=list)
 
     @property

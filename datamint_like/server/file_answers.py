@@ -20,7 +20,7 @@ from datamint_like.server.errors import Refused
 from datamint_like.server.headers import attachment, media_type
 
 #: Bytes of a file that are in memory at once; what is no longer goes out in one piece.
-PIECE = 512 * 1024
+PIECE = 256 * 1024
 _RANGE = re.compile(r"bytes\s*=\s*(\d{0,19})\s*-\s*(\d{0,19})\s*", re.IGNORECASE)
 
 

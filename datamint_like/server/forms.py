@@ -141,10 +141,10 @@ class _Receiver:
         except FormParserError as error:
             raise _malformed("its boundary is none") from error
 
-    def take(self, data: bytes) -> None:
+    def take(self, data: bytearray) -> None:
         """The next bytes."""
         try:
-            self._parser.write(data)
+            self._parser.write(bytes(data))
         except FormParserError as error:
             raise _malformed("its bytes are not those of a form") from error
         except OSError as error:

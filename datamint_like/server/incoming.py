@@ -11,13 +11,13 @@ from datamint_like.server.call import Call
 from datamint_like.server.errors import Refused
 
 #: Bytes that go to the disk at once.
-PIECE = 1024 * 1024
+PIECE = 128 * 1024
 #: How much of a body that is refused is read on, so that the client gets to hear the reason.
-_DRAINED_BYTES = 64 * PIECE
+_DRAINED_BYTES = 64 * 1024 * 1024
 _DRAINED_S = 5.0
 
 
-async def pieces(call: Call) -> AsyncIterator[bytes]:
+async def pieces(call: Call) -> AsyncIterator[bytearray]:
     """The body of a request, a piece at a time; of one that breaks off all that came, then the error.
 
     Raises:
@@ -37,10 +37,10 @@ async def pieces(call: Call) -> AsyncIterator[bytes]:
         except TimeoutError:
             refused = Refused(408, f"Nothing came for {call.options.patience_s:g} s; send the file again.")
         if len(held) >= PIECE:
-            yield bytes(held)
-            held.clear()
+            yield held
+            held = bytearray()
     if held:
-        yield bytes(held)
+        yield held
     if refused is not None:
         raise refused
 

@@ -22,6 +22,8 @@ class ServerOptions:
         port: Port to listen on; 0 takes a free one.
         workers: Number of processes.
         max_body: Bytes that a request may have in memory (JSON, MessagePack, one mask).
+        audit: File of the audit log; empty is `audit.jsonl` in the store's folder.
+        verbose: Whether every request is a line of the log, not only what went wrong.
         max_upload: Bytes that one uploaded file may have.
         patience_s: How long a client that sends a file may be silent.
         cache: Folder of what is made of stored files (slices, series as one file); None is one in the cache folder of
@@ -33,6 +35,8 @@ class ServerOptions:
     host: str = "127.0.0.1"
     port: int = 8100
     workers: int = 1
+    audit: str = ""
+    verbose: bool = False
     max_body: int = 256 * _MEBIBYTE
     max_upload: int = 1024 * 64 * _MEBIBYTE
     patience_s: float = 60.0

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -64,31 +65,49 @@ class Route:
         return tuple(re.findall(r"{(\w+)(?::\w+)?}", self.path))
 
 
-async def answered(route: Route, call: Call) -> Response:
-    """The answer to a call whose key is known.
+async def answered(route: Route, request: Request, enter: Callable[[], Call]) -> Response:
+    """The answer to a request.
+
+    Args:
+        route: Which route it asks.
+        request: The request.
+        enter: Finds out whose key it carries. It asks the store, so it runs in a thread; where there is no body to
+            wait for, in the same one as all else.
 
     Raises:
         DatamintException, Existing, Refused: What the client gets instead.
     """
-    if route.query is not None:
-        call.query = query_of(call.request.query_params, route.query)
+    early = route.rule.field is None  # else body or query say what the rule is about
+
+    def entered() -> Call:
+        call = enter()
+        if early:
+            check(route.rule, call)
+        return call
+
+    if route.body is None and not route.reads_body:
+        return await run_in_threadpool(lambda: _handled(route, entered(), b""))
+    call = await run_in_threadpool(entered)
     if route.reads_body:
-        await run_in_threadpool(check, route.rule, call)
         try:
             result = await route.handler(call)
-        except Exception:  # whatever it is goes on, once the client has had time to listen
-            await drain(call)
+        except Exception as error:  # whatever it is goes on, once the client has had time to listen
+            if getattr(error, "status", None) != HTTPStatus.REQUEST_TIMEOUT:
+                await drain(call)
             raise
         return result if isinstance(result, Response) else json_answer(result, route.status)
-    raw = b"" if route.body is None else await bounded_body(call.request, call.options.max_body)
-    return await run_in_threadpool(_checked_and_handled, route, call, raw)
+    raw = await bounded_body(request, call.options.max_body)
+    return await run_in_threadpool(_handled, route, call, raw)
 
 
-def _checked_and_handled(route: Route, call: Call, raw: bytes) -> Response:
+def _handled(route: Route, call: Call, raw: bytes) -> Response:
     """The answer, with everything that takes time done in this thread: decoding, the store, encoding."""
+    if route.query is not None:
+        call.query = query_of(call.request.query_params, route.query)
     if route.body is not None:
         call.body = body_of(raw, route.body, call.request)
-    check(route.rule, call)
+    if route.rule.field is not None:
+        check(route.rule, call)
     if route.answer is not None:
         return made_once(call, hashlib.sha256(raw).hexdigest(), route.handler, route.answer, route.status)
     result = route.handler(call)
@@ -102,9 +121,8 @@ async def bounded_body(request: Request, limit: int) -> bytes:
         Refused: It is (413), or the client went away (400).
     """
     too_long = Refused(413, f"The body of this request is larger than this server takes, {limit} bytes.")
-    if (request.headers.get("content-length") or "0").isdigit() and int(
-        request.headers.get("content-length") or 0
-    ) > limit:
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
         raise too_long
     read = bytearray()
     try:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import logging
 import os
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 
 from datamint_like.backends import store_url
+from datamint_like.backends._urls import store_folder
 from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.exceptions import StorageError
+from datamint_like.server import metrics
 from datamint_like.server.app import create_app
+from datamint_like.server.journal import AuditLog, log_to_stderr
 from datamint_like.server.options import ServerOptions
 
 _OPTIONS = "DATAMINT_LIKE_SERVER_OPTIONS"  # how the processes of `workers` get theirs
@@ -52,17 +59,18 @@ def serve(options: ServerOptions, announce: Callable[[str], None]) -> None:
     Raises:
         StorageError: The address is taken, or not of this machine.
     """
+    gc.freeze()  # what is loaded now stays: no collection needs to look at it again
     with _listening(options) as listener:
         announce(f"http://{options.host}:{listener.getsockname()[1]}")
         if options.workers == 1:
-            store = LocalBackend(store_url(options.store))
-            uvicorn.Server(config(create_app(store, options))).run(sockets=[listener])
-            store.close()
+            uvicorn.Server(config(app_of(options))).run(sockets=[listener])
             return
         os.environ[_OPTIONS] = json.dumps(asdict(options))
         from uvicorn.supervisors import Multiprocess
 
-        Multiprocess(config(_FACTORY, workers=options.workers), sockets=[listener]).run()
+        with tempfile.TemporaryDirectory() as counts:
+            os.environ[metrics.SHARED] = counts
+            Multiprocess(config(_FACTORY, workers=options.workers), sockets=[listener]).run()
 
 
 def config(app: FastAPI | str, *, workers: int = 1) -> uvicorn.Config:
@@ -74,8 +82,15 @@ def config(app: FastAPI | str, *, workers: int = 1) -> uvicorn.Config:
 
 def app_from_environment() -> FastAPI:
     """The application of one of several processes."""
-    options = ServerOptions(**json.loads(os.environ[_OPTIONS]))
-    return create_app(LocalBackend(store_url(options.store)), options)
+    return app_of(ServerOptions(**json.loads(os.environ[_OPTIONS])))
+
+
+def app_of(options: ServerOptions) -> FastAPI:
+    """The application over the store that `options` name, with its audit log; both stay open with the process."""
+    log_to_stderr(logging.INFO if options.verbose else logging.WARNING)
+    url = store_url(options.store)
+    audit = Path(options.audit) if options.audit else store_folder(url) / "audit.jsonl"
+    return create_app(LocalBackend(url), options, audit=AuditLog(audit))
 
 
 @contextmanager

@@ -1,8 +1,13 @@
-"""Gzip members (RFC 1952) that carry data in their extra field and inflate to nothing: invisible to any gzip reader."""
+"""Gzip members (RFC 1952): of data that is not worth deflating, and of what no gzip reader shows.
+
+The latter carry data in their extra field and inflate to nothing.
+"""
 
 from __future__ import annotations
 
 import struct
+
+from isal import isal_zlib
 
 _FEXTRA = 4
 _HEADER = struct.pack("<4BIBB", 0x1F, 0x8B, 8, _FEXTRA, 0, 0, 255)
@@ -10,6 +15,20 @@ _HEADER = struct.pack("<4BIBB", 0x1F, 0x8B, 8, _FEXTRA, 0, 0, 255)
 _NOTHING = b"\x03\x00" + bytes(8)
 #: Bytes that one subfield holds at most.
 LONGEST = 65_000
+_PLAIN_HEADER = struct.pack("<4BIBB", 0x1F, 0x8B, 8, 0, 0, 0, 255)
+#: Bytes that one stored block of deflate holds at most.
+_BLOCK = 0xFFFF
+
+
+def stored_member(data: bytes) -> bytes:
+    """A member that inflates to `data`, which it holds as it is."""
+    pieces: list[bytes | memoryview] = [_PLAIN_HEADER]
+    view = memoryview(data)
+    for at in range(0, len(data) or 1, _BLOCK):
+        block = view[at : at + _BLOCK]
+        last = at + _BLOCK >= len(data)
+        pieces += (struct.pack("<BHH", last, len(block), len(block) ^ _BLOCK), block)
+    return b"".join((*pieces, struct.pack("<II", isal_zlib.crc32(data), len(data) & 0xFFFFFFFF)))
 
 
 def empty_member(name: bytes, data: bytes) -> bytes:

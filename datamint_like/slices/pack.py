@@ -3,7 +3,8 @@
 Promises: a pack appears whole or not at all; a slice is read with one `pread` and one inflate, and its CRC is
 checked; a damaged pack is a `CacheError`, never other pixels; the same slices give the same bytes.
 
-Layout (version 1): for each slice one gzip member, which inflates to a complete `.npy` file; then empty gzip members
+Layout (version 1): for each slice one gzip member, which inflates to a complete `.npy` file (deflated, or as it is
+where deflating saves less than a sixth: then reading takes a copy, not an inflate); then empty gzip members
 (so that a gzip reader sees the slices only) whose extra fields hold the facts as JSON (`DF`) and the lengths of the
 slices' members (`DI`, 4 bytes each, little endian); last an empty member of fixed length (`DT`): version, where the
 index starts, the CRC-32 of the index.
@@ -27,7 +28,7 @@ from isal import igzip, isal_zlib
 
 from datamint_like._files import new_file
 from datamint_like.exceptions import CacheError
-from datamint_like.slices.gzip_members import LONGEST, empty_member, fields_of, member_length
+from datamint_like.slices.gzip_members import LONGEST, empty_member, fields_of, member_length, stored_member
 
 Array = npt.NDArray[Any]
 VERSION = 1
@@ -36,6 +37,9 @@ _FACTS, _INDEX, _TAIL = b"DF", b"DI", b"DT"
 _END = struct.Struct("<HQI")
 _TAIL_LENGTH = member_length(_END.size)
 _LONGEST_INDEX = 1 << 28
+#: Deflated slices are longer than this share of their bytes where there is little but noise; inflating them takes as
+#: long as decoding them.
+_WORTH = 5 / 6
 _DAMAGED: Any = (OSError, EOFError, ValueError, KeyError, TypeError, struct.error, zlib.error, isal_zlib.error)
 
 
@@ -119,9 +123,19 @@ class Pack:
 
 
 def _npy(array: Array) -> bytes:
-    stream = io.BytesIO()
-    np.lib.format.write_array(stream, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    """The bytes of a `.npy` file (version 1.0); numpy's own writer copies the array twice on its way into memory."""
+    contiguous, stream = np.ascontiguousarray(array), io.BytesIO()
+    if contiguous.dtype.hasobject:
+        raise ValueError(f"Slices are arrays of numbers, not of {contiguous.dtype}.")
+    np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(contiguous))
+    stream.write(contiguous.data)
     return stream.getvalue()
+
+
+def _member(npy: bytes) -> bytes:
+    """The member of a slice."""
+    deflated: bytes = igzip.compress(npy, 1, mtime=0)
+    return deflated if len(deflated) <= _WORTH * len(npy) else stored_member(npy)
 
 
 def _members(name: bytes, data: bytes) -> bytes:

@@ -189,7 +189,7 @@ class AnnotationPromises:
         project = project_of(backend, first, second)
         worklist = backend.create_worklist(NewWorklist("Second read", project_id=project.id))
         a, b = backend.create_annotations(first.id, [label("a"), replace(label("b"), worklist_id=worklist.id)])
-        (c,) = backend.create_annotations(second.id, [NewAnnotation("category", "c", value="v")])
+        (c,) = backend.create_annotations(second.id, [NewAnnotation("category", "c", value="v", source="manual")])
 
         def ids(query: AnnotationQuery) -> list[str]:
             return [each.id for each in backend.list_annotations(query)]
@@ -199,6 +199,7 @@ class AnnotationPromises:
         assert ids(AnnotationQuery(resource_ids=())) == []
         assert ids(AnnotationQuery(annotation_type="category")) == [c.id]
         assert ids(AnnotationQuery(worklist_id=worklist.id)) == [b.id]
+        assert ids(AnnotationQuery(source="manual")) == [c.id]
         assert backend.get_annotation(b.id).annotation_worklist_name == "Second read"
         day = (c.created_at or "")[:10]
         assert ids(AnnotationQuery(from_date=day, to_date=day)) == [a.id, b.id, c.id]

@@ -45,10 +45,37 @@ def test_a_folder_whose_name_is_not_unicode_keeps_its_name() -> None:
     assert store_url(str(folder)) == store_url(folder.as_uri()) == folder.as_uri()
 
 
+def test_one_server_has_one_address_however_it_is_written() -> None:
+    ways = [
+        "https://lab.example/api",
+        " HTTPS://Lab.Example/api/ ",
+        "https://lab.example:443/api",
+        "https://lab.example/api//",
+    ]
+    assert {store_url(way) for way in ways} == {"https://lab.example/api"}
+    assert store_url("http://LAB:8100/") == "http://lab:8100"
+    assert store_url("http://[::1]:80") == "http://[::1]"
+    assert store_url("https://bücher.example") == "https://xn--bcher-kva.example"
+    assert open_blobs("HTTP://lab:80/").url == "http://lab"  # type: ignore[attr-defined]
+    assert has_store("http://lab")
+
+
+NO_SERVERS = [
+    "http://",
+    "https:///path",
+    "http://lab:port",
+    "http://lab:99999",
+    "http://la b",
+    "http://lab?a=b",
+    "http://lab#f",
+]
+NO_SERVERS += ["http://[::1", "https://lab\\@evil", "http://lab\n.example"]
+
+
 @pytest.mark.parametrize("open_", [open_backend, open_blobs, store_url])
-@pytest.mark.parametrize("url", ["http://lab.example", "https://lab.example/api"])
-def test_a_server_is_not_supported_yet_and_the_error_says_what_is(open_, url: str) -> None:
-    with pytest.raises(NotImplementedError, match=r"not supported yet.*file://"):
+@pytest.mark.parametrize("url", NO_SERVERS)
+def test_what_is_no_address_of_a_server_is_refused(open_, url: str) -> None:
+    with pytest.raises(ValidationError, match=r"https://lab\.example:8000|api_key="):
         open_(url)
 
 

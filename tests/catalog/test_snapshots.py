@@ -72,7 +72,7 @@ def test_every_change_a_dataset_could_see_makes_a_new_snapshot(backend: Backend,
 
 
 def labels_of(snapshot: Snapshot) -> list[str]:
-    return [each.identifier for each in snapshot.annotations(0, "1", {})]
+    return [each.identifier for each in snapshot.annotations(0)]
 
 
 def test_a_backup_that_is_put_back_and_changed_otherwise_is_not_taken_for_what_was_lost(

@@ -119,10 +119,12 @@ def test_home_and_server_url_name_the_store(run: Run, tmp_path: Path, demo_image
     assert by_url["store"] == (tmp_path / "a").as_uri()
 
 
-def test_a_server_is_not_supported_yet_and_the_command_says_so(run: Run) -> None:
+def test_a_server_needs_a_key_which_no_option_takes(run: Run) -> None:
     done = run("ls", "--server-url", "https://somewhere")
     assert done.code == 1
-    assert "not supported yet" in done.err
+    assert "DATAMINT_LIKE_API_KEY" in done.err
+    assert run("ls", "--api-key", "secret").code == 2
+    assert "DATAMINT_LIKE_API_KEY" in run("ls", "--help").out
 
 
 @pytest.mark.parametrize("option", ["--home", "--server-url"])

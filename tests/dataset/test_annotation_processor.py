@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import gzip
 import io
 import pickle
@@ -19,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from datamint_like.dataset import VolumeDataset, annotation_processor
+from datamint_like.dataset import VolumeDataset
 from datamint_like.dataset.annotation import Annotation
 from datamint_like.dataset.annotation_processor import (
     AnnotationProcessor,
@@ -73,10 +72,6 @@ def processor(payloads: dict[str, bytes] | None = None, **options: Any) -> Annot
 
 SQUARE = np.zeros((5, 7), np.uint8)
 SQUARE[1:3, 2:6] = 255
-
-
-def test_the_examples_give_what_they_say() -> None:
-    assert doctest.testmod(annotation_processor).failed == 0
 
 
 def test_one_class_has_the_three_published_names_beside_its_own() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from itertools import permutations, product
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datamint_like import Api
-from datamint_like.annotations import LabelSpace
 from datamint_like.dataset import ImageDataset, SlicedVideoDataset, VideoDataset, VolumeDataset
 from datamint_like.dataset.boxes import box_targets, slice_box_targets
-from datamint_like.dataset.options import Output
 from datamint_like.entities import Annotation
 from datamint_like.exceptions import DatamintDatasetException
 from datamint_like.imaging import place_of, required_facts, turn_of
 from datamint_like.imaging.affine import Affine
 from datamint_like.imaging.types import HeaderFacts, Orientation
-
-ANA, BEN = "ana@lab.example", "ben@lab.example"
-SPACE = LabelSpace({}, (), (), (), ("mass",))
-BOXES = Output(return_boxes=True)
-SHAPE = (5, 7, 9)  # k, j, i
+from tests.dataset.conftest import ANA, BEN
+from tests.dataset.drawn_boxes import AFFINES, BOXES, SHAPE, SPACE, extent, pixel_boxes, signed_affine, square
 
 
 @pytest.fixture(scope="module")
@@ -86,12 +80,6 @@ def of(api: Api, kind: Any, resource: str | list[str], **options: Any) -> Any:
     return kind(resources=resources, server_url=api.server_url, return_boxes=True, **options)
 
 
-def extent(mask: Any) -> list[float]:
-    """x1, y1, x2, y2 of the pixels of a mask (H, W), ends included."""
-    rows, columns = np.nonzero(np.asarray(mask))
-    return [float(n) for n in (columns.min(), rows.min(), columns.max(), rows.max())]
-
-
 # --- images
 
 
@@ -121,44 +109,6 @@ def test_a_selection_of_annotators_selects_their_boxes(api: Api, drawn: dict[str
 
 
 # --- geometry
-
-
-def signed_affine(axes: tuple[int, ...], signs: tuple[int, ...]) -> Affine:
-    """Stored axis n runs along patient axis `axes[n]`, in this direction, with steps of 1.5, 2 and 3 mm."""
-    matrix = np.eye(4)
-    matrix[:3, :3] = 0
-    for n, (axis, sign) in enumerate(zip(axes, signs, strict=True)):
-        matrix[axis, n] = sign * (3.0, 2.0, 1.5)[n]
-    matrix[:3, 3] = (-7, 11, 13)
-    return Affine(matrix)
-
-
-AFFINES = st.builds(
-    signed_affine,
-    st.sampled_from(list(permutations(range(3)))),
-    st.sampled_from(list(product((1, -1), repeat=3))),
-)
-
-
-@st.composite
-def pixel_boxes(draw: st.DrawFn) -> tuple[int, int, int, int, int]:
-    """Frame, then x1, y1, x2, y2 of whole pixels."""
-    x1, y1 = draw(st.integers(0, SHAPE[2] - 2)), draw(st.integers(0, SHAPE[1] - 2))
-    x2, y2 = draw(st.integers(x1 + 1, SHAPE[2] - 1)), draw(st.integers(y1 + 1, SHAPE[1] - 1))
-    return draw(st.integers(0, SHAPE[0] - 1)), x1, y1, x2, y2
-
-
-def square(points: Any, system: str, frame: int | None = None) -> Annotation:
-    return Annotation(
-        id="a1",
-        identifier="mass",
-        scope="image" if frame is None else "frame",
-        frame_index=frame,
-        annotation_type="square",
-        resource_id="r1",
-        created_by=ANA,
-        geometry={"points": points, "coordinate_system": system},
-    )
 
 
 @given(affine=AFFINES, box=pixel_boxes(), orientation=st.sampled_from(["canonical", "native"]))
@@ -449,11 +399,6 @@ def test_what_boxes_of_whole_volumes_cannot_follow_is_refused(api: Api, drawn: d
         np.testing.assert_allclose(coronal["boxes"]["eve@lab.example"], [[30, 3, 60, 9]], atol=1e-3)
     with pytest.raises(DatamintDatasetException, match=r"[Cc]ut it into slices"):
         of(api, VolumeDataset, resource, alb_transform=transform)[0]
-
-
-def test_patches_hold_no_boxes_and_say_so(api: Api, ids: dict[str, str]) -> None:
-    with pytest.raises(DatamintDatasetException, match="return_boxes=False"):
-        of(api, VolumeDataset, ids["philips"]).patches(16, 2)
 
 
 @pytest.mark.parametrize("flag", ["no", 2, None])

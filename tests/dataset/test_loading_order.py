@@ -43,6 +43,35 @@ def test_a_sampler_goes_on_where_its_state_was_taken(length: int, seed: int, epo
     assert {index.epoch for index in passes[epoch]} == {epoch}
 
 
+@given(
+    length=st.integers(1, 40),
+    worlds=st.lists(st.integers(1, 5), min_size=1, max_size=4),
+    steps=st.lists(st.integers(0, 9), min_size=3, max_size=3),
+    shuffle=st.booleans(),
+)
+def test_another_number_of_ranks_goes_on_with_the_rest_of_the_epoch(
+    length: int, worlds: list[int], steps: list[int], shuffle: bool
+):
+    order = [int(index) for index in EpochSampler(range(length), shuffle=shuffle, seed=3)]
+    state = EpochSampler(range(length), shuffle=shuffle, seed=3).state_dict()
+    seen: list[int] = []
+    for number, world in enumerate(worlds):
+        ranks = [EpochSampler(range(length), shuffle=shuffle, rank=n, world_size=world) for n in range(world)]
+        for rank in ranks:
+            rank.load_state_dict(state)
+        start, epoch = ranks[0].start, ranks[0].epoch
+        shares = [list(rank) for rank in ranks]
+        assert len({len(share) for share in shares}) == 1
+        taken = len(shares[0]) if number == len(worlds) - 1 else min(steps[number], len(shares[0]))
+        seen += [int(share[n]) for n in range(taken) for share in shares]
+        states = [rank.state_dict(position=rank.after(start, taken)) | {"epoch": epoch} for rank in ranks]
+        assert all(each == states[0] for each in states)
+        state = states[0]
+    assert seen[:length] == order
+    assert seen[length:] == [order[n % length] for n in range(len(seen) - length)]
+    assert len(seen) - length < max(worlds)
+
+
 def _loader(shelf: Shelf, **options: Any) -> Any:
     slices = VolumeDataset(resources=[shelf.philips], server_url=shelf.url, seed=4).slice("axial")
     return slices.get_dataloader(batch_size=5, shuffle=True, **options)

@@ -361,7 +361,7 @@ def test_only_volumes_have_patches_and_padding_must_fit_their_type(volumes: Volu
     with pytest.raises(DatamintDatasetException, match="not a PatchDataset"):
         PatchDataset(volumes.patches(8, 1), 8, 1)
     with pytest.raises(DatamintDatasetException, match=r"pad_value=0\.5 does not fit the image's type, int16"):
-        volumes.patches((40, 8, 8), 1, pad_value=0.5)[0]
+        volumes.patches((40, 8, 8), 1, pad_value=0.5)
 
 
 def test_the_metainfo_of_a_patch_can_be_had_without_reading_it_and_is_that_of_its_item(shelf: Shelf) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from datamint_like import Api
-from datamint_like.exceptions import PatientLeakageWarning
+from datamint_like.exceptions import DatamintWarning, PatientLeakageWarning
 
 pytestmark = pytest.mark.filterwarnings(f"ignore::{PatientLeakageWarning.__module__}.PatientLeakageWarning")
 
@@ -78,7 +78,8 @@ local_parts = dataset.split(train=0.8, val=0.2, seed=42)
 
 
 def test_split_modes_are_inferred_or_named() -> None:
-    names, _ = run("""
+    with pytest.warns(DatamintWarning, match="Nothing is in the part 'test'"):  # of four images
+        names, _ = run("""
 from datamint_like.dataset import ImageDataset
 dataset = ImageDataset(project="my-project")
 
@@ -101,7 +102,8 @@ parts = dataset.split(use_project_splits=True)
 
 
 def test_filters_chain_and_split() -> None:
-    names, _ = run("""
+    with pytest.warns(DatamintWarning, match="Nothing is in the part 'test'"):  # of two images
+        names, _ = run("""
 from datamint_like.dataset import ImageDataset
 dataset = ImageDataset(project="my-project", worklists=None)
 filtered = dataset.filter(tags=['busi']).filter(has_annotations=True)

@@ -354,7 +354,7 @@ def test_the_report_counts_what_the_parts_hold_and_what_they_share(twelve: Image
     table = str(report).splitlines()
     assert table[0].split() == ["train", "val"]
     assert table[-2] == "no resource is in two parts"
-    assert table[-1] == "no patient is in two parts (1 resources without a patient id are not judged)"
+    assert table[-1] == "no patient is in two parts (1 resource without a patient id is not judged)"
     assert json.loads(json.dumps(report.as_dict()))["parts"]["val"]["balance"] == report.parts[1].balance
     with pytest.raises(AttributeError):
         report.parts = ()  # type: ignore[misc]

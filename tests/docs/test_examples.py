@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import doctest
-import importlib
-import pkgutil
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,26 +14,13 @@ import pytest
 import torch
 
 import datamint_like
+from datamint_like.catalog import sync_project
 from datamint_like.demo.project import ensure_project
 from datamint_like.imaging import assemble
+from tests.docs.docstrings import examples
 from tests.imaging.mask_files import write_seg
 
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-FINDER = doctest.DocTestFinder(exclude_empty=True)
-
-
-def modules() -> Iterator[ModuleType]:
-    yield datamint_like
-    for found in pkgutil.walk_packages(datamint_like.__path__, "datamint_like."):
-        if not found.name.endswith("__main__"):
-            yield importlib.import_module(found.name)
-
-
-def examples() -> dict[str, doctest.DocTest]:
-    found = (test for module in modules() for test in FINDER.find(module, globs={}) if test.examples)
-    return {test.name: test for test in found}
-
-
 EXAMPLES = examples()
 PROJECTS = {"volume": "head-ct", "image": "chest", "video": "echo"}
 
@@ -57,25 +42,37 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, demo_images: Path) -> Pa
     return folder
 
 
+#: What an example may use without saying where it comes from, and how it is made of a handle on the store.
+GIVEN: dict[str, Callable[[datamint_like.Api], Any]] = {
+    "api": lambda api: api,
+    "volumes": lambda _: datamint_like.VolumeDataset(project="head-ct"),
+    "dataset": lambda _: datamint_like.ImageDataset(project="chest"),
+    "old": lambda _: datamint_like.Dataset("chest", all_annotations=True),
+    "head": lambda api: api.projects.get_project_resources("head-ct")[0],
+    "xray": lambda api: api.projects.get_project_resources("chest")[0],
+    "echo": lambda api: api.projects.get_project_resources("echo")[0],
+    "snapshot": lambda api: sync_project(api.backend, "chest", Path("cache")),
+}
+
+
 @pytest.fixture
-def names(workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What an example may use without saying where it comes from; its working folder is a copy of the workplace."""
+def api(workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[datamint_like.Api]:
+    """A handle on the store of a copy of the workplace, which is the working folder."""
     here = shutil.copytree(workplace, tmp_path / "here")
     monkeypatch.setenv("DATAMINT_LIKE_HOME", str(here / "store"))
     monkeypatch.chdir(here)
-    datasets = {
-        "volumes": datamint_like.VolumeDataset(project="head-ct"),
-        "dataset": datamint_like.ImageDataset(project="chest"),
-    }
-    public = {name: getattr(datamint_like, name) for name in datamint_like.__all__}
-    return public | datasets | {"Path": Path, "np": np, "torch": torch}
+    with datamint_like.Api() as handle:
+        yield handle
 
 
+@pytest.mark.filterwarnings("ignore:.* is deprecated and may go:DeprecationWarning")
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
-def test_the_example_gives_what_it_says(name: str, names: dict[str, Any]) -> None:
+def test_the_example_gives_what_it_says(name: str, api: datamint_like.Api) -> None:
     example = EXAMPLES[name]
-    module = importlib.import_module(next(m.__name__ for m in modules() if _holds(m, example)))
-    example.globs = names | vars(module)
+    code = "".join(each.source for each in example.examples)
+    given = {name: make(api) for name, make in GIVEN.items() if re.search(rf"\b{name}\b", code)}
+    public = {name: getattr(datamint_like, name) for name in datamint_like.__all__}
+    example.globs = public | {"Path": Path, "np": np, "torch": torch} | example.globs | given
     said: list[str] = []
     failed, _ = doctest.DocTestRunner(optionflags=OPTIONS, verbose=False).run(example, out=said.append)
     assert not failed, "".join(said)
@@ -90,7 +87,7 @@ def test_no_example_is_left_out() -> None:
     assert skipped == set()
 
 
-def _holds(module: ModuleType, example: doctest.DocTest) -> bool:
-    return example.name == module.__name__ or (
-        example.filename is not None and Path(example.filename) == Path(module.__file__ or "")
-    )
+def test_every_example_in_the_source_is_found() -> None:
+    files = Path(datamint_like.__file__).parent.rglob("*.py")
+    written = sum(len(re.findall(r"^ *>>> ", file.read_text(encoding="utf-8"), re.MULTILINE)) for file in files)
+    assert sum(len(example.examples) for example in EXAMPLES.values()) == written

@@ -28,6 +28,7 @@ def liver_ct(isolated_home: Path, demo_images: Path, monkeypatch: pytest.MonkeyP
     assert main([str(Path(word).expanduser()) for word in words[1:]]) == 0
 
 
+@pytest.mark.filterwarnings("ignore:Nothing is in the part 'val'")  # the folder of this test holds one patient
 @pytest.mark.usefixtures("liver_ct")
 def test_the_python_of_the_readme_runs_as_written(capsys: pytest.CaptureFixture[str]) -> None:
     space: dict[str, object] = {"__name__": "__main__"}

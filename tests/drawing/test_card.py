@@ -52,8 +52,8 @@ def test_the_card_says_what_the_dataset_holds(shelf: Shelf) -> None:
     assert tags(html) == {"div", "b", "img", "table", "tr", "td", "span", "code"}
     for expected in (
         "SlicedVolumeDataset of project mixed",
-        f"{len(part)} items, 1 resources",
-        "1 patients",
+        f"{len(part)} items, 1 resource",
+        "1 patient",
         "rgb(200,80,60)",
         "soft",
         "contrast",

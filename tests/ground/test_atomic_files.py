@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from datamint_like._files import (
     build_file,
     make_dirs,
     new_file,
+    private_folder,
     publish,
     sha256_of,
     stage,
@@ -174,3 +176,25 @@ def test_an_error_is_not_hidden_by_a_second_one_of_cleaning_up(tmp_path: Path, m
 def test_a_digest_is_the_files_sha256(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256_of(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_private_folder_goes_with_all_that_is_in_it_whatever_happens(tmp_path: Path) -> None:
+    with suppress(RuntimeError), private_folder(tmp_path) as folder:
+        (folder / "0").mkdir()
+        (folder / "0" / "x").write_bytes(b"x")
+        raise RuntimeError("no more")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_of_a_killed_writer_is_swept_when_it_is_old(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, pathlib, datamint_like._files as f\nwith f.private_folder(pathlib.Path(sys.argv[1])) as x:\n"
+    )
+    code += " (x / 'a').write_bytes(b'x'); os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    (left,) = tmp_path.iterdir()
+    sweep_partial(tmp_path)
+    assert (left / "a").exists()
+    age(left)
+    sweep_partial(tmp_path)
+    assert list(tmp_path.iterdir()) == []

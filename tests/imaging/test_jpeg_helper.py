@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from datamint_like.exceptions import DecodeError
 from datamint_like.imaging import decode_stored, probe
+from datamint_like.imaging.dicom import jpeg
 
 
 @pytest.fixture
@@ -39,6 +41,32 @@ def test_a_damaged_frame_is_a_decode_error_and_the_next_file_is_read(clip: Path,
     for _ in range(3):
         with pytest.raises(DecodeError, match=r"deadly\.dcm: its pixels \(JPEG Baseline.*gdcm"):
             decoded(deadly)
+    assert np.array_equal(decoded(clip), before)
+
+
+def test_a_helper_that_does_not_answer_in_time_is_ended(clip: Path, monkeypatch: pytest.MonkeyPatch):
+    before = decoded(clip)
+    process = jpeg._HELPER._process
+    assert process is not None
+    os.kill(process.pid, signal.SIGSTOP)
+    with monkeypatch.context() as patch:
+        patch.setattr(jpeg, "_LONGEST_FRAME_S", 0.2)
+        with pytest.raises(DecodeError, match="cannot be decoded by gdcm"):
+            decoded(clip)
+    assert process.returncode == -signal.SIGKILL
+    assert np.array_equal(decoded(clip), before)
+
+
+def test_an_interrupted_frame_is_not_taken_for_the_next_one(clip: Path, monkeypatch: pytest.MonkeyPatch):
+    before = decoded(clip)
+
+    def interrupted(*_: object) -> bytearray:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jpeg, "_received", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            decoded(clip)
     assert np.array_equal(decoded(clip), before)
 
 

@@ -209,6 +209,20 @@ def test_the_tag_orientation_is_honoured(orientation: int, tmp_path: Path):
     assert np.array_equal(array, upright)
 
 
+@pytest.mark.parametrize("stored", ["<u1", "<u2", ">u2", "<i2", "<u4"])
+@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize("size", [(40, 2100), (2100, 40)], ids=["wide", "tall"])
+def test_differences_of_neighbours_are_summed_modulo_their_bits(size, samples: int, stored: str, tmp_path: Path):
+    width, form = int(stored[2]), 2 if stored[1] == "i" else 1
+    low, high = (-(1 << 8 * width - 1), 1 << 8 * width - 1) if form == 2 else (0, min(1 << 8 * width, 1 << 31))
+    values = RNG.integers(low, high, (*size, samples))
+    steps = np.diff(values, axis=1, prepend=0).astype(f"u{width}").astype(f"{stored[0]}u{width}")
+    colour = 2 if samples > 1 else 1
+    tags = gray(*size, 8 * width, compression=8, predictor=2, form=form, samples=samples, photometric=colour)
+    path = write_tiff(tmp_path / "a.tif", tags, [zlib.compress(steps.tobytes())], order=stored[0])
+    assert np.array_equal(decoded(path)[1][:, 0], np.moveaxis(values, -1, 0))
+
+
 @pytest.mark.parametrize("stored", ["f2", "f4", "f8"])
 @pytest.mark.parametrize("samples", [1, 3])
 def test_the_floating_point_predictor_is_undone(stored: str, samples: int, tmp_path: Path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +11,6 @@ import pytest
 
 from datamint_like import VolumeDataset, integrations
 from datamint_like.exceptions import MissingExtraError
-from datamint_like.integrations import mlflow as ours
 from tests.dataset.conftest import Shelf
 
 FOREIGN = ("monai", "torchio", "mlflow", "lightning", "matplotlib")
@@ -59,10 +57,6 @@ def test_lightning_is_named_when_its_module_is_imported(monkeypatch: pytest.Monk
 def test_the_card_needs_no_extra(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert "<img" in VolumeDataset(resources=[shelf.philips], server_url=shelf.url).prepare()._repr_html_()
-
-
-def test_examples_run() -> None:
-    assert doctest.testmod(ours).failed == 0
 
 
 def test_there_is_nothing_else_in_the_package() -> None:

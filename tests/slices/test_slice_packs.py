@@ -74,6 +74,28 @@ def test_every_shape_and_type_comes_back_as_it_went_in(
             np.testing.assert_array_equal(found, array[index])
 
 
+@pytest.mark.parametrize("width", [1, 1000, 2 * 65_535 - 128, 2 * 65_535 - 127, 200_000])
+def test_noise_is_packed_as_it_is_and_read_by_gzip_and_numpy_alone(tmp_path: Path, width: int):
+    noise = np.random.default_rng(2).integers(0, 256, (2, 1, 1, width), dtype=np.uint8)
+    write_pack(tmp_path / "noise.npy.gz", list(noise), {})
+    content = io.BytesIO(gzip.decompress((tmp_path / "noise.npy.gz").read_bytes()))
+    pack = Pack(tmp_path / "noise.npy.gz")
+    for index in range(2):
+        np.testing.assert_array_equal(np.load(content, allow_pickle=False), noise[index])
+        np.testing.assert_array_equal(pack.read(index), noise[index])
+    assert (noise[1].tobytes() in (tmp_path / "noise.npy.gz").read_bytes()) == (1 < width < 65_000)
+
+
+def test_a_changed_bit_of_noise_is_an_error(tmp_path: Path):
+    noise = np.random.default_rng(2).integers(0, 256, (1, 1, 60, 60), dtype=np.uint8)
+    write_pack(tmp_path / "noise.npy.gz", list(noise), {})
+    data = bytearray((tmp_path / "noise.npy.gz").read_bytes())
+    data[len(data) // 2] ^= 4
+    (tmp_path / "noise.npy.gz").write_bytes(data)
+    with pytest.raises(CacheError, match="damaged"):
+        Pack(tmp_path / "noise.npy.gz").read(0)
+
+
 def test_equal_slices_give_equal_bytes(path: Path, tmp_path: Path):
     write_pack(tmp_path / "again.npy.gz", list(volume()), FACTS)
     assert (tmp_path / "again.npy.gz").read_bytes() == path.read_bytes()

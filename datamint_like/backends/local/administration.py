@@ -54,8 +54,7 @@ class Administration:
     def holder_of(self, key: str) -> tuple[User, str] | None:
         """The user whose key this is, and the key's public prefix; None for any other text."""
         with self._database.read() as read:
-            found = keys.holder(read, key)
-            return None if found is None else (users.get(read, found[0]), found[1])
+            return keys.holder(read, key)
 
     def list_keys(self) -> list[ApiKey]:
         """All keys, revoked ones too."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
@@ -35,6 +34,7 @@ from datamint_like.backends.local.files import FileStore
 from datamint_like.backends.local.folder import made_ready
 from datamint_like.backends.local.idempotency import Answer, Once
 from datamint_like.backends.local.pending import PendingUploads
+from datamint_like.backends.local.resources import Files
 from datamint_like.backends.local.storing import Storing
 from datamint_like.backends.local.whole_file import opened
 from datamint_like.entities import (
@@ -97,9 +97,8 @@ class LocalBackend:
         return self._database.earlier_answer(once)
 
     def _over(self, database: Database) -> LocalBackend:
-        other = copy.copy(self)
-        other.__dict__.pop("administration", None)
-        other._database = database
+        other = object.__new__(LocalBackend)  # `copy` would open the store anew, as unpickling does
+        other.url, other._files, other._database = self.url, self._files, database
         other._storing = Storing(database, self._files)
         return other
 
@@ -321,10 +320,18 @@ class LocalBackend:
         with self._database.read() as read:
             return resources.listing(read, query)
 
-    def page_of_resources(self, query: ResourceQuery, *, not_annotated: bool = False) -> tuple[list[Resource], int]:
-        """One page of `list_resources`, and how many resources all pages hold; on demand without annotated ones."""
+    def page_of_resources(self, query: ResourceQuery, *, not_annotated: bool = False) -> tuple[list[Any], int]:
+        """One page of `list_resources`, and how many resources all pages hold.
+
+        Args:
+            query: Which resources.
+            not_annotated: Leave out those that have an annotation.
+
+        Returns:
+            Rows that encode as the JSON of a `Resource`, and the total.
+        """
         with self._database.read() as read:
-            return resources.not_annotated(read, query) if not_annotated else resources.page_of(read, query)
+            return resources.page_of(read, query, not_annotated=not_annotated)
 
     def list_channels(self) -> list[tuple[str, list[Resource]]]:
         """Each channel and its resources that are not deleted, by name."""
@@ -375,6 +382,11 @@ class LocalBackend:
         """A resource and its original files, as they are at one instant."""
         with self._database.read() as read:
             return resources.get(read, resource_id), resources.parts_of(read, [resource_id])[resource_id]
+
+    def files_of(self, resource_id: str) -> Files:
+        """The original files of a resource, with its name and media type."""
+        with self._database.read() as read:
+            return resources.files_of(read, resource_id)
 
     def open_resource_file(self, resource_id: str) -> BinaryIO:
         """One file that holds the whole resource: the part itself, or one derived (multi-frame DICOM, .nii)."""

@@ -22,7 +22,8 @@ from datamint_like.backends.local import clock, idempotency
 from datamint_like.backends.local.engine import SqliteDatabase, lacks_room
 from datamint_like.backends.local.idempotency import Answer, Once
 from datamint_like.backends.local.schema import project_resources, projects, store_meta, users
-from datamint_like.exceptions import ItemNotFoundError, StorageError, ValidationError
+from datamint_like.backends.values import id_list as id_list
+from datamint_like.exceptions import ItemNotFoundError, StorageError
 
 #: Databases limit the number of values in one statement; longer lists go in pieces of this size.
 BATCH = 5000
@@ -222,18 +223,6 @@ def batches(values: Sequence[str]) -> Iterator[Sequence[str]]:
     """`values` in pieces that fit into one statement."""
     for start in range(0, len(values), BATCH):
         yield values[start : start + BATCH]
-
-
-def id_list(values: Sequence[str], what: str) -> list[str]:
-    """`values` without repetitions, in order.
-
-    Raises:
-        ValidationError: It is one text, or holds something else than text.
-    """
-    listed = list(values) if isinstance(values, Iterable) else []
-    if isinstance(values, str) or not isinstance(values, Iterable) or not all(isinstance(each, str) for each in listed):
-        raise ValidationError(f"{what} must be a list of texts, not {values!r:.80}.")
-    return list(dict.fromkeys(listed))
 
 
 def new_id() -> str:

@@ -9,7 +9,7 @@ import errno
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +72,10 @@ class FileStore:
             f"The stored file {part.filename!r} of resource {resource_name!r} {fault}. "
             "Restore the store's folder from a backup, or delete the resource and import the file again."
         )
+
+    def part_paths(self, parts: Sequence[Part], resource_name: str) -> list[Path]:
+        """The files of several parts, in order."""
+        return [self.part_path(part, resource_name) for part in parts]
 
     def annotation_bytes(self, annotation: Annotation) -> bytes:
         """The payload of a segmentation, checked against its digest.

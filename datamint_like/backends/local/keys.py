@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from datamint_like.backends.local.database import Read, Write
 from datamint_like.backends.local.schema import api_keys, users
-from datamint_like.entities import ApiKey
+from datamint_like.entities import ApiKey, User
 from datamint_like.exceptions import ItemNotFoundError, ValidationError
 
 _FORM = re.compile(r"(dml_[a-z2-7]{8})_[A-Za-z0-9_-]{43}")
@@ -52,14 +52,15 @@ def adopt(write: Write, key: str, email: str, label: str) -> ApiKey:
     return _key(held) if held is not None else _insert(write, _prefix(key), key, email, label)
 
 
-def holder(read: Read, key: str) -> tuple[str, str] | None:
-    """E-mail of the user whose key this is, and the key's public prefix; None for any other text."""
-    row = read.row(sa.select(api_keys).where(_row.prefix == _prefix(key)))
+def holder(read: Read, key: str) -> tuple[User, str] | None:
+    """The user whose key this is, and the key's public prefix; None for any other text."""
+    both = sa.select(users, _row.prefix, _row.sha256, _row.revoked_at).join(api_keys, users.c.email == _row.email)
+    row = read.row(both.where(_row.prefix == _prefix(key)))
     expected = row["sha256"] if row is not None else _digest("")
     same = hmac.compare_digest(_digest(key), expected)
     if row is None or not same or row["revoked_at"] is not None:
         return None
-    return row["email"], row["prefix"]
+    return User.from_dict({name: row[name] for name in User.__struct_fields__}), row["prefix"]
 
 
 def listing(read: Read) -> list[ApiKey]:

@@ -31,5 +31,10 @@ def _add_server_tables(connection: sa.Connection) -> None:
     connection.execute(sa.insert(member).from_select(columns, whole))
 
 
+def _index_listing(connection: sa.Connection) -> None:
+    """Version 5: pages of resources are counted and found by an index alone."""
+    connection.exec_driver_sql("CREATE INDEX resources_in_order ON resources (deleted, created_at, id)")
+
+
 #: Function n (from 0) brings a store of version n + 1 to version n + 2; a new store is made at the newest version.
-MIGRATIONS: list[Callable[[sa.Connection], None]] = [_add_write_ids, _index_digests, _add_server_tables]
+MIGRATIONS: list[Callable[[sa.Connection], None]] = [_add_write_ids, _index_digests, _add_server_tables, _index_listing]

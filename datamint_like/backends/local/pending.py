@@ -115,7 +115,7 @@ class Piece:
         self._opened = opened
         self._start = file.tell()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         """Add bytes.
 
         Raises:

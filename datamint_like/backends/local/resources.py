@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from datamint_like.backends.base import ResourceQuery
 from datamint_like.backends.local import clock
 from datamint_like.backends.local.changes import given_texts, need_live_resources, need_resources, one_of, page
 from datamint_like.backends.local.database import Read, Write, batches, id_list
+from datamint_like.backends.local.listed_resources import listed
 from datamint_like.backends.local.members import visible_projects, visible_resources
 from datamint_like.backends.local.schema import (
     annotation_table,
@@ -26,6 +28,17 @@ from datamint_like.exceptions import ValidationError
 _ORDER_FIELDS = ("modality", "created_by", "published_by", "published_on", "filename", "created_at")
 _row = resources.c
 _tag = resource_tags.c
+_part_columns = [column for column in parts.c if column.name != "resource_id"]
+_part_names = [str(column.name) for column in _part_columns]
+
+
+@dataclass(frozen=True)
+class Files:
+    """The original files of a resource, with its name and media type."""
+
+    filename: str
+    mimetype: str
+    parts: list[Part]
 
 
 def fetch(read: Read, statement: sa.Select[Any]) -> list[Resource]:
@@ -60,15 +73,14 @@ def listing(read: Read, query: ResourceQuery) -> list[Resource]:
     return fetch(read, _chosen(query, _conditions(read, query)))
 
 
-def page_of(read: Read, query: ResourceQuery) -> tuple[list[Resource], int]:
-    """The resources of one page, and how many there are on all pages."""
-    return _page(read, query, _conditions(read, query))
-
-
-def not_annotated(read: Read, query: ResourceQuery) -> tuple[list[Resource], int]:
-    """A page of the resources that have no annotation, and how many there are on all pages."""
-    said = sa.select(annotation_table.c.resource_id).where(annotation_table.c.deleted.is_(False))
-    return _page(read, query, [*_conditions(read, query), _row.id.not_in(said)])
+def page_of(read: Read, query: ResourceQuery, *, not_annotated: bool = False) -> tuple[list[Any], int]:
+    """A page of a listing as rows that encode as resources do, and how many there are on all pages."""
+    conditions = _conditions(read, query)
+    if not_annotated:
+        said = sa.select(annotation_table.c.resource_id).where(annotation_table.c.deleted.is_(False))
+        conditions.append(_row.id.not_in(said))
+    total = sa.select(sa.func.count()).select_from(resources).where(*conditions)
+    return listed(read, _chosen(query, conditions)), int(read.connection.execute(total).scalar_one())
 
 
 def channels(read: Read) -> list[tuple[str, list[Resource]]]:
@@ -97,6 +109,20 @@ def parts_of(read: Read, resource_ids: Sequence[str]) -> dict[str, list[Part]]:
         for row in read.rows(chosen):
             result[row["resource_id"]].append(Part(**{k: v for k, v in row.items() if k != "resource_id"}))
     return result
+
+
+def files_of(read: Read, resource_id: str) -> Files:
+    """What serving the files of a resource needs, in one question."""
+    chosen = sa.select(*_part_columns, _row.filename.label("called"), _row.mimetype)
+    rows = read.connection.execute(
+        chosen.join(resources, _row.id == parts.c.resource_id)
+        .where(parts.c.resource_id == resource_id)
+        .order_by(parts.c.index)
+    ).all()
+    if not rows:
+        raise read.missing("Resource", resource_id)
+    found = [Part(**dict(zip(_part_names, row, strict=False))) for row in rows]
+    return Files(rows[0].called, rows[0].mimetype, found)
 
 
 def of_bytes(read: Read, project_id: str, part_rows: Sequence[Part]) -> Resource | None:
@@ -189,17 +215,13 @@ def checked_tags(tags: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(cleaned))
 
 
-def _page(read: Read, query: ResourceQuery, conditions: list[sa.ColumnElement[bool]]) -> tuple[list[Resource], int]:
-    total = sa.select(sa.func.count()).select_from(resources).where(*conditions)
-    return fetch(read, _chosen(query, conditions)), int(read.connection.execute(total).scalar_one())
-
-
 def _chosen(query: ResourceQuery, conditions: list[sa.ColumnElement[bool]]) -> sa.Select[Any]:
     """The statement that picks the query's page of the rows that meet these conditions, in its order."""
     part = page(query.offset, query.limit)
     field = one_of(query.order_field or "created_at", _ORDER_FIELDS, "order_field")
     first = _row[field].asc() if query.order_ascending else _row[field].desc()
-    statement = sa.select(resources).where(*conditions).order_by(first, _row.created_at, _row.id)
+    then = (_row.id,) if field == "created_at" else (_row.created_at, _row.id)
+    statement = sa.select(resources).where(*conditions).order_by(first, *then)
     return statement.slice(part.start, part.stop) if part.stop is not None else statement.offset(part.start)
 
 

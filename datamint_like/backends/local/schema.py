@@ -120,6 +120,7 @@ resources = Table(
     _text("sha256"),
     _revision(),
     Index("resources_by_time", "created_at"),
+    Index("resources_in_order", "deleted", "created_at", "id"),  # counts and skips without reading rows
 )
 
 resource_tags = Table(

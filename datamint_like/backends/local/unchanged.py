@@ -22,7 +22,7 @@ def fault_of(path: Path, part: Part) -> str | None:
     The kernel sets the time of change (ctime) at every write, so an edit that restores size and mtime shows.
     """
     try:
-        facts = path.stat()
+        facts = os.stat(path)  # noqa: PTH116 (each item of a dataset asks, and this is faster than path.stat())
         if facts.st_size != part.size:
             return f"changed: it has {facts.st_size} bytes, {part.size} were registered"
         same = _digest(path, facts) == part.sha256

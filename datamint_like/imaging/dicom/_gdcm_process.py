@@ -49,8 +49,7 @@ def main() -> None:
             pixels = decode(request, encoded)
         except Exception:  # noqa: BLE001 -- whatever the binding raises, the answer is "not decoded"
             pixels = b""
-        sys.stdout.buffer.write(ANSWER.pack(len(pixels)))
-        sys.stdout.buffer.write(pixels)
+        sys.stdout.buffer.write(ANSWER.pack(len(pixels)) + pixels)  # at once, so that the reader is woken once
         sys.stdout.buffer.flush()
 
 

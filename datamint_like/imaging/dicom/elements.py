@@ -46,11 +46,11 @@ class Elements:
         return self._dataset
 
     def __contains__(self, keyword: str) -> bool:
-        return _known(keyword)[0] in self._stored
+        return known(keyword)[0] in self._stored
 
     def get(self, keyword: str) -> Any:
         """The value as `str`, `int`, `float`, bytes or a sequence of them; None where it is absent or empty."""
-        tag, usual = _known(keyword)
+        tag, usual = known(keyword)
         element = self._stored.get(tag)
         if element is None:
             return None
@@ -76,7 +76,7 @@ class Elements:
 
     def items(self, keyword: str, *, most: int = _MOST_ITEMS) -> Sequence[Elements]:
         """The items of a sequence, no more than `most`; empty where it is absent."""
-        tag = _known(keyword)[0]
+        tag = known(keyword)[0]
         element = self._stored.get(tag)
         if type(element) is tuple:
             found = scan_items(element[1], implicit=element[0] is None, most=most)
@@ -103,8 +103,12 @@ def _or_none(value: Any) -> Any:
 
 
 @lru_cache(maxsize=512)
-def _known(keyword: str) -> tuple[int, str]:
-    """The tag of a keyword and its VR by the dictionary."""
+def known(keyword: str) -> tuple[int, str]:
+    """The tag of a keyword and its VR by the dictionary.
+
+    Raises:
+        ValueError: There is no such keyword.
+    """
     tag = tag_for_keyword(keyword)
     if tag is None:
         raise ValueError(f"DICOM has no element {keyword}.")
@@ -118,8 +122,10 @@ def _texts(convert: Callable[[str], Any]) -> Parser:
         text = encoded.decode("ascii")
         if "\x1b" in text:
             raise ValueError("It switches to another character set.")
-        values = [convert(part.strip(_PADDING)) for part in text.split("\\")]
-        return values if len(values) > 1 else values[0] if values[0] != "" else None
+        if "\\" in text:
+            return [convert(part.strip(_PADDING)) for part in text.split("\\")]
+        value = convert(text.strip(_PADDING))
+        return None if value == "" else value
 
     return parse
 

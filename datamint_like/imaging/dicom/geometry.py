@@ -63,9 +63,11 @@ def stack(frames: Sequence[Frame], thickness: float | None) -> Stack:
             f"{len(frames) - placed} of its {len(frames)} planes carry no position or orientation, and the others do. "
             "Correct the header, or export the series again."
         )
-    _refuse_orientations(frames)
-    _refuse_spacings(frames)
-    grid = _grid(frames)
+    grid: tuple[tuple[int, ...], ...] = ((0,),)
+    if len(frames) > 1:  # one has nothing to be compared with, and comparing costs more than the rest of a probe
+        _refuse_orientations(frames)
+        _refuse_spacings(frames)
+        grid = _grid(frames)
     first = [frames[index] for index in grid[0]]
     origins = np.array([frame.position for frame in first], dtype=np.float64)
     return _placed(grid, first[0], origins, thickness)
@@ -196,13 +198,10 @@ def _placed(grid: tuple[tuple[int, ...], ...], first: Frame, origins: Vector, th
     matrix[:3, 3] = origins[0]
     matrix[:2] *= -1.0
     irregularity = _irregularity(origins, normal)
-    corners = [(float(x), float(y), float(z)) for x, y, z in origins * _LPS_TO_RAS]
-    return Stack(
-        grid=grid,
-        affine=Affine(matrix),
-        plane_origins=tuple(corners) if irregularity else None,
-        irregularity=irregularity,
-    )
+    corners = None
+    if irregularity:
+        corners = tuple((float(x), float(y), float(z)) for x, y, z in origins * _LPS_TO_RAS)
+    return Stack(grid=grid, affine=Affine(matrix), plane_origins=corners, irregularity=irregularity)
 
 
 def _irregularity(origins: Vector, normal: Vector) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -327,8 +328,8 @@ def numbers(elements: Elements | None, keyword: str, count: int) -> tuple[float,
     values: Sequence[Any] = value if count > 1 else (value,)
     if len(values) == 0:
         return None
-    result = tuple(float(v) for v in values)
-    if len(result) != count or any(v != v or v in (float("inf"), float("-inf")) for v in result):
+    result = tuple(map(float, values))
+    if len(result) != count or not all(map(math.isfinite, result)):
         raise DecodeError(f"{keyword} holds {list(result)}, expected {count} finite numbers.")
     return result
 

@@ -10,9 +10,11 @@ import atexit
 import contextlib
 import fcntl
 import os
+import select
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -38,23 +40,22 @@ class _Helper:
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
 
-    def ask(self, head: bytes, encoded: bytes) -> bytes:
+    def ask(self, head: bytes, encoded: bytes) -> bytearray:
         """The pixels of a frame, or nothing where it cannot be decoded."""
         with self._lock:
             process = self._running()
-            alarm = threading.Timer(_LONGEST_FRAME_S, process.kill)
-            alarm.start()
+            if process.stdin is None or process.stdout is None:
+                return bytearray()
+            deadline = time.monotonic() + _LONGEST_FRAME_S
             try:
-                if process.stdin is None or process.stdout is None:
-                    return b""
-                process.stdin.write(head + encoded)
-                process.stdin.flush()
-                (length,) = ANSWER.unpack(process.stdout.read(ANSWER.size).ljust(ANSWER.size, b"\0"))
-                pixels = process.stdout.read(length)
-            except BrokenPipeError:
-                pixels = b""
-            finally:
-                alarm.cancel()
+                _send(process.stdin.fileno(), head + encoded, deadline)
+                (length,) = ANSWER.unpack(_received(process.stdout.fileno(), ANSWER.size, deadline))
+                pixels = _received(process.stdout.fileno(), length, deadline)
+            except (BrokenPipeError, TimeoutError):
+                pixels = bytearray()
+            except BaseException:  # an interrupt between a request and its answer, which nobody would read
+                self._end()
+                raise
             if not pixels:
                 self._end()
             return pixels
@@ -79,10 +80,12 @@ class _Helper:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                bufsize=0,
             )
             self._owner = os.getpid()
             for pipe in (self._process.stdin, self._process.stdout):
                 if pipe is not None:
+                    os.set_blocking(pipe.fileno(), False)
                     _widen(pipe.fileno())
         return self._process
 
@@ -101,6 +104,45 @@ def _widen(descriptor: int) -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):  # the limit of the user for all pipes together
             fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE)
+
+
+def _send(pipe: int, data: bytes, deadline: float) -> None:
+    """Write all of it to a pipe that does not block.
+
+    Raises:
+        BrokenPipeError: Nobody reads it any more.
+        TimeoutError: It is not taken before the deadline (`time.monotonic`).
+    """
+    left = memoryview(data)
+    while left:
+        _wait(pipe, select.POLLOUT, deadline)
+        left = left[os.write(pipe, left) :]
+
+
+def _received(pipe: int, length: int, deadline: float) -> bytearray:
+    """This many bytes out of a pipe that does not block.
+
+    Raises:
+        BrokenPipeError: It ends before.
+        TimeoutError: They do not come before the deadline (`time.monotonic`).
+    """
+    data = bytearray(length)
+    left = memoryview(data)
+    while left:
+        _wait(pipe, select.POLLIN, deadline)
+        count = os.readv(pipe, [left])
+        if not count:
+            raise BrokenPipeError
+        left = left[count:]
+    return data
+
+
+def _wait(pipe: int, event: int, deadline: float) -> None:
+    """Until a pipe takes or gives bytes, or has lost its other end."""
+    poll = select.poll()
+    poll.register(pipe, event)
+    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        raise TimeoutError
 
 
 def _close(pipe: object) -> None:

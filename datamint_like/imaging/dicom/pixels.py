@@ -108,7 +108,8 @@ def _clean(frame: Array, pixels: PixelFormat) -> Array:
         return frame
     below = 0 if pixels.compressed else max(0, pixels.high_bit + 1 - pixels.bits_stored)
     if pixels.bits_stored + below >= bits:
-        return _as_signed(frame, pixels) >> below
+        whole = _as_signed(frame, pixels)
+        return whole >> below if below else whole
     if is_lossy(pixels.syntax) and pixels.signed == (frame.dtype.kind == "i"):
         low = -(1 << (pixels.bits_stored - 1)) if pixels.signed else 0
         return np.clip(frame, low, low + (1 << pixels.bits_stored) - 1)

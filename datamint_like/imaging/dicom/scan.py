@@ -18,11 +18,13 @@ from pydicom.uid import (
 )
 
 #: VRs whose length has 4 bytes after 2 reserved ones (PS3.5 7.1.2), and those whose length has 2.
-_LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
-_SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+_LONG = {vr: vr.decode() for vr in b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split()}
+_SHORT = {vr: vr.decode() for vr in b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()}
 _EXPLICIT, _IMPLICIT = struct.Struct("<HH2sH").unpack_from, struct.Struct("<HHL").unpack_from
 _LENGTH = struct.Struct("<L").unpack_from
 _UNDEFINED = 0xFFFFFFFF
+#: What a VR is called that the standard does not have.
+_UNKNOWN = ""
 _ITEM, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD
 #: What ends the elements of an item for `_walk`: a tag above all others, and what it may look at behind it.
 _STOP_TAG, _STOP = 0xFFFFFFFF, b"\xff" * 12
@@ -104,7 +106,7 @@ def _scan(head: bytes) -> Scan | None:
         elements,
         tag,
         body,
-        vr="OW" if vr is None else vr.decode("latin-1"),
+        vr="OW" if vr is None else vr,
         length=None if length == _UNDEFINED else length,
     )
 
@@ -150,29 +152,32 @@ def _walk(data: bytes, at: int, *, implicit: bool, stop: int) -> tuple[dict[int,
         tag, vr, length, body = _header(data, at, implicit)
         if tag >= stop:
             return found, at
-        if tag <= last or (vr is not None and vr not in _SHORT and vr not in _LONG):
+        if tag <= last or vr == _UNKNOWN:
             return None
         if length == _UNDEFINED:
-            end = _after_sequence(data, body, implicit) if vr in (None, b"SQ") else None
-            if end is None:
+            after = _after_sequence(data, body, implicit) if vr in (None, "SQ") else None
+            if after is None:
                 return None
-            found[tag] = None if vr is None else "SQ", data[body:end]
+            end = after
         else:
             end = body + length
-            found[tag] = None if vr is None else vr.decode("ascii"), data[body:end]
+        found[tag] = vr, data[body:end]
         at, last = end, tag
     raise _RunsOutError
 
 
-def _header(data: bytes, at: int, implicit: bool) -> tuple[int, bytes | None, int, int]:
-    """Tag, VR, length, and where the value starts."""
+def _header(data: bytes, at: int, implicit: bool) -> tuple[int, str | None, int, int]:
+    """Tag, VR (None where it is implicit), length, and where the value starts."""
     if implicit:
         group, element, length = _IMPLICIT(data, at)
         return group << 16 | element, None, length, at + 8
     group, element, vr, length = _EXPLICIT(data, at)
+    short = _SHORT.get(vr)
+    if short is not None:
+        return group << 16 | element, short, length, at + 8
     if vr in _LONG:
-        return group << 16 | element, vr, _LENGTH(data, at + 8)[0], at + 12
-    return group << 16 | element, vr, length, at + 8
+        return group << 16 | element, _LONG[vr], _LENGTH(data, at + 8)[0], at + 12
+    return group << 16 | element, _UNKNOWN, length, at + 8
 
 
 def _after_sequence(data: bytes, at: int, implicit: bool) -> int | None:
@@ -202,12 +207,12 @@ def _after_item(data: bytes, at: int, implicit: bool) -> int | None:
         if at + 12 > len(data):
             raise _RunsOutError
         _, vr, length, body = _header(data, at, implicit)
-        if vr is not None and vr not in _SHORT and vr not in _LONG:
+        if vr == _UNKNOWN:
             return None
         if length != _UNDEFINED:
             at = body + length
             continue
-        after = _after_sequence(data, body, implicit) if vr in (None, b"SQ") else None
+        after = _after_sequence(data, body, implicit) if vr in (None, "SQ") else None
         if after is None:
             return None
         at = after

@@ -10,9 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from pydicom.datadict import dictionary_VR, tag_for_keyword
-
-from datamint_like.imaging.dicom.elements import Elements
+from datamint_like.imaging.dicom.elements import Elements, known
 
 #: What messages say in place of a text that its VR does not allow.
 UNREADABLE = "unreadable"
@@ -30,12 +28,14 @@ def valid_text(value: Any, vr: str) -> str | None:
 
     Numbers, as of a damaged VR, are no text.
     """
-    parts = [value] if isinstance(value, str) or not isinstance(value, Sequence) else list(value)
-    texts = [str(part).strip(_PADDING) if _is_text(part) else None for part in parts]
-    form = _FORMS.get(vr, _LINE)
-    if any(text is None or not form.fullmatch(text) for text in texts):
-        return None
-    return "\\".join(text for text in texts if text is not None) or None
+    parts = [value] if isinstance(value, str) or not isinstance(value, Sequence) else value
+    matches, texts = _FORMS.get(vr, _LINE).fullmatch, []
+    for part in parts:
+        text = str(part).strip(_PADDING)
+        if not _is_text(part) or not matches(text):
+            return None
+        texts.append(text)
+    return "\\".join(texts) or None
 
 
 def text_of(elements: Elements, keyword: str) -> str | None:
@@ -44,7 +44,7 @@ def text_of(elements: Elements, keyword: str) -> str | None:
     The VR is that of the dictionary, since that of a damaged file may be damaged.
     """
     value = elements.get(keyword)
-    return None if value is None else valid_text(value, dictionary_VR(tag_for_keyword(keyword) or 0))
+    return None if value is None else valid_text(value, known(keyword)[1])
 
 
 def told(value: str, vr: str) -> str:

@@ -36,6 +36,11 @@ def decode_numpy(
     Raises:
         DecodeError: It is damaged or too large, holds objects (which could run code), or several arrays.
         GeometryError: It is larger than any mask of the image.
+
+    Example:
+        >>> np.save("mask.npy", np.eye(3, dtype=np.uint8))
+        >>> decode_numpy(Path("mask.npy").read_bytes(), name="mask.npy").shape
+        (3, 3)
     """
     with reading(name):
         if payload.startswith(NPY):

@@ -57,6 +57,13 @@ def decode_mask(
     Raises:
         DecodeError: It is not NIfTI, is damaged, too large, or its labels are not integers of 32 bits.
         GeometryError: It lies on another grid; the message names both.
+
+    Example:
+        >>> from datamint_like.imaging import probe
+        >>> facts = probe(sorted(Path("ct").iterdir()))
+        >>> payload = encode_volume_mask(np.ones(facts.shape, np.uint8), facts)
+        >>> decode_mask(payload, facts, name="liver.nii.gz").shape
+        (32, 128, 128)
     """
     with reading(name):
         claims = facts_of_labels(payload, max_voxels=max_voxels)
@@ -98,6 +105,13 @@ def decode_frame_mask(
     Raises:
         DecodeError: The payload is no readable image, or claims more than `max_voxels`.
         GeometryError: Its size is not that of the resource's frames.
+
+    Example:
+        >>> from datamint_like.imaging import probe
+        >>> facts = probe(sorted(Path("ct").iterdir()))
+        >>> payload = encode_frame_mask(np.eye(128, dtype=np.uint8))
+        >>> int(decode_frame_mask(payload, facts, name="mask.png").sum())
+        128
     """
     with reading(name):
         rows, columns = size_of_gray(payload)
@@ -118,6 +132,14 @@ def encode_volume_mask(array: Array, facts: HeaderFacts) -> bytes:
     Raises:
         GeometryError: The shape is not the resource's stored shape.
         DecodeError: The labels are not integers of 32 bits.
+
+    Example:
+        >>> from datamint_like.imaging import probe
+        >>> facts = probe(sorted(Path("ct").iterdir()))
+        >>> size = Path("liver.nii.gz").write_bytes(encode_volume_mask(np.ones(facts.shape, np.uint8), facts))
+        >>> import nibabel
+        >>> nibabel.load("liver.nii.gz").shape
+        (128, 128, 32)
     """
     if array.shape != facts.shape:
         raise GeometryError(f"The mask has shape {array.shape}, the image (k, j, i) {facts.shape}.")
@@ -130,6 +152,10 @@ def encode_frame_mask(array: Array) -> bytes:
 
     Raises:
         GeometryError: The array is not 2-D or is empty.
+
+    Example:
+        >>> encode_frame_mask(np.eye(4, dtype=np.uint8))[1:4]
+        b'PNG'
     """
     if array.ndim != 2 or array.size == 0:
         raise GeometryError(f"The mask of a frame is (rows, columns), got shape {array.shape}.")
@@ -150,6 +176,12 @@ def array_to_stored(array: Array, facts: HeaderFacts, *, axes: Axes = "xyz") -> 
     Raises:
         GeometryError: The shape is not the resource's.
         DecodeError: The labels are not integers of 32 bits.
+
+    Example:
+        >>> from datamint_like.imaging import probe
+        >>> facts = probe(sorted(Path("ct").iterdir()))
+        >>> array_to_stored(np.zeros((128, 128, 32), np.uint8), facts, axes="xyz").shape
+        (32, 128, 128)
     """
     _refuse_other_shape(array.shape, facts, axes)
     labels = _integers(array)

@@ -29,6 +29,12 @@ def read_references(source: SourceFile) -> References:
 
     Raises:
         DecodeError: It is no segmentation or structure set, or is damaged.
+
+    Example:
+        >>> from datamint_like.imaging.types import SourceFile
+        >>> references = read_references(SourceFile(Path("seg.dcm"), "seg.dcm"))
+        >>> references.kind, len(references.instance_uids)
+        ('seg', 32)
     """
     with reading(source):
         return references_of(read_header(source, annotations=True))

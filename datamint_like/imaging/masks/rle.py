@@ -39,6 +39,10 @@ def decode_rle(
     Raises:
         DecodeError: It is no RLE, its runs do not make the size it says, or that is above `max_voxels`.
         GeometryError: It is larger than any mask of the image.
+
+    Example:
+        >>> decode_rle({"size": [2, 3], "counts": [1, 3, 2]}, name="mask").tolist()  # runs go down the columns
+        [[0, 1, 0], [1, 1, 0]]
     """
     with reading(name):
         rows, columns, counts = _parts(payload, max_voxels)

@@ -51,6 +51,13 @@ class Segment:
         creator: Name of the person who made it as the file has it, or None.
         algorithm: How it was made (`"MANUAL"`, `"SEMIAUTOMATIC"`, `"AUTOMATIC"`), with the algorithm's name where
             there is one, or None.
+
+    Example:
+        >>> from datamint_like.imaging import decode_segments, probe
+        >>> facts = probe(sorted(Path("ct").iterdir()))
+        >>> (liver,) = decode_segments(Path("seg.dcm").read_bytes(), facts, name="seg.dcm").segments
+        >>> liver.name, liver.empty, liver.array.shape, liver.planes[-1]
+        ('Liver', False, (32, 128, 128), 31)
     """
 
     name: str

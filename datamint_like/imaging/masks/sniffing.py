@@ -20,6 +20,10 @@ def sniff_mask(payload: bytes) -> PayloadKind | None:
 
     `"picture"`: PNG or JPEG; `"nifti"`: .nii or .nii.gz; `"numpy"`: .npy or .npz; `"rle"`: COCO RLE as JSON; `"seg"`
     and `"rtstruct"`: DICOM of these classes; `"dicom"`: any other DICOM.
+
+    Example:
+        >>> sniff_mask(Path("seg.dcm").read_bytes()), sniff_mask(b'{"size": [2, 2], "counts": [4]}')
+        ('seg', 'rle')
     """
     head = payload[:HEAD_SIZE]
     if is_picture(head):

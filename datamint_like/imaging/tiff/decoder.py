@@ -9,6 +9,7 @@ from typing import IO
 
 import numpy as np
 
+from datamint_like.imaging._planes import split_into
 from datamint_like.imaging._reading_errors import reading, refuse_oversized
 from datamint_like.imaging._sources import only_one
 from datamint_like.imaging._upright import upright
@@ -114,6 +115,8 @@ def _write(out: Array, samples: Array, page: Page) -> None:
     """Write what the samples (samples, rows, columns) mean to (C, rows, columns)."""
     if page.palette is not None:
         scale_into(out, page.palette[:, samples[0]], 1.0, 0.0)
+        return
+    if page.bits == 8 and page.photometric != tags.WHITE_IS_ZERO and split_into(list(out), samples):
         return
     for channel, plane in enumerate(samples):
         shown = _brighter(plane, page) if channel == 0 else plane  # channels behind the gray are extra samples

@@ -9,7 +9,7 @@ import io
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ Numbers = npt.NDArray[np.int64]
 #: numpy types of the field types that hold integers (SHORT, LONG, IFD8, ...).
 _INTEGERS = {1: "u1", 3: "u2", 4: "u4", 6: "i1", 7: "u1", 8: "i2", 9: "i4", 13: "u4", 16: "u8", 17: "i8", 18: "u8"}
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_ORDERS: dict[str, Literal["little", "big"]] = {"<": "little", ">": "big"}
 #: More tags or pages than any real file has; what stops a file made to keep a reader busy.
 _MOST_TAGS, _MOST_PAGES = 4096, 65_536
 
@@ -120,18 +121,32 @@ class Directory:
         """
         if tag not in self._entries:
             return np.empty(0, np.int64)
-        kind = self._entries[tag][0]
-        if kind not in _INTEGERS:
-            raise DecodeError(f"its TIFF tag {tag} holds no integers (its type is {kind}).")
-        values = np.frombuffer(self.raw(tag, most), self.source.order + _INTEGERS[kind])
+        form, encoded = self._integers(tag, most)
+        values = np.frombuffer(encoded, self.source.order + form)
         if values.dtype.itemsize == 8 and values.dtype.kind == "u" and values.size and int(values.max()) >= 1 << 63:
             raise cut_short(int(values.max()), self.source.size)
         return values.astype(np.int64)
 
     def number(self, tag: int, default: int) -> int:
-        """The first integer of a tag, else the default."""
-        values = self.numbers(tag, 1)
-        return int(values[0]) if values.size else default
+        """The first integer of a tag, else the default.
+
+        Raises:
+            DecodeError: It is no integer below 2**63, or lies outside the file.
+        """
+        form, encoded = self._integers(tag, 1) if tag in self._entries else ("", b"")
+        if not encoded:
+            return default
+        value = int.from_bytes(encoded, _ORDERS[self.source.order], signed=form[0] == "i")
+        if value >= 1 << 63:
+            raise cut_short(value, self.source.size)
+        return value
+
+    def _integers(self, tag: int, most: int | None) -> tuple[str, bytes]:
+        """The numpy type, without its byte order, and the bytes of a tag's integers."""
+        kind = self._entries[tag][0]
+        if kind not in _INTEGERS:
+            raise DecodeError(f"its TIFF tag {tag} holds no integers (its type is {kind}).")
+        return _INTEGERS[kind], self.raw(tag, most)
 
 
 def directories(source: TiffSource) -> Iterator[Directory]:

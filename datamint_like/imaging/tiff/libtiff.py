@@ -18,6 +18,7 @@ from datamint_like.exceptions import DecodeError
 from datamint_like.imaging.tiff import tags
 
 Bytes = npt.NDArray[np.uint8]
+Segment = bytes | memoryview
 
 #: OpenCV takes pictures up to this width and height (CV_IO_MAX_IMAGE_WIDTH, _HEIGHT).
 _MOST = 1 << 20
@@ -25,7 +26,7 @@ _MOST = 1 << 20
 _ROW = 1 << 15
 
 
-def decode_bytes(segments: Sequence[bytes], size: int, compression: int) -> Bytes:
+def decode_bytes(segments: Sequence[Segment], size: int, compression: int) -> Bytes:
     """(segments, size): the bytes of segments that each hold `size` bytes (LZW or PackBits).
 
     Raises:
@@ -39,14 +40,18 @@ def decode_bytes(segments: Sequence[bytes], size: int, compression: int) -> Byte
         segments,
         rows,
         lambda part: (
-            _picture([prefix + each for each in part], (rows, row // 2), {tags.COMPRESSION: compression, tags.BITS: 16})
+            _picture(
+                [prefix + each for each in part] if prefix else part,
+                (rows, row // 2),
+                {tags.COMPRESSION: compression, tags.BITS: 16},
+            )
             .view(np.uint8)
             .reshape(len(part), -1)[:, before:]
         ),
     )
 
 
-def decode_fax(segments: Sequence[bytes], rows: int, columns: int, compression: int, options: int) -> Bytes:
+def decode_fax(segments: Sequence[Segment], rows: int, columns: int, compression: int, options: int) -> Bytes:
     """(segments, rows, bytes of a row): the packed bits of segments in one of the CCITT codes.
 
     Fax codes carry no checksum: a damaged segment gives what its codes still say.
@@ -64,14 +69,14 @@ def decode_fax(segments: Sequence[bytes], rows: int, columns: int, compression: 
     )
 
 
-def _in_batches(segments: Sequence[bytes], rows: int, decode: Callable[[Sequence[bytes]], Bytes]) -> Bytes:
+def _in_batches(segments: Sequence[Segment], rows: int, decode: Callable[[Sequence[Segment]], Bytes]) -> Bytes:
     """The decoded segments, as many at a time as OpenCV's limit on rows allows."""
     step = max(1, _MOST // rows)
     parts = [decode(segments[at : at + step]) for at in range(0, len(segments), step)]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _picture(segments: Sequence[bytes], shape: tuple[int, int], meaning: dict[int, int]) -> Bytes:
+def _picture(segments: Sequence[Segment], shape: tuple[int, int], meaning: dict[int, int]) -> Bytes:
     """The picture whose strips these segments are, each of this many rows and columns."""
     rows, columns = shape
     image = cv2.imdecode(np.frombuffer(_wrapped(segments, rows, columns, meaning), np.uint8), cv2.IMREAD_UNCHANGED)
@@ -81,7 +86,7 @@ def _picture(segments: Sequence[bytes], shape: tuple[int, int], meaning: dict[in
     return np.ascontiguousarray(image)
 
 
-def _wrapped(segments: Sequence[bytes], rows: int, columns: int, meaning: dict[int, int]) -> bytes:
+def _wrapped(segments: Sequence[Segment], rows: int, columns: int, meaning: dict[int, int]) -> bytes:
     """A little-endian gray TIFF around compressed strips."""
     lengths = [len(each) for each in segments]
     places = (np.cumsum([0, *lengths]) + 8).tolist()

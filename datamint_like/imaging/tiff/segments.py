@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import lzma
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import IO, Any
 
 import cv2
@@ -19,12 +20,13 @@ from datamint_like.imaging.tiff.pages import Page
 from datamint_like.imaging.types import Array
 
 Bytes = npt.NDArray[np.uint8]
+Piece = bytes | memoryview
 
 _INFLATE_ERROR: Any = isal_zlib.error
 _DAMAGED = "its {} data are damaged. Copy the file again."
 _REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)[:, ::-1], axis=1)[:, 0]
-#: Rows of which running sums are made at a time, so that they stay in the processor's cache.
-_SUMMED_ROWS = 128
+#: Rows of which running sums are made at a time, so that they hold little memory of their own.
+_SUMMED_ROWS = 2048
 #: Adobe's JPEG segment: three components are RGB (0) or YCbCr (1).
 _ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"
 
@@ -50,25 +52,25 @@ def stored_voxels(page: Page) -> int:
     return sum(page.segment_rows()) * page.segment[1] * page.segment_samples
 
 
-def _pieces(file: IO[bytes], page: Page) -> Iterator[bytes]:
+def _pieces(file: IO[bytes], page: Page) -> Iterator[Piece]:
     """The bytes of each segment; segments that lie one behind another are read at once."""
     offsets, counts = page.offsets, page.counts
     if len(offsets) > 1 and (offsets[1:] == offsets[:-1] + counts[:-1]).all():
         file.seek(int(offsets[0]))
         block = memoryview(file.read(int(counts.sum())))
         if page.compression == tags.UNCOMPRESSED:
-            yield block  # type: ignore[misc]
+            yield block
             return
         start = int(offsets[0])
         for at, count in zip((offsets - start).tolist(), counts.tolist(), strict=True):
-            yield bytes(block[at : at + count])
+            yield block[at : at + count]
         return
     for at, count in zip(offsets.tolist(), counts.tolist(), strict=True):
         file.seek(at)
         yield file.read(count)
 
 
-def _inflated(pieces: Sequence[bytes], rows: Sequence[int], page: Page) -> Bytes:
+def _inflated(pieces: Sequence[Piece], rows: Sequence[int], page: Page) -> Bytes:
     """The bytes of all segments, one behind another."""
     if page.compression == tags.UNCOMPRESSED:
         return np.frombuffer(pieces[0] if len(pieces) == 1 else b"".join(pieces), np.uint8)
@@ -78,14 +80,8 @@ def _inflated(pieces: Sequence[bytes], rows: Sequence[int], page: Page) -> Bytes
         inflate = _unlzma if page.compression == tags.LZMA else _inflate
         data = [inflate(piece, count * page.row_bytes) for piece, count in zip(pieces, rows, strict=True)]
         return np.frombuffer(data[0] if len(data) == 1 else b"".join(data), np.uint8)
-    out = np.empty((sum(rows), page.row_bytes), np.uint8)
-    at = 0
-    for first, last in _runs(rows):
-        height = rows[first]
-        part = _through_libtiff(pieces[first:last], height, page)
-        out[at : at + part.size // page.row_bytes] = part.reshape(-1, page.row_bytes)
-        at += height * (last - first)
-    return out
+    parts = [_through_libtiff(pieces[first:last], rows[first], page).reshape(-1) for first, last in _runs(rows)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -97,7 +93,7 @@ def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
             first = at
 
 
-def _through_libtiff(pieces: Sequence[bytes], rows: int, page: Page) -> Bytes:
+def _through_libtiff(pieces: Sequence[Piece], rows: int, page: Page) -> Bytes:
     if page.compression in tags.CCITT:
         return libtiff.decode_fax(pieces, rows, page.segment[1], page.compression, page.fax_options)
     if page.compression == tags.LZW and not all(piece[0] & 0x80 for piece in pieces):
@@ -105,7 +101,7 @@ def _through_libtiff(pieces: Sequence[bytes], rows: int, page: Page) -> Bytes:
     return libtiff.decode_bytes(pieces, rows * page.row_bytes, page.compression)
 
 
-def _inflate(piece: bytes, size: int) -> bytes:
+def _inflate(piece: Piece, size: int) -> bytes:
     stream = isal_zlib.decompressobj()
     try:
         data = bytes(stream.decompress(piece, size)) if size else b""
@@ -118,7 +114,7 @@ def _inflate(piece: bytes, size: int) -> bytes:
     return data
 
 
-def _unlzma(piece: bytes, size: int) -> bytes:
+def _unlzma(piece: Piece, size: int) -> bytes:
     try:
         data = lzma.LZMADecompressor(memlimit=1 << 28).decompress(piece, size)
     except (lzma.LZMAError, EOFError) as error:
@@ -128,13 +124,13 @@ def _unlzma(piece: bytes, size: int) -> bytes:
     return data
 
 
-def _jpeg(pieces: Sequence[bytes], page: Page) -> Array:
+def _jpeg(pieces: Sequence[Piece], page: Page) -> Array:
     """(rows of all segments, columns, samples of a segment): JPEG segments, YCbCr turned to RGB."""
     rows, columns = page.segment_rows(), page.segment[1]
     out = np.empty((sum(rows), columns, page.segment_samples), np.uint8)
     at = 0
     for piece, count in zip(pieces, rows, strict=True):
-        out[at : at + count] = _jpeg_segment(piece, count, page)
+        out[at : at + count] = _jpeg_segment(bytes(piece), count, page)
         at += count
     return out
 
@@ -190,14 +186,18 @@ def _unpredicted(samples: Array, page: Page) -> Array:
     """Samples of which each was stored as the difference to its left neighbour (TIFF 6.0 section 14)."""
     if page.predictor != 2:
         return samples
-    rows, _, step = samples.shape
-    sums = samples.view(f"u{samples.dtype.itemsize}").reshape(rows, -1).copy()
-    for at in range(0, rows, _SUMMED_ROWS):
-        block, distance = sums[at : at + _SUMMED_ROWS], step
-        while distance < block.shape[1]:  # running sums by doubling: several times faster than one by one
-            block[:, distance:] += block[:, :-distance].copy()
-            distance *= 2
-    return sums.view(samples.dtype).reshape(samples.shape)
+    steps = samples.view(f"u{samples.dtype.itemsize}")
+    sums = steps if steps.flags.writeable else np.empty_like(steps)  # of memory that nobody else holds
+    rows, columns, each = steps.shape
+    if each > 1 or steps.dtype.itemsize > 2 or columns > 4 * rows:
+        np.add.accumulate(steps, axis=1, out=sums)
+        return sums.view(samples.dtype)
+    for at in range(0, rows, _SUMMED_ROWS):  # whole columns at a time, turned to lie together: twice as fast
+        turned = cv2.transpose(steps[at : at + _SUMMED_ROWS, :, 0])
+        for before, column in pairwise(turned):
+            np.add(column, before, out=column)
+        cv2.transpose(turned, dst=sums[at : at + _SUMMED_ROWS, :, 0])
+    return sums.view(samples.dtype)
 
 
 def _unpredicted_floats(data: Bytes, page: Page) -> Array:

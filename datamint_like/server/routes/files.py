@@ -13,8 +13,9 @@ import msgspec
 import numpy as np
 from starlette.responses import Response
 
+from datamint_like.backends.local.resources import Files
 from datamint_like.drawing.pixels import gray
-from datamint_like.entities import Part, Resource
+from datamint_like.entities import Resource
 from datamint_like.exceptions import ItemNotFoundError, ValidationError
 from datamint_like.imaging.sniff import head_of, is_jpeg, is_nifti, is_png
 from datamint_like.imaging.windows import Window
@@ -40,9 +41,10 @@ class AsFormat(msgspec.Struct, frozen=True):
 
 def resource_file(call: Call) -> Response:
     """The whole resource as one file."""
+    files = call.store.files_of(call.path["resource_id"])
+    if len(files.parts) == 1:
+        return _part_answer(call, files, 0, files.filename)
     resource, parts = call.store.resource_and_parts(call.path["resource_id"])
-    if len(parts) == 1:
-        return _part_answer(call, resource, parts[0], resource.filename)
     path, size, digest = whole_file(call.store, call.options.cache_folder, resource, parts)
     return _answer(call, ServedFile(path, size, digest, resource.mimetype, resource.filename))
 
@@ -53,11 +55,11 @@ def part_file(call: Call) -> Response:
     Raises:
         ItemNotFoundError: It has no such file.
     """
-    resource, parts = call.store.resource_and_parts(call.path["resource_id"])
-    index = _number(call.path["index"])
-    if index >= len(parts):
-        raise ItemNotFoundError(f"Part {index} of resource {resource.id} not found: it has {len(parts)} file(s).")
-    return _part_answer(call, resource, parts[index], parts[index].filename)
+    resource_id, index = call.path["resource_id"], _number(call.path["index"])
+    files = call.store.files_of(resource_id)
+    if index >= len(files.parts):
+        raise ItemNotFoundError(f"Part {index} of resource {resource_id} not found: it has {len(files.parts)} file(s).")
+    return _part_answer(call, files, index, files.parts[index].filename)
 
 
 def annotation_file(call: Call) -> Response:
@@ -135,9 +137,10 @@ def _tagged(call: Call, resource: Resource, body: bytes, kind: str, name: str) -
     return Response(body, headers=headers)
 
 
-def _part_answer(call: Call, resource: Resource, part: Part, name: str) -> Response:
-    path = call.store.blobs().part_path(part, resource.filename)
-    return _answer(call, ServedFile(path, part.size, part.sha256, resource.mimetype, name))
+def _part_answer(call: Call, files: Files, index: int, name: str) -> Response:
+    part = files.parts[index]
+    path = call.store.blobs().part_path(part, files.filename)
+    return _answer(call, ServedFile(path, part.size, part.sha256, files.mimetype, name))
 
 
 def _answer(call: Call, file: ServedFile) -> Response:

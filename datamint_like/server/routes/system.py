@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from starlette.responses import Response
+
 from datamint_like import __version__
-from datamint_like.server.access import KEY, OPEN
+from datamint_like.server.access import ADMIN, KEY, OPEN
 from datamint_like.server.call import Call
 from datamint_like.server.options import PAGE_SIZE
 from datamint_like.server.routing import Route
@@ -35,8 +37,16 @@ def now(call: Call) -> Any:
     return {"now": call.store.now()}
 
 
+def metrics(call: Call) -> Any:
+    """Counts for Prometheus."""
+    assert call.metrics is not None  # every call of an application has them
+    text, kind = call.metrics.text()
+    return Response(text, media_type=kind)
+
+
 ROUTES = (
     Route("GET", "/health", health, OPEN, "Whether the server can serve"),
     Route("GET", "/capabilities", capabilities, OPEN, "What this server does beyond Datamint's protocol"),
     Route("GET", "/now", now, KEY, "An instant of the store"),
+    Route("GET", "/metrics", metrics, ADMIN, "Counts for Prometheus"),
 )

@@ -1,0 +1,73 @@
+"""Header facts of resources whose server does not tell them in our words: from their metadata, else their files."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from datamint_like.backends.remote.blobs import AT_ONCE, RemoteBlobs
+from datamint_like.entities import Part, Resource
+from datamint_like.exceptions import DecodeError, GeometryError
+from datamint_like.imaging import HeaderFacts, facts_of, facts_to_metadata, probe
+from datamint_like.imaging.sniff import is_gzip
+
+_HEAD, _HEADER = 1 << 16, 4096  # bytes fetched of a NIfTI, and inflated bytes that its header is looked for in
+_LOG = logging.getLogger(__name__)
+
+
+def with_facts(
+    resources: Sequence[Resource], parts: Mapping[str, Sequence[Part]], blobs: RemoteBlobs
+) -> list[Resource]:
+    """These resources, each with the header facts that datasets ask for.
+
+    Where the metadata lacks them the file is fetched, which the dataset needs anyway, and its header read. One that
+    cannot be read keeps what it has, and the log tells why.
+    """
+
+    def completed(resource: Resource) -> Resource:
+        if facts_of(resource) is not None:
+            return resource
+        (part,) = parts[resource.id]
+        try:
+            facts = _of_nifti(resource, blobs.head(part, _HEAD)) if _is_nifti(resource) else None
+            facts = facts or probe([blobs.part_path(part, resource.filename)], names=[part.filename])
+        except (DecodeError, GeometryError) as error:
+            _LOG.warning("Resource %s (%s) is left out: %s", resource.id, resource.filename, error)
+            return resource
+        return msgspec.structs.replace(
+            resource,
+            metadata={**resource.metadata, **facts_to_metadata(facts)},
+            modality=resource.modality or facts.modality,
+            patient_id=resource.patient_id or _patient(resource) or facts.patient_id,
+            study_uid=resource.study_uid or facts.study_uid,
+            series_uid=resource.series_uid or facts.series_uid,
+            instance_uid=resource.instance_uid or facts.instance_uid,
+        )
+
+    with ThreadPoolExecutor(AT_ONCE, "datamint-like-headers") as threads:
+        return list(threads.map(completed, resources))
+
+
+def _is_nifti(resource: Resource) -> bool:
+    return "nifti" in resource.mimetype.lower() or resource.filename.lower().endswith((".nii", ".nii.gz"))
+
+
+def _of_nifti(resource: Resource, head: bytes) -> HeaderFacts | None:
+    """The facts by the first bytes of a file, which are all that its header takes; None where it is no NIfTI."""
+    from datamint_like.imaging.nifti_header import facts_of as facts_of_header
+    from datamint_like.imaging.nifti_header import parse_header
+
+    try:
+        inflated = zlib.decompressobj(wbits=31).decompress(head, _HEADER) if is_gzip(head) else head[:_HEADER]
+        return facts_of_header(parse_header(inflated))
+    except zlib.error:
+        return None
+
+
+def _patient(resource: Resource) -> str | None:
+    found = resource.metadata.get("PatientID")
+    return str(found) if found else None
