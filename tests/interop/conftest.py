@@ -31,22 +31,20 @@ def traveller(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], 
         if isinstance(found, str):
             pytest.skip(found)
         folder = tmp_path_factory.mktemp(home)
-        return Traveller(version, found, write_files(folder / "files"), folder)
+        return Traveller(version, found, write_files(folder / "files"), folder, folder / "store")
 
     return made
 
 
 @pytest.fixture(scope="session")
-def whole_tour(
-    traveller: Callable[[str, str], Traveller], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Traveller]:
+def whole_tour(traveller: Callable[[str, str], Traveller]) -> Callable[[str], Traveller]:
     """What came of the whole tour of a version."""
 
     @cache
     def toured(version: str) -> Traveller:
         found = traveller(version, "tour")
         try:
-            journey(found, tmp_path_factory.mktemp("toured") / "store")
+            journey(found)
         except Exception as error:  # noqa: BLE001 -- each step tells it, rather than making the tour anew
             found.broke = repr(error)
         return found

@@ -46,14 +46,14 @@ def install(version: str, folder: Path) -> Path:
     return folder
 
 
-def journey(traveller: Traveller, store: Path) -> None:
+def journey(traveller: Traveller) -> None:
     """The whole tour against a server of its own, which is killed in the middle and starts again on the same port."""
-    with served_by_process(store) as (url, server):
+    with served_by_process(traveller.store) as (url, server):
         traveller.go("before", url)
         server.kill()
         server.wait()
-    with served_by_process(store, port=int(url.rpartition(":")[2])) as (url, _):
-        traveller.go("after", url, **{KEY_OF_ANA: _key_of(ANA, store)})
+    with served_by_process(traveller.store, port=int(url.rpartition(":")[2])) as (url, _):
+        traveller.go("after", url, **{KEY_OF_ANA: _key_of(ANA, traveller.store)})
 
 
 def _key_of(email: str, folder: Path) -> str:
@@ -74,6 +74,7 @@ class Traveller:
         packages: Where it is installed.
         files: The files that it uploads.
         home: Its home, with its cache and its notes.
+        store: Of the server that it visited.
         outcomes: Of each step: `failed`, a traceback or None, and `took_s`.
         broke: Why the tour ended early; None where it did not.
     """
@@ -82,6 +83,7 @@ class Traveller:
     packages: Path
     files: Path
     home: Path
+    store: Path
     outcomes: dict[str, dict[str, Any]] = field(default_factory=dict)
     broke: str | None = None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 
 import httpx
 import pytest
@@ -31,10 +30,10 @@ def test_a_published_client_makes_this_step(version: str, step: str, whole_tour:
 
 @pytest.mark.parametrize("version", [OLD, NEW])
 def test_what_a_published_client_uploaded_before_a_kill_is_there_after(
-    version: str, traveller: Callable[[str, str], Traveller], tmp_path: Path
+    version: str, traveller: Callable[[str, str], Traveller]
 ) -> None:
     client = traveller(version, "killed")
-    store, file, acknowledged, port = tmp_path / "store", client.files / "chest.jpg", [], 0
+    store, file, acknowledged, port = client.store, client.files / "chest.jpg", [], 0
     with ExitStack() as ending:
         for _ in range(_KILLS):
             with served_by_process(store, port=port) as (url, server):

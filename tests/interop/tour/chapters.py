@@ -15,6 +15,7 @@ CHAPTERS = (
     "images",
     "volumes",
     "videos",
+    "keeping",
     "errors",
     "paging",
 )
