@@ -4,6 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SERVERS := $(VENV)/.servers
 DEMO_HOME ?= demo-home
 PYTEST_ARGS ?=
 export NO_ALBUMENTATIONS_UPDATE := 1
@@ -29,10 +30,22 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e ".[dev]"
 	@touch $@
 
+# What the tests of PostgreSQL and S3 talk to. Where it cannot be had, those tests skip and say so.
+# Moto has an environment of its own: botocore wants another python-dateutil than the rest.
+$(SERVERS): $(STAMP) tests/servers/moto.txt
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update && \
+	  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends postgresql; \
+	} >/dev/null 2>&1 || echo "PostgreSQL is not installed; its tests will skip (apt-get install postgresql)." >&2
+	@{ "$(PYTHON)" -m venv --clear $(VENV)/moto && \
+	  $(VENV)/moto/bin/python -m pip install --quiet -r tests/servers/moto.txt; } \
+	  || { rm -rf $(VENV)/moto; echo "moto cannot be installed; the tests of S3 will skip." >&2; }
+	@touch $@
+
 demo: $(STAMP)  ## real images become a project, and a small U-Net trains on it (DEMO_HOME=folder)
 	$(BIN)/datamint-like demo --home "$(DEMO_HOME)"
 
-test: $(STAMP)  ## the test suite, without the long runs
+test: $(STAMP) $(SERVERS)  ## the test suite, without the long runs
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak" $(PYTEST_ARGS)
 
 soak: $(STAMP)  ## the long fault, fuzz and load runs

@@ -85,12 +85,13 @@ import socket, sys
 import uvicorn
 from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.server.app import create_app
+from datamint_like.backends.local.options import StoreOptions
 from datamint_like.server.options import ServerOptions
 from datamint_like.server.serving import config, first_key
 
 store = LocalBackend(sys.argv[1])
 first_key(store, sys.argv[2])
-app = create_app(store, ServerOptions(store=sys.argv[1]))
+app = create_app(store, ServerOptions(store=StoreOptions(sys.argv[1])))
 uvicorn.Server(config(app)).run(sockets=[socket.socket(fileno=int(sys.argv[3]))])
 """
 

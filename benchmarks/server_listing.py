@@ -24,6 +24,7 @@ from pydantic import BaseModel
 
 from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.backends.local.database import new_id
+from datamint_like.backends.local.options import StoreOptions
 from datamint_like.backends.local.schema import resource_tags, resources
 from datamint_like.server.app import create_app
 from datamint_like.server.options import PAGE_SIZE, ServerOptions
@@ -192,7 +193,7 @@ def main() -> None:
         store = LocalBackend(url)
         store.administration.adopt_key(KEY, store.current_user().email, "benchmark")
         filled(store, COUNT)
-        ours, theirs = create_app(store, ServerOptions(store=url)), pydantic_app(store)
+        ours, theirs = create_app(store, ServerOptions(store=StoreOptions(url))), pydantic_app(store)
         first = min(seconds(lambda: runner.run(listed(ours, 1))) for _ in range(3))
         runner.run(listed(theirs, 1))
         gc.freeze()  # as `datamint-like serve` does

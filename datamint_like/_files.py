@@ -133,6 +133,29 @@ def write_bytes(target: Path, data: bytes) -> None:
         file.write(data)
 
 
+def kept_secret(path: Path, make: Callable[[], bytes]) -> bytes:
+    """What `path` holds; where there is no such file, what `make` gives, kept for its owner alone (mode 0600).
+
+    Processes that ask at once get the same: the first one's.
+    """
+    with suppress(FileNotFoundError):
+        return path.read_bytes()
+    make_dirs(path.parent)
+    private = _private_name(path.parent, path.name)
+    try:
+        with open(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(make())
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):  # another process was first
+            os.link(private, path)
+    finally:
+        with suppress(OSError):
+            private.unlink()
+    fsync_dir(path.parent)
+    return path.read_bytes()
+
+
 def build_file(target: Path, build: Callable[[Path], None]) -> None:
     """Let `build` make a file at a private path, then publish it as `target` durably.
 

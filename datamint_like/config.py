@@ -75,7 +75,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     import platformdirs
 
     env = os.environ if env is None else env
-    config_file = Path(platformdirs.user_config_dir(APP_NAME, appauthor=False)) / "config.json"
+    config_file = config_folder() / "config.json"
     file = _config_file(config_file)
     home = env.get("DATAMINT_LIKE_HOME") or platformdirs.user_data_dir(APP_NAME, appauthor=False)
     cache = env.get("DATAMINT_LIKE_CACHE") or platformdirs.user_cache_dir(APP_NAME, appauthor=False)
@@ -92,6 +92,18 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         config_file=config_file,
         max_voxels=_whole_number(env, "DATAMINT_LIKE_MAX_VOXELS", Settings.max_voxels),
     )
+
+
+def config_folder() -> Path:
+    """The platform's folder for this user's settings; it need not be there.
+
+    Example:
+        >>> config_folder().name
+        'datamint-like'
+    """
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir(APP_NAME, appauthor=False))
 
 
 class _ConfigFile(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ NOTEBOOKS = {
     "02_annotators_and_merging": "annotators_and_merging.py",
     "03_splits_without_leakage": "splits_without_leakage.py",
     "04_volumes_slices_patches": "volumes_slices_patches.py",
+    "05_server_for_a_team": "server_for_a_team.py",
 }
 _MARK = re.compile(r"^# %%(?P<text> \[markdown\])?[^\S\n]*\n", re.MULTILINE)
 

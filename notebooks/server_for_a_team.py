@@ -78,12 +78,13 @@ slices.show(14)
 # What was fetched is on this machine. `auto_update=False` opens the last synced state without asking anybody.
 
 # %%
-volumes.prefetch(include_annotations=True, progress=False)
+volumes.prefetch(include_annotations=True)
 server.terminate()
 server.wait()
 server.stderr.close()
 
 offline = VolumeDataset(project="head-ct", server_url=address, auto_update=False)
-parts = offline.slice("axial").split(train=0.75, val=0.25, seed=1, by_patient=False) if len(offline) > 1 else None
 print("the same state:", offline.fingerprint == volumes.fingerprint)
-print("image", tuple(offline[0]["image"].shape), "from the cache, without a server and without a key")
+loader = offline.slice("axial").get_dataloader(batch_size=8, num_workers=2, shuffle=True)
+shapes = [tuple(batch["image"].shape) for batch in loader]
+print(len(shapes), "batches, the first", shapes[0], "from the cache, without a server and without a key")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.servers.fixtures"]
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 NO_REAL_DATA = "the folder of real test data is absent (DATAMINT_LIKE_TEST_DATA)"
 _OUR_PREFIXES = ("DATAMINT_LIKE_", "DATAMINT_API")

@@ -19,6 +19,7 @@ import httpx
 import uvicorn
 
 from datamint_like.backends.local.backend import LocalBackend
+from datamint_like.backends.local.options import StoreOptions
 from datamint_like.entities import User
 from datamint_like.server.app import create_app
 from datamint_like.server.options import ServerOptions
@@ -55,7 +56,7 @@ def served(folder: Path, **options: Any) -> Iterator[Served]:
     """A server over the store in `folder`, in a thread; `ADMIN_KEY` opens it."""
     store = LocalBackend(folder.as_uri())
     store.administration.adopt_key(ADMIN_KEY, store.current_user().email, "tests")
-    app = create_app(store, ServerOptions(store=folder.as_uri(), **options))
+    app = create_app(store, ServerOptions(store=StoreOptions(folder.as_uri()), **options))
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(config(app))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -70,9 +71,15 @@ def served(folder: Path, **options: Any) -> Iterator[Served]:
 
 
 @contextmanager
-def served_by_process(folder: Path, *arguments: str, port: int = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Address and process of `datamint-like serve` over the store in `folder`; `ADMIN_KEY` opens it."""
-    command = [sys.executable, "-m", "datamint_like.cli.main", "serve", "--store", str(folder), "--port", str(port)]
+def served_by_process(
+    folder: Path | None, *arguments: str, port: int = 0
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Address and process of `datamint-like serve` over the store in `folder`; `ADMIN_KEY` opens it.
+
+    Without a folder `arguments` name the store.
+    """
+    command = [sys.executable, "-m", "datamint_like.cli.main", "serve", "--port", str(port)]
+    command += [] if folder is None else ["--store", str(folder)]
     env = {**os.environ, "DATAMINT_LIKE_ADMIN_KEY": ADMIN_KEY}
     with subprocess.Popen([*command, *arguments], env=env, stderr=subprocess.PIPE, text=True) as process:
         try:

@@ -6,14 +6,15 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from datamint_like.exceptions import ValidationError
+from datamint_like.imaging.types import Skipped
 
 if TYPE_CHECKING:
     import pydicom
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 FileInput: TypeAlias = "str | Path | IO[bytes] | pydicom.Dataset"
 FileInputs: TypeAlias = "FileInput | Iterable[FileInput]"
 _UID = r"[0-9.]{1,64}"
+#: Names that de-identification gives.
+_NEUTRAL = re.compile(r"\b[0-9a-f]{16}(?:-\d+)?\.[a-z0-9]{2,4}(?:\.gz)?\b")
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,35 @@ class GivenFile:
 
     Attributes:
         temporary: Whether it lies there only until the call is done.
+        stands_for: The file that was given, where this one is made of it (without identity).
     """
 
     path: Path
     source: int
     temporary: bool = False
+    stands_for: Path | None = None
+
+    @property
+    def told(self) -> Path:
+        """What the caller knows the file by: the path given, or a name where none was."""
+        return self.stands_for or (Path(self.path.name) if self.temporary else self.path)
+
+
+class Originals:
+    """What the caller knows files by, for results and messages that name others."""
+
+    def __init__(self, files: Sequence[GivenFile]) -> None:
+        self._paths = {file.path: file.stands_for for file in files if file.stands_for is not None}
+        self._names = {path.name: original.name for path, original in self._paths.items()}
+
+    def path(self, path: Path) -> Path:
+        """The file that was given for this one."""
+        return self._paths.get(path, path)
+
+    def skipped(self, each: Skipped) -> Skipped:
+        """The same, of the files that were given."""
+        reason = _NEUTRAL.sub(lambda match: self._names.get(match[0], match[0]), each.reason) if self._names else ""
+        return replace(each, path=self.path(each.path), reason=reason) if self._names else each
 
 
 def as_list(files: Any) -> list[Any]:

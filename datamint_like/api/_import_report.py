@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from datamint_like.api._annotation_files import Attached
+from datamint_like.api._files_given import Originals
 from datamint_like.api._uploads import Planned, reason_of
 from datamint_like.backends.base import Backend
 from datamint_like.entities import Project, Resource
 from datamint_like.imaging.types import Group, Skipped
+
+if TYPE_CHECKING:
+    from datamint_like.imaging.deidentify import DeidentificationReport
 
 _NAMED = 3  # files spelled out in one sentence
 
@@ -106,6 +111,7 @@ class ImportReport:
         superseded: Older resources that were taken out of the project, since new ones hold all their files.
         overlapping: New resources that share files with older ones of the project that stay.
         incomplete: Resources of whose series a file was left out because it cannot be read.
+        anonymized: What was done to the files where they were to be without identity, else None.
     """
 
     project: Project
@@ -119,11 +125,26 @@ class ImportReport:
     superseded: tuple[Superseded, ...] = ()
     overlapping: tuple[Overlap, ...] = ()
     incomplete: tuple[Incomplete, ...] = ()
+    anonymized: DeidentificationReport | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What should be looked at, a sentence or two each."""
         return tuple(str(each) for each in (*self.overlapping, *self.incomplete))
+
+
+def as_given(report: ImportReport, originals: Originals, anonymized: DeidentificationReport) -> ImportReport:
+    """The report of anonymized files, in which they are called as they were given."""
+    return replace(
+        report,
+        skipped=tuple(map(originals.skipped, report.skipped)),
+        annotated=tuple(replace(each, path=originals.path(each.path)) for each in report.annotated),
+        annotations_there=tuple(map(originals.path, report.annotations_there)),
+        incomplete=tuple(
+            replace(each, left_out=tuple(map(originals.skipped, each.left_out))) for each in report.incomplete
+        ),
+        anonymized=anonymized,
+    )
 
 
 def overlaps(backend: Backend, project_id: str, new: Sequence[str], there: Collection[str] = ()) -> tuple[Overlap, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -71,8 +71,8 @@ class MaskUploads:
         self._options = options
         self._ready: dict[tuple[Path, ...], list[FrameMasks | NewVolumeMask]] = {}
 
-    def prepare(self, items: Sequence[Planned]) -> None:
-        """Read every mask, hold it against the resource it is for, and keep it encoded until `add`.
+    def prepare(self, items: Sequence[Planned], made_ready: Callable[[MaskSource], MaskSource]) -> None:
+        """Read every mask, once it was made ready, hold it against its resource, and keep it encoded until `add`.
 
         Raises:
             ValidationError, GeometryError, DecodeError: A mask cannot be used; the message names it.
@@ -80,7 +80,7 @@ class MaskUploads:
         for item in items:
             grid = Grid(item.group.filename, item.group.facts)
             self._ready[item.group.paths] = [
-                plan_masks(mask.source, mask.names, grid, self._options)
+                plan_masks(made_ready(mask.source), mask.names, grid, self._options)
                 for source in item.sources
                 for mask in self._masks[source]
             ]

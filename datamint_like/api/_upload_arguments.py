@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from datamint_like.api._deidentified import Anonymize
 from datamint_like.api._endpoint import several
 from datamint_like.api._identity import refuse_identity
 from datamint_like.exceptions import ValidationError
@@ -14,13 +15,9 @@ from datamint_like.exceptions import ValidationError
 MetadataGiven: TypeAlias = Mapping[str, Any] | str | None
 
 
-def refuse_what_is_missing(anonymize: bool, retain: Any, mung_filename: Any, discard_dicom_reports: bool) -> None:
-    """Options that are not there yet are refused, never ignored."""
-    if anonymize or retain:
-        raise NotImplementedError(
-            "anonymize is not implemented yet: remove identity from the files before the upload, then leave it out."
-        )
-    if mung_filename is not None:
+def refuse_what_is_missing(mung_filename: Any, discard_dicom_reports: bool, anonymize: Anonymize | None) -> None:
+    """Options that are not there yet are refused, never ignored; anonymized files have neutral names in any case."""
+    if mung_filename is not None and anonymize is None:
         raise NotImplementedError("mung_filename is not implemented yet: resources keep the base names of files.")
     if not discard_dicom_reports:
         raise NotImplementedError("discard_dicom_reports=False is not possible: a report has no pixels to store.")

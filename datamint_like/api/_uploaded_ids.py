@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from datamint_like.api._files_given import GivenFile
+from datamint_like.api._files_given import GivenFile, Originals
 from datamint_like.api._uploads import StoredPlan
 from datamint_like.imaging.types import Skipped
+
+if TYPE_CHECKING:
+    from datamint_like.imaging.deidentify import DeidentificationReport
 
 
 class UploadedIds(list["str | None"]):
@@ -21,6 +25,7 @@ class UploadedIds(list["str | None"]):
         resource_ids: The ids of the new resources, once each.
         skipped: Files that became no resource and no annotation, with the reason in words.
         annotation_files: Segmentations and structure sets that became annotations of these or of other resources.
+        report: What was done to the files where they were to be anonymized, else None; `print` shows it as text.
     """
 
     def __init__(
@@ -29,11 +34,14 @@ class UploadedIds(list["str | None"]):
         made: StoredPlan,
         skipped: Iterable[Skipped],
         annotation_files: Iterable[Path],
+        report: DeidentificationReport | None = None,
     ) -> None:
         """Take the files, and what became of them."""
         ids = {path: each.resource_id for each in made.stored for path in each.item.group.paths}
         super().__init__(ids.get(file.path) for file in given)
-        self.files = tuple(Path(file.path.name) if file.temporary else file.path for file in given)
+        originals = Originals(given)
+        self.files = tuple(file.told for file in given)
         self.resource_ids = tuple(made.ids)
         self.skipped = tuple(skipped)
-        self.annotation_files = tuple(annotation_files)
+        self.annotation_files = tuple(map(originals.path, annotation_files))
+        self.report = report

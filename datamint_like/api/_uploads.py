@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from datamint_like._warn import warn_user
-from datamint_like.api._files_given import GivenFile
+from datamint_like.api._deidentified import Anonymize
+from datamint_like.api._files_given import GivenFile, Originals
+from datamint_like.api._progress import bar
 from datamint_like.backends.base import Backend, NewResource
 from datamint_like.exceptions import DatamintException, DatamintWarning, DecodeError, StorageError, ValidationError
 from datamint_like.imaging.types import AnnotationFile, Group, Skipped
@@ -26,6 +27,7 @@ class UploadOptions:
     Attributes:
         project_id: The project that each resource joins as it is made, and so is published.
         once: A resource whose bytes that project holds is not made again.
+        anonymize: That files are to be without identity.
         metadata: For each argument what is added to the header facts; empty where there is none.
     """
 
@@ -37,6 +39,7 @@ class UploadOptions:
     project_id: str | None = None
     once: bool = False
     link: bool = False
+    anonymize: Anonymize | None = None
     assemble_dicoms: bool = True
     on_error: OnError = "raise"
     progress_bar: bool = False
@@ -95,8 +98,8 @@ class StoredPlan:
 Watch: TypeAlias = Callable[[Stored], None]
 
 
-def plan(files: Sequence[GivenFile], options: UploadOptions) -> UploadPlan:
-    """The resources that the files make, by their headers; nothing is stored.
+def plan(files: Sequence[GivenFile], options: UploadOptions, left_out: Sequence[Skipped] = ()) -> UploadPlan:
+    """The resources that the files make, by their headers; nothing is stored. Some may have been left out before.
 
     Raises:
         DecodeError: No file is an image; or one is not and `on_error` is `"raise"`.
@@ -106,12 +109,12 @@ def plan(files: Sequence[GivenFile], options: UploadOptions) -> UploadPlan:
     sources: dict[Path, list[int]] = defaultdict(list)
     for given in files:
         sources[given.path].append(given.source)
-    with _bar(len(sources), "reading headers", "file", options.progress_bar) as step:
+    with bar(len(sources), "reading headers", "file", shown=options.progress_bar) as step:
         assembly = assemble(list(sources), series=options.assemble_dicoms, progress=step)
-    groups, skipped = assembly.groups, assembly.skipped
+    groups, skipped = assembly.groups, (*left_out, *map(Originals(files).skipped, assembly.skipped))
     annotations = assembly.annotations
     if skipped and (options.on_error == "raise" or not (groups or annotations)):
-        raise DecodeError(_left_out(skipped, len(sources), nothing=not groups))
+        raise DecodeError(_left_out(skipped, len(sources) + len(left_out), nothing=not groups))
     items = [Planned(group, tuple(dict.fromkeys(n for path in group.paths for n in sources[path]))) for group in groups]
     return UploadPlan(tuple(sorted(items, key=lambda item: min(item.sources))), skipped, annotations)
 
@@ -131,7 +134,7 @@ def store(
     """
     done: list[Stored] = []
     skipped = list(plan.skipped)
-    with _bar(len(plan.items), "storing", "resource", options.progress_bar) as step:
+    with bar(len(plan.items), "storing", "resource", shown=options.progress_bar) as step:
         for item in plan.items:
             try:
                 done.append(_store_one(backend, item, options, complete))
@@ -183,15 +186,6 @@ def _metadata_of(item: Planned, options: UploadOptions) -> Mapping[str, Any]:
             "but they make one resource. Give them the same."
         )
     return first
-
-
-@contextmanager
-def _bar(total: int, what: str, unit: str, shown: bool) -> Iterator[Callable[[int], None]]:
-    """A function that counts on, and a bar on stderr that shows it if it is wanted."""
-    from tqdm import tqdm
-
-    with tqdm(total=total, desc=what, unit=unit, disable=not shown) as bar:
-        yield bar.update
 
 
 def _left_out(skipped: Sequence[Skipped], total: int | None, *, nothing: bool) -> str:

@@ -9,10 +9,11 @@ from typing import TypeAlias
 
 from datamint_like.api._annotation_files import AnnotationFiles, AttachedFiles, store_annotated
 from datamint_like.api._binding import reason_unbound
+from datamint_like.api._deidentified import Anonymize, without_identity
 from datamint_like.api._endpoint import open_project
-from datamint_like.api._files_given import on_disk
+from datamint_like.api._files_given import Originals, on_disk
 from datamint_like.api._import_report import ImportReport as ImportReport
-from datamint_like.api._import_report import incomplete, overlaps, tag
+from datamint_like.api._import_report import as_given, incomplete, overlaps, tag
 from datamint_like.api._known_files import KnownFiles
 from datamint_like.api._superseded import supersede
 from datamint_like.api._upload_arguments import tag_list
@@ -35,6 +36,9 @@ class ImportOptions:
     link: bool = False
     on_error: OnError = "skip"
     progress_bar: bool = False
+    anonymize: bool = False
+    anonymize_retain_codes: Sequence[tuple[int, int]] = ()
+    allow_burned_in: bool = False
 
 
 def import_files(api: Api, paths: Sequence[str | Path], project: str, options: ImportOptions) -> ImportReport:
@@ -58,17 +62,24 @@ def import_files(api: Api, paths: Sequence[str | Path], project: str, options: I
     upload = UploadOptions(
         tags=tag_list(options.tags),
         link=options.link,
+        anonymize=Anonymize.asked(
+            options.anonymize, options.anonymize_retain_codes, options.allow_burned_in, options.link
+        ),
         on_error=options.on_error,
         progress_bar=options.progress_bar,
         once=True,
     )
-    with on_disk(list(paths)) as given:
-        planned = plan(given, upload)
+    with (
+        on_disk(list(paths)) as given,
+        without_identity(given, upload.anonymize, backend.url, progress_bar=options.progress_bar) as clean,
+    ):
+        planned = plan(clean.files, upload, clean.skipped)
         _refuse_in_vain(api, planned, project, options)
         target, created = _target(api, project)
         looked = _look_up(planned, KnownFiles(backend, target.id))
         made, done = store_annotated(backend, looked.fresh, replace(upload, project_id=target.id))
-    return _report(backend, (target, created), looked.there, made, done, upload.tags)
+    report = _report(backend, (target, created), looked.there, made, done, upload.tags)
+    return report if clean.report is None else as_given(report, Originals(clean.given), clean.report)
 
 
 def _report(

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from datamint_like.api._annotation_files import store_annotated
 from datamint_like.api._annotation_rows import Origin
 from datamint_like.api._choices import resource_status
+from datamint_like.api._deidentified import Anonymize, mask_without_identity, without_identity
 from datamint_like.api._downloads import convert, extension_of, save, target_of
 from datamint_like.api._endpoint import (
     Endpoint,
@@ -24,7 +25,7 @@ from datamint_like.api._endpoint import (
     open_project,
     project_of,
 )
-from datamint_like.api._files_given import FileInputs, as_list, is_on_disk, on_disk
+from datamint_like.api._files_given import FileInputs, Originals, as_list, is_on_disk, on_disk
 from datamint_like.api._masks import MaskOptions
 from datamint_like.api._segmentation_files import MaskUploads, SegmentationFiles, masks_given
 from datamint_like.api._upload_arguments import MetadataGiven, metadata_list, refuse_what_is_missing, tag_list
@@ -72,6 +73,7 @@ class ResourcesApi(Endpoint):
         *,
         model_name: str | None = None,
         link: bool = False,
+        allow_burned_in: bool = False,
     ) -> UploadedIds:
         """The ids of the new resources, one entry for each file: `zip(files, ids)` pairs them.
 
@@ -91,11 +93,14 @@ class ResourcesApi(Endpoint):
         Args:
             files_path: Paths, folders, glob patterns, open binary files or pydicom data sets; one or many.
             mimetype: Overrides the media type that the content tells.
-            anonymize: Not implemented; must stay False.
-            anonymize_retain_codes: Not implemented.
+            anonymize: Store the files, and the masks given with them, without identity: DICOM by the basic profile of
+                PS3.15 Annex E, dates shifted by one secret offset a patient, UIDs and patient ids replaced in the same
+                way for all files of this store; metadata of other formats dropped. Names become neutral. Pixels are
+                not looked at. `.report` of the result says what was done. Needs the extra `deid`.
+            anonymize_retain_codes: (group, element) of DICOM attributes that stay as they are.
             on_error: What a file that is no image does to the others.
             tags: Tags of every new resource.
-            mung_filename: Not implemented; resources keep the base names of files.
+            mung_filename: Not implemented; resources keep the base names of files, anonymized ones get neutral names.
             channel: Upload channel of every new resource.
             publish: Publish at once instead of leaving the resources in the inbox.
             publish_to: A project that the resources join (and so are published); it must exist.
@@ -110,6 +115,8 @@ class ResourcesApi(Endpoint):
             progress_bar: Show one on stderr.
             model_name: Later published name of `ai_model`.
             link: Register the files where they are instead of copying them.
+            allow_burned_in: Anonymize also DICOM images whose pixels may show who the patient is: Burned In Annotation
+                is YES, or absent from ultrasound, secondary captures and angiography.
 
         Raises:
             ValidationError: A path is missing, a folder is empty, options contradict each other, or the project is
@@ -117,6 +124,7 @@ class ResourcesApi(Endpoint):
             DecodeError: A file is no image or is damaged; the message names it.
             ItemNotFoundError: `publish_to` is unknown.
             StorageError: The disk is full.
+            MissingExtraError: Files are to be anonymized, and the extra `deid` is not installed.
             NotImplementedError: An option that is not there yet.
 
         Example:
@@ -128,8 +136,12 @@ class ResourcesApi(Endpoint):
             ...     ids = api.resources.upload_resources(folder, publish_to=project, tags=["ct"])
             ...     [resource.metadata["frame_count"] for resource in api.projects.get_project_resources("ct")]
             [28]
+            >>> ids = api.resources.upload_resources("ct", anonymize=True)
+            >>> api.resources.get_by_id(ids.resource_ids[0]).patient_id[:5], ids.report.files
+            ('ANON-', 32)
         """
-        refuse_what_is_missing(anonymize, anonymize_retain_codes, mung_filename, discard_dicom_reports)
+        without = Anonymize.asked(anonymize, anonymize_retain_codes, allow_burned_in, link)
+        refuse_what_is_missing(mung_filename, discard_dicom_reports, without)
         files = as_list(files_path)
         if link and not all(is_on_disk(given) for given in files):
             raise ValidationError("Only files on disk can be linked. Pass paths, or link=False.")
@@ -140,6 +152,7 @@ class ResourcesApi(Endpoint):
             channel=channel,
             publish=publish,
             link=link,
+            anonymize=without,
             assemble_dicoms=assemble_dicoms,
             on_error=on_error,
             progress_bar=progress_bar,
@@ -160,8 +173,9 @@ class ResourcesApi(Endpoint):
     ) -> UploadedIds:
         if publish_to is not None:
             options = replace(options, project_id=open_project(self._backend, publish_to).id)
-        with on_disk(files) as given:
-            planned = plan(given, options)
+        how, url = options.anonymize, self._backend.url
+        with on_disk(files) as given, without_identity(given, how, url, progress_bar=options.progress_bar) as clean:
+            planned = plan(clean.files, options, clean.skipped)
             if single and planned.annotations and not planned.items:
                 raise DecodeError(
                     f"{planned.annotations[0].path.name}: it is a segmentation or structure set, which is no resource. "
@@ -174,13 +188,14 @@ class ResourcesApi(Endpoint):
                     f"upload_resource makes one resource, but {which} {len(planned.items)}. "
                     "Use upload_resources for it."
                 )
-            masks.prepare(planned.items)
+            masks.prepare(planned.items, lambda source: mask_without_identity(source, how, url))
             made, done = store_annotated(self._backend, planned, options, masks.add)
         if done.skipped and not (made.ids or done.attached or done.already_there):
             raise DecodeError(f"Nothing was stored: {done.skipped[0].reason}")
-        warn_of(made.skipped + done.skipped)
+        skipped = [Originals(clean.given).skipped(each) for each in made.skipped + done.skipped]
+        warn_of(skipped)
         attached = dict.fromkeys(each.path for each in done.attached)
-        return UploadedIds(given, made, made.skipped + done.skipped, attached)
+        return UploadedIds(clean.given, made, skipped, attached, clean.report)
 
     def upload_resource(
         self,
@@ -200,6 +215,7 @@ class ResourcesApi(Endpoint):
         discard_dicom_reports: bool = True,
         *,
         link: bool = False,
+        allow_burned_in: bool = False,
     ) -> str:
         """The id of the one new resource that a file makes, or several: a series, a NIfTI header and its image.
 
@@ -213,7 +229,8 @@ class ResourcesApi(Endpoint):
             >>> [resource.tags for resource in api.projects.get_project_resources("head-ct")]
             [('ct',), ('phantom',)]
         """
-        refuse_what_is_missing(anonymize, anonymize_retain_codes, mung_filename, discard_dicom_reports)
+        without = Anonymize.asked(anonymize, anonymize_retain_codes, allow_burned_in, link)
+        refuse_what_is_missing(mung_filename, discard_dicom_reports, without)
         files = as_list(file_path)
         if link and not all(is_on_disk(given) for given in files):
             raise ValidationError("Only a file on disk can be linked. Pass its path, or link=False.")
@@ -224,6 +241,7 @@ class ResourcesApi(Endpoint):
             channel=channel,
             publish=publish,
             link=link,
+            anonymize=without,
             metadata=metadata_list([metadata] * len(files), len(files)),
         )
         masks = MaskUploads(

@@ -36,6 +36,16 @@ def add_parser(commands: Any) -> None:
         default="skip",
         help="what a file that is no image does: it is left out (default), or nothing is imported",
     )
+    parser.add_argument(
+        "--anonymize",
+        action="store_true",
+        help="store the files without identity (DICOM PS3.15 basic profile; metadata of other formats dropped)",
+    )
+    parser.add_argument(
+        "--allow-burned-in",
+        action="store_true",
+        help="with --anonymize: also images whose pixels may show who the patient is",
+    )
     add_store_options(parser)
     parser.set_defaults(run=run)
 
@@ -43,7 +53,12 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Import and report; the exit code says whether files were left out."""
     options = ImportOptions(
-        tags=tuple(args.tag), link=args.link, on_error=args.on_error, progress_bar=sys.stderr.isatty()
+        tags=tuple(args.tag),
+        link=args.link,
+        on_error=args.on_error,
+        progress_bar=sys.stderr.isatty(),
+        anonymize=args.anonymize,
+        allow_burned_in=args.allow_burned_in,
     )
     with open_api(args) as api:
         report = import_files(api, args.paths, args.project, options)
@@ -84,6 +99,7 @@ def _as_json(report: ImportReport, store: str) -> dict[str, Any]:
             for each in report.superseded
         ],
         **_warnings_as_json(report),
+        "anonymized": report.anonymized and {"files": report.anonymized.files, "rules": report.anonymized.rules},
         "annotations_already_there": [path.name for path in report.annotations_there],
         "skipped": [{"file": item.path.name, "reason": _reason(item)} for item in report.skipped],
     }
@@ -140,6 +156,8 @@ def _as_text(report: ImportReport, store: str) -> list[str]:
         others = sum(reasons.values()) - sum(count for _, count in told)
         if others:
             lines.append(f"  {others:>5}  for other reasons, which --json lists")
+    if report.anonymized is not None:
+        lines += str(report.anonymized).splitlines()
     lines += [f"Replaced: {shown(str(each))}" for each in report.superseded]
     lines += [f"Warning: {shown(each)}" for each in report.warnings]
     lines.append(f"{name!r} now holds {counted(report.project.resource_count, 'resource')}.")

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
 
-from datamint_like.backends import store_url
 from datamint_like.cli._options import command
 from datamint_like.cli._output import print_json, say
-from datamint_like.config import load_settings
+from datamint_like.cli._served_store import add_served_store, open_served_store
 from datamint_like.entities import ApiKey, User
 from datamint_like.exceptions import ItemNotFoundError
-
-if TYPE_CHECKING:
-    from datamint_like.backends.local.backend import LocalBackend
 
 _EXAMPLE = """  datamint-like key create --user ana@lab.example --label laptop
   datamint-like key list
@@ -36,13 +31,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     revoke.add_argument("prefix", help="what stands before the secret, as in dml_ab2cd3ef")
     revoke.set_defaults(run=run_revoke)
     for action in (create, listed, revoke):
-        action.add_argument("--store", metavar="URL", help="folder or file:// URL (default: the embedded store)")
+        add_served_store(action)
         action.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
 
 def run_create(args: argparse.Namespace) -> int:
     """Make a key and show it."""
-    store = _store(args)
+    store = open_served_store(args)
     email = args.user or store.current_user().email
     try:
         store.get_user(email)
@@ -60,7 +55,7 @@ def run_create(args: argparse.Namespace) -> int:
 
 def run_list(args: argparse.Namespace) -> int:
     """Show what there is of keys."""
-    keys = _store(args).administration.list_keys()
+    keys = open_served_store(args).administration.list_keys()
     if args.json:
         print_json({"keys": [key.to_dict() for key in keys]})
     for key in () if args.json else keys:
@@ -70,18 +65,12 @@ def run_list(args: argparse.Namespace) -> int:
 
 def run_revoke(args: argparse.Namespace) -> int:
     """End a key."""
-    key = _store(args).administration.revoke_key(args.prefix)
+    key = open_served_store(args).administration.revoke_key(args.prefix)
     if args.json:
         print_json(key.to_dict())
     else:
         say(f"Revoked: {_line(key)}")
     return 0
-
-
-def _store(args: argparse.Namespace) -> LocalBackend:
-    from datamint_like.backends.local.backend import LocalBackend
-
-    return LocalBackend(store_url(args.store or load_settings().home.as_uri()))
 
 
 def _line(key: ApiKey) -> str:

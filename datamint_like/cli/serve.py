@@ -7,10 +7,9 @@ import os
 import sys
 
 from datamint_like._optional import need
-from datamint_like.backends import store_url
 from datamint_like.cli._options import command
 from datamint_like.cli._output import say
-from datamint_like.config import load_settings
+from datamint_like.cli._served_store import add_served_store, store_options
 
 ADMIN_KEY = "DATAMINT_LIKE_ADMIN_KEY"
 
@@ -23,11 +22,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "serve a store to a team, over HTTP",
         "  datamint-like serve --store /data/store --port 8100",
     )
-    parser.add_argument("--store", metavar="URL", help="folder or file:// URL (default: the embedded store)")
+    add_served_store(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8100, help="port to listen on; 0 takes a free one (%(default)s)")
     parser.add_argument("--workers", type=_from_one, default=1, metavar="N", help="number of processes (1)")
-    parser.add_argument("--audit", metavar="FILE", default="", help="audit log (default: audit.jsonl in the store)")
+    parser.add_argument("--audit", metavar="FILE", help="audit log (default: audit.jsonl in the store)")
     parser.add_argument("--verbose", action="store_true", help="log every request, not only what went wrong")
     parser.set_defaults(run=run)
 
@@ -36,20 +35,20 @@ def run(args: argparse.Namespace) -> int:
     """Serve until stopped."""
     need("fastapi", extra="server")
     need("uvicorn", extra="server")
-    from datamint_like.backends.local.backend import LocalBackend
+    from datamint_like.backends.local.options import open_store
     from datamint_like.server.options import ServerOptions
     from datamint_like.server.serving import first_key, serve
 
-    url = store_url(args.store) if args.store else store_url(load_settings().home.as_uri())
-    store = LocalBackend(url)
+    which = store_options(args)
+    store = open_store(which)
     made = first_key(store, os.environ.get(ADMIN_KEY))
     store.close()
     if made is not None:
         say(f"The first key of this server, shown only now: {made}", sys.stderr)
     options = ServerOptions(
-        store=url, host=args.host, port=args.port, workers=args.workers, audit=args.audit, verbose=args.verbose
+        store=which, host=args.host, port=args.port, workers=args.workers, audit=args.audit, verbose=args.verbose
     )
-    serve(options, lambda address: say(f"Serving {url} at {address}", sys.stderr))
+    serve(options, lambda address: say(f"Serving {store.url} at {address}", sys.stderr))
     return 0
 
 

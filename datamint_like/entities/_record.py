@@ -18,7 +18,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The record that a decoded JSON object describes.
+        """The record that a decoded JSON object describes; a null stands for the field's default.
 
         Raises:
             ValidationError: A required field is missing or of another type; the message names it.
@@ -28,7 +28,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
             'benign'
         """
         try:
-            return msgspec.convert(cls._wire_names(data), cls, strict=False)
+            given = {name: value for name, value in cls._wire_names(data).items() if value is not None}
+            return msgspec.convert(given, cls, strict=False)
         except msgspec.ValidationError as error:
             raise ValidationError(f"This is not a {cls.__name__}: {error}.") from error
 
@@ -36,6 +37,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     def _wire_names(cls, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """The fields under our names; records with aliases on the wire override this."""
         return data
+
+    @staticmethod
+    def _texts(value: Any) -> dict[str, str]:
+        """The texts of an object that should hold nothing else; empty where it is none."""
+        return {key: each for key, each in value.items() if isinstance(each, str)} if isinstance(value, Mapping) else {}
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON-ready builtins, every field present.

@@ -85,7 +85,7 @@ class Annotation(Record, frozen=True):
 
     @classmethod
     def _wire_names(cls, data: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Aliases of the wire become our names; a value goes where its type belongs; nulls become defaults."""
+        """Aliases of the wire become our names; a value goes where its type belongs."""
         named = {_ALIASES.get(key, key): value for key, value in data.items() if key != "value"}
         value = data.get("value")
         if value is not None:
@@ -93,7 +93,9 @@ class Annotation(Record, frozen=True):
             named.setdefault(slot, value if slot == "numeric_value" else str(value))
         if named.get("scope") is None:
             named["scope"] = "image" if named.get("frame_index") is None else "frame"
-        return {key: value for key, value in named.items() if value is not None or key not in ("geometry", "deleted")}
+        if named.get("user_info") is not None:
+            named["user_info"] = cls._texts(named["user_info"])
+        return named
 
     def __repr__(self) -> str:
         frame = "" if self.frame_index is None else f", frame {self.frame_index}"

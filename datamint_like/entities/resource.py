@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -73,9 +74,9 @@ class Resource(Record, frozen=True, kw_only=True):
     frame_index: int | None = None
 
     @classmethod
-    def _wire_names(cls, data: Any) -> Any:
-        """The same fields, without the nulls that stand for an empty list or object."""
-        return {k: v for k, v in data.items() if v is not None or k not in ("tags", "user_info", "metadata", "size")}
+    def _wire_names(cls, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The same fields; who uploaded it may be one text, or lack a name."""
+        return {**data, "user_info": cls._texts(data["user_info"])} if "user_info" in data else data
 
     def __repr__(self) -> str:
         where = f" {self.slice_axis} {self.slice_index}" if self.slice_index is not None else ""

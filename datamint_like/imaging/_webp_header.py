@@ -25,7 +25,7 @@ def parse_webp(file: IO[bytes]) -> RasterHeader:
     size = file.seek(0, io.SEEK_END)
     flags, orientation, alpha_chunk = 0, 1, False
     picture: tuple[int, int, bool, int] | None = None
-    for kind, at, length in _chunks(file, size):
+    for kind, at, length in webp_chunks(file, size):
         file.seek(at)
         if kind in (b"ANIM", b"ANMF"):
             raise _animated()
@@ -54,7 +54,7 @@ def parse_webp(file: IO[bytes]) -> RasterHeader:
     )
 
 
-def _chunks(file: IO[bytes], size: int) -> Iterator[tuple[bytes, int, int]]:
+def webp_chunks(file: IO[bytes], size: int) -> Iterator[tuple[bytes, int, int]]:
     """(name, place, length) of each chunk, all of which lie in the file."""
     file.seek(4)
     end = 8 + int.from_bytes(file.read(4), "little")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
+from urllib.parse import unquote
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 _MOST_PARTS = 2000
+_QUOTED = re.compile(r"(?:[^%]|%[0-9A-Fa-f]{2})*")
 _LONGEST_TEXT = 16 * 1024 * 1024  # of all texts together
 _LONGEST_HEADERS = 16 * 1024
 
@@ -195,7 +198,7 @@ class _Receiver:
             path = self._folder / f"{len(self._files)}.received"
             part.file = open(path, "xb")  # noqa: SIM115 -- closed at the end of the part, or by `close`
             kind = part.headers.get("content-type", b"").decode("latin-1")
-            filename = base_name(options[b"filename"].decode("utf-8", "replace"))
+            filename = base_name(_unquoted(options[b"filename"].decode("utf-8", "replace")))
             self._files.append(ReceivedFile(part.name, filename, kind, path))
 
     def _data(self, data: bytes, start: int, end: int) -> None:
@@ -219,6 +222,12 @@ class _Receiver:
 
     def _all(self) -> None:
         self._ended = True
+
+
+def _unquoted(filename: str) -> str:
+    """A file name as it was before the client quoted it: aiohttp, with which published clients upload, does (`%20`)."""
+    quoted = filename.isascii() and _QUOTED.fullmatch(filename) is not None
+    return unquote(filename) if quoted else filename
 
 
 def under_their_names(files: Sequence[tuple[str, Path]], folder: Path) -> tuple[Path, ...]:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import os
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from pathlib import Path
 
+import msgspec
 import uvicorn
 from fastapi import FastAPI
 
-from datamint_like.backends import store_url
-from datamint_like.backends._urls import store_folder
 from datamint_like.backends.local.backend import LocalBackend
+from datamint_like.backends.local.options import open_store
 from datamint_like.exceptions import StorageError
 from datamint_like.server import metrics
 from datamint_like.server.app import create_app
@@ -65,7 +62,7 @@ def serve(options: ServerOptions, announce: Callable[[str], None]) -> None:
         if options.workers == 1:
             uvicorn.Server(config(app_of(options))).run(sockets=[listener])
             return
-        os.environ[_OPTIONS] = json.dumps(asdict(options))
+        os.environ[_OPTIONS] = msgspec.json.encode(options).decode()
         from uvicorn.supervisors import Multiprocess
 
         with tempfile.TemporaryDirectory() as counts:
@@ -82,15 +79,13 @@ def config(app: FastAPI | str, *, workers: int = 1) -> uvicorn.Config:
 
 def app_from_environment() -> FastAPI:
     """The application of one of several processes."""
-    return app_of(ServerOptions(**json.loads(os.environ[_OPTIONS])))
+    return app_of(msgspec.json.decode(os.environ[_OPTIONS], type=ServerOptions))
 
 
 def app_of(options: ServerOptions) -> FastAPI:
     """The application over the store that `options` name, with its audit log; both stay open with the process."""
     log_to_stderr(logging.INFO if options.verbose else logging.WARNING)
-    url = store_url(options.store)
-    audit = Path(options.audit) if options.audit else store_folder(url) / "audit.jsonl"
-    return create_app(LocalBackend(url), options, audit=AuditLog(audit))
+    return create_app(open_store(options.store), options, audit=AuditLog(options.audit_file))
 
 
 @contextmanager

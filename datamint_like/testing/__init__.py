@@ -7,5 +7,6 @@
         def backend(self, tmp_path):
             return MyBackend(...)
 
-The kits need pytest, which nothing else of the package imports.
+The kits need pytest, which nothing else of the package imports. `fault_server` is a proxy whose answers go wrong as
+planned, for clients of servers.
 """

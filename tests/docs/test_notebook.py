@@ -14,15 +14,16 @@ import pytest
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 FIRST, PEOPLE = "01_first_dataset", "02_annotators_and_merging"
-SPLITS, SLICES = "03_splits_without_leakage", "04_volumes_slices_patches"
+SPLITS, SLICES, TEAM = "03_splits_without_leakage", "04_volumes_slices_patches", "05_server_for_a_team"
 #: How many figures each has, and what its first cell says of what is not real.
-FIGURES = {FIRST: 4, PEOPLE: 3, SPLITS: 0, SLICES: 4}
+FIGURES = {FIRST: 4, PEOPLE: 3, SPLITS: 0, SLICES: 4, TEAM: 1}
 _SYNTHETIC = "**All masks are synthetic**"
 MADE_UP = {
     FIRST: _SYNTHETIC,
     PEOPLE: _SYNTHETIC,
     SPLITS: "**Patients, labels and views are made up**",
     SLICES: _SYNTHETIC,
+    TEAM: "**The mask is synthetic**",
 }
 
 

@@ -22,6 +22,7 @@ from datamint_like.exceptions import ItemNotFoundError
 from datamint_like.testing.fault_server import Answer, Fault, FaultServer, Status
 from datamint_like.testing.samples import CT_FILES, IMAGES, XRAY, XRAY_MASK, label, xray_mask
 from tests import serving
+from tests.remote.file_server import KEY, FileServer
 
 OURS = (
     "/capabilities",
@@ -205,6 +206,41 @@ def test_splits_are_assigned_and_replayed(tmp_path: Path, backend: ProtocolBacke
         first: "train",
         second: "val",
     }
+
+
+def test_nulls_and_texts_where_others_have_objects_are_taken(server: FileServer) -> None:
+    resource = {
+        **dict.fromkeys(("id", "resource_uri", "storage", "location", "filename", "mimetype", "created_by"), "x"),
+        "status": "published",
+        "created_at": "2026-01-01",
+        "user_info": "Ana",
+        "metadata": None,
+        "tags": None,
+        "size": None,
+        "modality": None,
+        "published": None,
+        "novelty": {"a": 1},
+    }
+    project = {
+        **dict.fromkeys(("id", "name", "created_at", "created_by", "dataset_id"), "p"),
+        "closed_resources_count": None,
+        "resource_count": "36",
+        "annotators": None,
+    }
+    spec = {"type": "label", "identifier": "a", "scope": "image", "values": None, "color": None}
+    worklist = {"worklist_id": "w", "worklist_name": "Default", "annotations": [spec], "annotators": None}
+    server.values |= {
+        "/projects/p": project,
+        "/projects/p/resources": [resource, {**resource, "id": "y", "user_info": {"firstname": None, "lastname": "B"}}],
+        "/projects/p/worklists": [worklist],
+        "/annotationsets/w/segmentation-group": {"groups": {"lung": {"color": [1, 2, 3, 255], "index": "2"}}},
+    }
+    backend = ProtocolBackend(server.url, KEY)
+    assert backend.get_project("p").resource_count == 36
+    assert [each.user_info for each in backend.list_project_resources("p")] == [{}, {"lastname": "B"}]
+    (found,) = backend.list_worklists("p")
+    assert (found.id, found.name, found.annotations[0].values) == ("w", "Default", ())
+    assert found.segmentation_group["lung"].index == 2
 
 
 def test_what_such_a_server_cannot_do_is_said(backend: ProtocolBackend) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from datamint_like import exceptions
+from datamint_like.backends.remote import pool
 from datamint_like.backends.remote.answers import Calls
 from datamint_like.backends.remote.retries import RetryPolicy, Tries, retry_after
 from datamint_like.backends.remote.transport import Call, Transport
@@ -27,6 +29,17 @@ from datamint_like.exceptions import (
 from datamint_like.testing.fault_server import Cut, Drip, Fault, FaultServer, Reset, Status
 from tests.remote.conftest import TLS
 from tests.remote.file_server import KEY, FileServer
+
+
+@pytest.fixture
+def new_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A pool of connections that is made when it is asked for."""
+    fresh = pool._Pools()
+    monkeypatch.setattr(pool, "_pools", fresh)
+    yield
+    for client in fresh.clients.values():
+        client.close()
+
 
 PASSING: dict[str, Fault] = {
     "502": Status(502),
@@ -267,6 +280,31 @@ def test_certificates_that_cannot_be_read_are_told(monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv("DATAMINT_LIKE_CA_FILE", str(tmp_path / name))
         with pytest.raises(ValidationError, match=name):
             Transport("https://lab.example", KEY).ask(Call("GET", "/now"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("SSL_CERT_FILE", "/nowhere/ca.pem"), ("ALL_PROXY", "socks5://proxy:1080"), ("HTTPS_PROXY", "ftp://proxy")],
+)
+@pytest.mark.usefixtures("new_pool")
+def test_an_environment_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValidationError, match=variable):
+        Transport("https://127.0.0.1:9", KEY).ask(Call("GET", "/now"))
+
+
+@pytest.mark.usefixtures("new_pool")
+def test_certificates_named_as_everywhere_are_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "authority.pem"))
+    with FileServer(certificate=TLS / "server.pem", values={"/now": {}}) as secure:
+        assert Transport(secure.url, KEY).ask(Call("GET", "/now")).json() == {}
+
+
+def test_an_answer_that_is_packed_in_a_damaged_form_is_an_error_of_the_server(server: FileServer) -> None:
+    for status in (200, 500):
+        server.raw["/now"] = (status, {"Content-Encoding": "gzip"}, b"no gzip at all")
+        with pytest.raises(ServerError, match=server.url):
+            Transport(server.url, KEY).ask(Call("GET", "/now"))
 
 
 def test_offline_no_connection_is_opened(server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -48,11 +47,14 @@ class World:
         path = route.path
         for name in route.ids:
             path = re.sub(rf"{{{name}(:\w+)?}}", self.ids.get(name, "0"), path)
-        body: Any = None
-        if route.body is not None:
-            listed = self.ids["annotation_id" if route.rule.of == "annotation" else "resource_id"]
-            body = {route.rule.field: [listed]} if route.rule.field else {}
-        return self.clients[caller].request(route.method, path, json=body)
+        listed: dict[str, list[str]] = {}
+        if route.rule.field:
+            listed = {route.rule.field: [self.ids["annotation_id" if route.rule.of == "annotation" else "resource_id"]]}
+        client = self.clients[caller]
+        if route.body is None:
+            return client.request(route.method, path, params=listed)
+        example = route.example if route.rule.field and isinstance(route.example, dict) else {}
+        return client.request(route.method, path, json={**example, **listed})
 
 
 @pytest.fixture

@@ -106,13 +106,14 @@ import uvicorn
 from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.server import once
 from datamint_like.server.app import create_app
+from datamint_like.backends.local.options import StoreOptions
 from datamint_like.server.options import ServerOptions
 from datamint_like.server.serving import config
 
 once._response = lambda answer: os.kill(os.getpid(), 9)
 store = LocalBackend(sys.argv[1])
 store.administration.adopt_key(sys.argv[2], store.current_user().email, "tests")
-uvicorn.Server(config(create_app(store, ServerOptions(store=sys.argv[1])))).run(
+uvicorn.Server(config(create_app(store, ServerOptions(store=StoreOptions(sys.argv[1]))))).run(
     sockets=[socket.socket(fileno=int(sys.argv[3]))]
 )
 """

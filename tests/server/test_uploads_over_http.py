@@ -245,3 +245,16 @@ def test_a_resource_uploaded_by_someone_is_theirs_alone(server: Served, samples:
         assert ana.get(f"/resources/{made}/file").status_code == 200
         assert bo.get(f"/resources/{made}/file").status_code == 403
         assert bo.get("/resources").json()["totalCount"] == 0
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [("Gr%C3%B6%C3%9Fe%20%22x%22.png", 'Größe "x".png'), ("%2e%2e%2fx.png", "x.png"), ("100%.png", "100%.png")],
+)
+def test_a_name_that_the_client_quoted_is_kept_as_it_was(
+    admin: httpx.Client, samples: dict[str, Path], sent: str, kept: str
+) -> None:
+    body = _body(samples["picture"].read_bytes()).replace(b'filename="p.png"', f'filename="{sent}"'.encode())
+    headers = {"Content-Type": "multipart/form-data; boundary=B"}
+    made = admin.post("/resources", content=body, headers=headers).json()["id"]
+    assert admin.get(f"/resources/{made}").json()["filename"] == kept

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from datamint_like.backends import open_backend
 from datamint_like.backends.base import AnnotationQuery, Backend, NewProject, ResourceQuery
-from datamint_like.backends.local import engine
+from datamint_like.backends.local import engine, per_process
 from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.exceptions import EntityAlreadyExistsError
 from datamint_like.testing.samples import CT_FILES, label, project_of, upload
@@ -151,7 +151,7 @@ def list_from_a_thread(_n: int, store: Backend) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
 def test_a_fork_while_engines_come_and_go_inherits_no_held_lock(store: LocalBackend) -> None:
-    with engine._lock:
+    with per_process._lock:
         in_processes(list_from_a_thread, store, method="fork")
 
 

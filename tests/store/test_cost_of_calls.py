@@ -70,3 +70,10 @@ def test_a_call_that_needs_a_project_to_exist_reads_no_counts_of_it(store: Local
         with counted() as sent:
             call(project.id)
         assert len(sent) == 2
+
+
+def test_acting_in_the_name_of_another_opens_nothing(store: LocalBackend) -> None:
+    with counted() as sent:
+        other = store.acting_as("ana@lab.example")
+    assert sent == []
+    assert other.blobs() is store.blobs()

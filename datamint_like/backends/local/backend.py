@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
-from datamint_like.backends._urls import DATABASE, store_folder
 from datamint_like.backends.base import (
     AnnotationQuery,
     NewAnnotation,
@@ -28,11 +27,11 @@ from datamint_like.backends.local import (
     worklists,
 )
 from datamint_like.backends.local.administration import Administration
+from datamint_like.backends.local.byte_store import ByteStore
 from datamint_like.backends.local.changes import name, need_project
 from datamint_like.backends.local.database import Acting, Database, batches, id_list
-from datamint_like.backends.local.files import FileStore
-from datamint_like.backends.local.folder import made_ready
 from datamint_like.backends.local.idempotency import Answer, Once
+from datamint_like.backends.local.options import StoreOptions
 from datamint_like.backends.local.pending import PendingUploads
 from datamint_like.backends.local.resources import Files
 from datamint_like.backends.local.storing import Storing
@@ -54,26 +53,44 @@ class LocalBackend:
     """A store in one folder of this machine: SQLite for rows, content-addressed files for bytes.
 
     Opening makes a new store where there is none. Any number of threads and processes may use one store at once,
-    on a local disk; it pickles as its URL and survives a fork.
+    on a local disk; it pickles as its URL and survives a fork. `StoreOptions` name other places for rows and bytes.
 
     Attributes:
-        url: `file://` URL of the folder.
+        url: `file://` URL of the folder, or of the rows without user and password.
 
     Raises:
         ValidationError: The folder holds other things than a store.
         StorageError: The store cannot be read or made, or a newer version wrote it.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        folder = made_ready(store_folder(url))
-        self._files = FileStore(folder)
-        self._database = Database(folder / DATABASE, url)
+    def __init__(self, where: str | StoreOptions) -> None:
+        self._where = where
+        options = where if isinstance(where, StoreOptions) else StoreOptions(url=where)
+        self.url = options.name
+        self._files = options.bytes()
+        self._database = Database(options.connections(), self.url)
         self._storing = Storing(self._database, self._files)
+        if options.apart:
+            self._claim()
         self._files.sweep()
 
+    def _claim(self) -> None:
+        try:
+            with self._database.read() as read:
+                store_id = read.store_id()
+            self._files.claim(store_id)
+        except BaseException:  # whatever it is goes on; only no connection must stay
+            self.close()
+            raise
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _opened_as, (self.url, self._database.acting)
+        return _opened_as, (self._where, self._database.acting)
+
+    def __copy__(self) -> LocalBackend:
+        """One more handle on the same connections; by `__reduce__` a copy would open the store anew."""
+        other = object.__new__(LocalBackend)
+        other.__dict__.update({name: value for name, value in self.__dict__.items() if name != "administration"})
+        return other
 
     def acting_as(self, email: str, *, sees_all: bool = True) -> LocalBackend:
         """The same store, written in the name of another user; it shares this one's connections.
@@ -130,7 +147,7 @@ class LocalBackend:
         """Close the connections of this process; the next call opens new ones."""
         self._database.close()
 
-    def blobs(self) -> FileStore:
+    def blobs(self) -> ByteStore:
         """The store's bytes."""
         return self._files
 
@@ -458,7 +475,7 @@ class LocalBackend:
             return worklists.update(write, worklist_id, changes)
 
 
-def _opened_as(url: str, acting: Acting) -> LocalBackend:
-    """The store at `url`, used by someone; what a pickled store becomes."""
-    store = LocalBackend(url)
+def _opened_as(where: str | StoreOptions, acting: Acting) -> LocalBackend:
+    """The store that is there, used by someone; what a pickled store becomes."""
+    store = LocalBackend(where)
     return store.acting_as(acting.email, sees_all=acting.sees_all) if acting.email else store

@@ -13,13 +13,13 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from datamint_like.backends.local import clock, idempotency
-from datamint_like.backends.local.engine import SqliteDatabase, lacks_room
+from datamint_like.backends.local.connections import Connections
+from datamint_like.backends.local.engine import lacks_room
 from datamint_like.backends.local.idempotency import Answer, Once
 from datamint_like.backends.local.schema import project_resources, projects, store_meta, users
 from datamint_like.backends.values import id_list as id_list
@@ -146,12 +146,16 @@ class Write(Read):
 class Database:
     """The database of one store."""
 
-    def __init__(self, file: Path, store: str) -> None:
-        self._sqlite = SqliteDatabase(file)
+    def __init__(self, connections: Connections, store: str) -> None:
+        self._connections = connections
         self.store = store
         self.acting = Acting()
         self._once: Once | None = None
-        self._sqlite.prepare(_fill)
+        try:
+            connections.prepare(_fill)
+        except BaseException:  # whatever it is goes on; only no connection must stay
+            connections.close()
+            raise
 
     def acting_as(self, acting: Acting) -> Database:
         """The same database, used by someone else."""
@@ -173,7 +177,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Read]:
         """A consistent view: nothing that others write meanwhile shows in it."""
-        with self._sqlite.begin() as connection:
+        with self._connections.begin() as connection:
             yield Read(connection, self.store, self.acting)
 
     @contextmanager
@@ -187,15 +191,15 @@ class Database:
             AlreadyMade: This create has happened before.
         """
         once = self._once if creates else None
-        with self._sqlite.begin(write=True) as connection:
-            if once is not None:
-                idempotency.refuse_second(connection, once)
+        with self._connections.begin(write=True) as connection:
             meta = store_meta.c
             row = connection.execute(
                 sa.update(store_meta)
                 .values(revision=meta.revision + 1)
                 .returning(meta.revision, meta.owner, meta.last_stamp)
             ).one()
+            if once is not None:  # from here on this write is alone
+                idempotency.refuse_second(connection, once)
             user = self.acting.email or row.owner
             write = Write(connection, self.store, self.acting, row.revision, new_id(), user, row.last_stamp, once)
             yield write
@@ -203,7 +207,7 @@ class Database:
 
     def now(self) -> str:
         """An instant after every write so far and, where this user may note it in the store, before every later one."""
-        if not self._sqlite.read_only:
+        if not self._connections.read_only:
             try:
                 with self.write() as write:
                     return write.stamp()
@@ -216,7 +220,7 @@ class Database:
 
     def close(self) -> None:
         """Close this process's idle connections."""
-        self._sqlite.close()
+        self._connections.close()
 
 
 def batches(values: Sequence[str]) -> Iterator[Sequence[str]]:

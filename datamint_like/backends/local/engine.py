@@ -6,10 +6,7 @@ the write lock when it begins, so no transaction fails half-way because another 
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import threading
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,14 +17,10 @@ from filelock import FileLock
 from sqlalchemy import event, exc
 
 from datamint_like.backends.local import read_only, schema
+from datamint_like.backends.local.connections import BUSY_S
 from datamint_like.backends.local.migrations import MIGRATIONS
+from datamint_like.backends.local.per_process import PerProcess
 from datamint_like.exceptions import StorageError, ValidationError
-
-BUSY_S = 60
-
-_open: weakref.WeakSet[SqliteDatabase] = weakref.WeakSet()
-_inherited: list[sa.Engine] = []  # connections of a parent process; closing them here would harm it
-_lock = threading.RLock()  # held while engines come and go; a forked child gets a new one
 
 
 class SqliteDatabase:
@@ -35,9 +28,7 @@ class SqliteDatabase:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self._engines: dict[int, sa.Engine] = {}
-        with _lock:
-            _open.add(self)
+        self._own = PerProcess(lambda: _new_engine(file))
 
     @property
     def read_only(self) -> bool:
@@ -66,7 +57,7 @@ class SqliteDatabase:
     def _connection(self, *, write: bool) -> sa.Connection:
         """A connection; where there is no room for SQLite's files beside the database, one that only reads."""
         try:
-            return self._engine().connect()
+            return self._own.engine().connect()
         except exc.OperationalError as error:
             if write or not lacks_room(error):
                 raise
@@ -91,7 +82,7 @@ class SqliteDatabase:
                 "this user may not write it. Let a user who may write it open it once, or open a copy."
             )
         with _translated(self.file), _set_up_alone(self.file):
-            with self._engine().connect() as connection:
+            with self._own.engine().connect() as connection:
                 raw: Any = connection.connection.dbapi_connection
                 raw.execute("PRAGMA journal_mode=WAL")  # kept in the file; not possible inside a transaction
             with self.begin(write=True) as connection:
@@ -99,10 +90,7 @@ class SqliteDatabase:
 
     def close(self) -> None:
         """Close this process's idle connections; the next use opens new ones."""
-        with _lock:
-            engine = self._engines.pop(os.getpid(), None)
-        if engine is not None:
-            engine.dispose()
+        self._own.close()
 
     def _version(self) -> int:
         with self.begin() as connection:
@@ -113,14 +101,6 @@ class SqliteDatabase:
                 f"this one knows versions up to {_newest()}. Upgrade the package to open it."
             )
         return version
-
-    def _engine(self) -> sa.Engine:
-        pid = os.getpid()
-        with _lock:
-            if pid not in self._engines:
-                _inherited.extend(self._engines.values())
-                self._engines = {pid: _new_engine(self.file)}
-            return self._engines[pid]
 
 
 def lacks_room(error: BaseException | None) -> bool:
@@ -231,20 +211,3 @@ def _advice(reason: str) -> str:
         if sign in reason:
             return advice
     return ""
-
-
-def _before_fork() -> None:
-    """Close idle connections, so that a child process inherits none: SQLite forbids sharing them."""
-    with _lock:
-        databases = list(_open)
-    for database in databases:
-        database.close()
-
-
-def _after_fork_in_child() -> None:
-    """A lock of the child's own: the inherited one may be held by a thread that is not here."""
-    global _lock
-    _lock = threading.RLock()
-
-
-os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)

@@ -1,4 +1,4 @@
-"""The bytes of a store: content-addressed files under `blobs/ab/<sha256>`, and files registered in place.
+"""The bytes of a store in a folder: content-addressed files under `blobs/ab/<sha256>`, and files registered in place.
 
 No database is needed to read them, so every DataLoader worker may hold a `FileStore`.
 """
@@ -27,10 +27,13 @@ from datamint_like._files import (
     stage,
     sweep_partial,
 )
+from datamint_like.backends.local.byte_store import ByteStore
 from datamint_like.backends.local.unchanged import fault_of
 from datamint_like.entities import Annotation, Part
 from datamint_like.exceptions import StorageError, ValidationError
 
+#: In a place for bytes alone: whose they are.
+OWNER = "store.id"
 _DIGEST_LENGTH = 64
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -40,6 +43,13 @@ class FileStore:
     """Where the bytes of parts and annotation files lie; knows only the store's folder."""
 
     folder: Path
+    sends_ahead = False
+    can_link = True
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages."""
+        return f"the store's folder {self.folder}"
 
     @property
     def incoming(self) -> Path:
@@ -97,15 +107,55 @@ class FileStore:
             )
         return data
 
-    def old_blobs(self) -> list[str]:
-        """Digests of the files in `blobs/` that were written more than a day ago, in order."""
-        limit = time.time() - DAY_S
-        found = []
-        for path in (self.folder / "blobs").glob("??/" + "?" * _DIGEST_LENGTH):
-            with suppress(OSError):  # removed meanwhile
-                if path.stat().st_mtime < limit:
-                    found.append(path.name)
-        return sorted(found)
+    def claim(self, store_id: str) -> None:
+        """Note that these bytes belong to the store of this id, whose rows lie elsewhere.
+
+        Raises:
+            StorageError: They belong to another store, or the folder cannot be written.
+        """
+        mark = self.folder / OWNER
+        try:
+            if not mark.exists():
+                publish([(stage([store_id.encode()], self.incoming).path, mark)])
+            found = mark.read_bytes().decode(errors="replace")
+        except OSError as error:
+            raise StorageError(f"Cannot write in {self.place}: {error.strerror}.") from error
+        if found != store_id:
+            raise foreign(self.place)
+
+    def send(self, staged: Sequence[Staged]) -> None:
+        """Nothing: renaming files is all that `publish` needs."""
+
+    def publish(self, staged: Sequence[Staged]) -> None:
+        """Rename whole files to their places, durably."""
+        publish((each.path, self.blob_path(each.sha256)) for each in staged)
+
+    def fault(self, sha256: str) -> str | None:
+        """What is wrong with the file of this digest, as the end of a sentence; None when its bytes are right."""
+        return fault_of_bytes(self.blob_path(sha256), sha256)
+
+    def size_of(self, sha256: str) -> int | None:
+        """Length in bytes of the file of this digest; None where there is none."""
+        try:
+            return self.blob_path(sha256).stat().st_size
+        except OSError:
+            return None
+
+    def digests(self) -> list[str]:
+        """Of all files in `blobs/`, in order."""
+        return sorted(path.name for path in (self.folder / "blobs").glob("??/" + "?" * _DIGEST_LENGTH))
+
+    def is_old(self, sha256: str) -> bool:
+        """Whether the file of this digest is there and was written more than a day ago."""
+        try:
+            return self.blob_path(sha256).stat().st_mtime < time.time() - DAY_S
+        except OSError:  # removed meanwhile
+            return False
+
+    def remove(self, digests: Sequence[str]) -> None:
+        """Take the files of these digests away, as far as they are there."""
+        for sha256 in digests:
+            self.blob_path(sha256).unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Remove what killed writers left behind more than a day ago."""
@@ -121,10 +171,10 @@ class Intake:
     Attributes:
         store: Where the files go.
         needed: How many bytes the call will store, for messages.
-        published: Digests of the files that `publish` was called for.
+        published: Digests of the files that may be in place, from the first step that puts them there.
     """
 
-    store: FileStore
+    store: ByteStore
     needed: int
     published: list[str] = field(default_factory=list)
     _staged: list[Staged] = field(default_factory=list)
@@ -150,16 +200,30 @@ class Intake:
             self._staged.append(stage(chunks, self.store.incoming))
         return self._staged[-1]
 
+    def send(self) -> None:
+        """Do what takes long of `publish`, before the write that names the files.
+
+        Raises:
+            StorageError: There is no room, or it cannot be written.
+        """
+        if self.store.sends_ahead:
+            self.published = [staged.sha256 for staged in self._each()]
+            with self._room():
+                self.store.send(self._each())
+
     def publish(self) -> None:
         """Put every staged file at its place, durably; equal bytes share one file.
 
         Raises:
             StorageError: The disk is full, or cannot be written.
         """
-        moves = {staged.sha256: staged.path for staged in self._staged}
-        self.published = list(moves)
+        self.published = [staged.sha256 for staged in self._each()]
         with self._room():
-            publish((path, self.store.blob_path(digest)) for digest, path in moves.items())
+            self.store.publish(self._each())
+
+    def _each(self) -> list[Staged]:
+        """One staged file a digest."""
+        return list({staged.sha256: staged for staged in self._staged}.values())
 
     @contextmanager
     def _room(self) -> Iterator[None]:
@@ -169,7 +233,7 @@ class Intake:
         except StorageError:
             raise
         except OSError as error:
-            where = f"in the store's folder {self.store.folder}"
+            where = f"in {self.store.place}"
             if is_disk_full(error):
                 raise StorageError(
                     f"No room for {self.needed} bytes {where} ({error.strerror}). "
@@ -179,6 +243,22 @@ class Intake:
             raise StorageError(
                 f"Cannot write {where}: {error.strerror}.{advice} Nothing of this upload was stored."
             ) from error
+
+
+def fault_of_bytes(path: Path, sha256: str) -> str | None:
+    """What is wrong with a file that should have this digest, as the end of a sentence."""
+    try:
+        return None if sha256_of(path) == sha256 else "has other bytes than were stored"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+
+
+def foreign(place: str) -> StorageError:
+    """The error for a place whose bytes belong to another store."""
+    return StorageError(
+        f"The bytes in {place} belong to another store, which would take the files of this one for nobody's and "
+        "remove them. Name another folder or another prefix of the bucket."
+    )
 
 
 def source_size(path: Path) -> int:

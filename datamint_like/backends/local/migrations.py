@@ -1,7 +1,11 @@
-"""What brings an older store to the tables of `schema.py`, one version a step."""
+"""What brings an older store to the tables of `schema.py`, one version a step.
+
+A step runs on SQLite and on PostgreSQL; text that it adds to PostgreSQL gets the order of code points afterwards.
+"""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -12,7 +16,10 @@ from datamint_like.backends.local import schema
 def _add_write_ids(connection: sa.Connection) -> None:
     """Version 2: `projects.write_id`. Two copies of one store may have parted already, so each gets ids of its own."""
     connection.exec_driver_sql("ALTER TABLE projects ADD COLUMN write_id TEXT NOT NULL DEFAULT ''")
-    connection.exec_driver_sql("UPDATE projects SET write_id = lower(hex(randomblob(16)))")
+    projects = sa.table("projects", sa.column("id"), sa.column("write_id"))
+    for project_id in connection.execute(sa.select(projects.c.id)).scalars().all():
+        own = projects.c.id == project_id
+        connection.execute(sa.update(projects).where(own).values(write_id=secrets.token_hex(16)))
 
 
 def _index_digests(connection: sa.Connection) -> None:

@@ -220,6 +220,8 @@ def _chosen(query: ResourceQuery, conditions: list[sa.ColumnElement[bool]]) -> s
     part = page(query.offset, query.limit)
     field = one_of(query.order_field or "created_at", _ORDER_FIELDS, "order_field")
     first = _row[field].asc() if query.order_ascending else _row[field].desc()
+    if _row[field].nullable:  # databases differ: no value is less than any, as in SQLite
+        first = first.nulls_first() if query.order_ascending else first.nulls_last()
     then = (_row.id,) if field == "created_at" else (_row.created_at, _row.id)
     statement = sa.select(resources).where(*conditions).order_by(first, *then)
     return statement.slice(part.start, part.stop) if part.stop is not None else statement.offset(part.start)
@@ -233,7 +235,7 @@ def _conditions(read: Read, query: ResourceQuery) -> list[sa.ColumnElement[bool]
     equal = given_texts(status=query.status, modality=query.modality, mimetype=query.mimetype, channel=query.channel)
     found += [_row["upload_channel" if field == "channel" else field] == value for field, value in equal.items()]
     for part in given_texts(filename=query.filename).values():
-        found.append(_row.filename.contains(part, autoescape=True))
+        found.append(_row.filename.icontains(part, autoescape=True))  # of letters, A-Z and a-z are the same
     if query.from_date:
         found.append(_row.created_at >= clock.parse(query.from_date))
     if query.to_date:

@@ -186,6 +186,7 @@ Index(
     splits.c.resource_id,
     unique=True,
     sqlite_where=_open_row,
+    postgresql_where=_open_row,
 )
 
 worklists = Table(

@@ -8,10 +8,11 @@ from typing import Any
 
 from datamint_like.backends.base import NewAnnotation, NewResource, NewVolumeMask
 from datamint_like.backends.local import annotation_rows, annotation_uploads, projects, resources, uploads, verify
+from datamint_like.backends.local.byte_store import ByteStore
 from datamint_like.backends.local.changes import need_project
 from datamint_like.backends.local.database import Database, Write
-from datamint_like.backends.local.files import FileStore, Intake
-from datamint_like.entities import Annotation, Resource
+from datamint_like.backends.local.files import Intake
+from datamint_like.entities import Annotation, Part, Resource
 from datamint_like.exceptions import ValidationError
 from datamint_like.imaging import required_facts
 
@@ -19,7 +20,7 @@ from datamint_like.imaging import required_facts
 class Storing:
     """Stores what has files: each call all of it, or nothing."""
 
-    def __init__(self, database: Database, files: FileStore) -> None:
+    def __init__(self, database: Database, files: ByteStore) -> None:
         self._database = database
         self._files = files
 
@@ -31,6 +32,11 @@ class Storing:
         """
         if once and new.project_id is None:
             raise ValidationError(f"{new.filename!r} must name the project (project_id) in which it is to be once.")
+        if new.link and not self._files.can_link:
+            raise ValidationError(
+                f"{new.filename!r} cannot be linked: the bytes of this store lie in {self._files.place}, where files "
+                "on this machine have no place. Copy it (link=False)."
+            )
         if new.project_id is not None:
             with self._database.read() as read:
                 need_project(read, new.project_id)  # before a byte is copied
@@ -38,9 +44,11 @@ class Storing:
         with Intake(self._files, upload.size) as intake:
             parts = uploads.take_in(upload, intake)
             said = annotation_uploads.take_in(upload.annotations, intake)
-            with self._write(intake) as write:
+            send = not (once and self._files.sends_ahead and self._is_held(new, parts))
+            with self._write(intake, send=send) as write:
                 held = resources.of_bytes(write, new.project_id, parts) if once and new.project_id else None
                 if held is not None:
+                    verify.drop_unnamed(write, self._files, intake.published)
                     return write.made((held, False))
                 row = uploads.row(write, upload, parts)
                 resources.insert(write, row, new.tags, parts)
@@ -65,6 +73,7 @@ class Storing:
                 known = annotation_rows.origins(write, resource_id) if once else set()
                 fresh = [row for row in rows if row["imported_from"] not in known]
                 if rows and not fresh:
+                    verify.drop_unnamed(write, self._files, intake.published)
                     return write.made([])
                 made = annotation_rows.create(write, {resource_id: fresh})
                 intake.publish()
@@ -119,10 +128,17 @@ class Storing:
                 intake.publish()
                 return made
 
+    def _is_held(self, new: NewResource, parts: Sequence[Part]) -> bool:
+        """Whether the project holds a resource with these bytes, asked before they travel."""
+        with self._database.read() as read:
+            return resources.of_bytes(read, str(new.project_id), parts) is not None
+
     @contextmanager
-    def _write(self, intake: Intake) -> Iterator[Write]:
+    def _write(self, intake: Intake, *, send: bool = True) -> Iterator[Write]:
         """A write whose rows name the files of `intake`, which it publishes: in place and durable before it commits."""
         try:
+            if send:
+                intake.send()
             with self._database.write(creates=True) as write:
                 yield write
         except BaseException:  # also on KeyboardInterrupt: no file must stay that no row names

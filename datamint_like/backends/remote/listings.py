@@ -53,4 +53,10 @@ class Listing:
 def worklist_of(value: Mapping[str, Any]) -> dict[str, Any]:
     """A worklist without the nulls that stand for nothing, and classes in their own form."""
     own = {key: each for key, each in value.items() if each is not None}
+    for name in ("annotations", "annotators"):
+        own[name] = [_without_nulls(each) for each in own.get(name, ())]
     return {**_DEFAULTS, **own}
+
+
+def _without_nulls(value: Any) -> Any:
+    return {key: each for key, each in value.items() if each is not None} if isinstance(value, Mapping) else value

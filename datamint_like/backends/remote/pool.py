@@ -5,6 +5,7 @@ It knows no key and keeps no cookie: each request carries what its own server ma
 
 from __future__ import annotations
 
+import atexit
 import os
 import ssl
 import threading
@@ -47,14 +48,21 @@ def client(ca_file: Path | None) -> httpx.Client:
 
 
 def _new(ca_file: Path | None) -> httpx.Client:
-    return httpx.Client(
-        verify=_trust(ca_file),
-        timeout=TIMEOUTS,
-        limits=_LIMITS,
-        follow_redirects=False,
-        headers=_HEADERS,
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-    )
+    trust = _trust(ca_file)
+    try:
+        return httpx.Client(
+            verify=trust,
+            timeout=TIMEOUTS,
+            limits=_LIMITS,
+            follow_redirects=False,
+            headers=_HEADERS,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        )
+    except (OSError, ImportError, ValueError, httpx.InvalidURL) as error:
+        raise ValidationError(
+            "The settings for connections in the environment cannot be used: check SSL_CERT_FILE, SSL_CERT_DIR, "
+            f"HTTP_PROXY, HTTPS_PROXY and ALL_PROXY ({type(error).__name__})."
+        ) from error
 
 
 def _trust(ca_file: Path | None) -> ssl.SSLContext | bool:
@@ -77,4 +85,11 @@ def _start_anew() -> None:
     _pools = _Pools()
 
 
+def _close() -> None:
+    """At the end of the process: hang up."""
+    for each in _pools.clients.values():
+        each.close()
+
+
 os.register_at_fork(after_in_child=_start_anew)
+atexit.register(_close)

@@ -26,11 +26,12 @@ from datamint_like.backends.remote.forms import form_of, new_resource_form, volu
 from datamint_like.backends.remote.listings import Listing, worklist_of
 from datamint_like.backends.remote.projects import worklist_names
 from datamint_like.backends.remote.resources import file_list
+from datamint_like.backends.remote.serving import PAGE_SIZE
 from datamint_like.backends.remote.transport import Call
 from datamint_like.backends.remote.versions import version_of_resource
 from datamint_like.backends.values import id_list
 from datamint_like.entities import Annotation, AnnotationWorklist, Part, Project, Resource, User, WorkStatus
-from datamint_like.exceptions import ItemNotFoundError, ServerError, ValidationError
+from datamint_like.exceptions import EntityAlreadyExistsError, ItemNotFoundError, ServerError, ValidationError
 
 _IDS_AT_ONCE = 1000  # resource ids in one search
 
@@ -39,6 +40,14 @@ class ProtocolBackend(HttpBackend):
     """The store behind a server of Datamint's protocol."""
 
     _read: Listing | None = None  # of the last project whose revision was asked for
+
+    @property
+    def _page_size(self) -> int:
+        return PAGE_SIZE
+
+    @property
+    def _creates_once(self) -> bool:
+        return False
 
     def now(self) -> str:
         """The server's time by its `Date` header: the second that has begun."""
@@ -62,8 +71,9 @@ class ProtocolBackend(HttpBackend):
 
     def create_project(self, new: NewProject) -> Project:
         """Add a project and its default worklist."""
+        given.plain(new)
         if self.find_project(new.name) is not None:
-            raise ValidationError(f"A project named {new.name!r} exists already at the server {self.url}.")
+            raise EntityAlreadyExistsError(f"A project named {new.name!r} exists already at the server {self.url}.")
         return super().create_project(new)
 
     def count_annotated(self, project_ids: Sequence[str]) -> dict[str, int]:
@@ -81,6 +91,8 @@ class ProtocolBackend(HttpBackend):
 
     def assign_splits(self, project_id: str, names: Mapping[str, str | None]) -> str:
         """Cannot be done in one step: an assignment is replaced, never taken away."""
+        if not isinstance(names, Mapping):
+            raise ValidationError(f"names must be a dict of resource id to split, not {names!r:.80}.")
         if any(each is None for each in names.values()):
             self._cannot("take resources out of a split")
         for name in dict.fromkeys(names.values()):
@@ -243,9 +255,10 @@ class ProtocolBackend(HttpBackend):
 
     def update_annotation(self, annotation_id: str, changes: Mapping[str, Any]) -> Annotation:
         """Change the identifier of an annotation."""
-        if set(changes) - {"identifier"}:
+        wanted = given.changes(changes, "an annotation")
+        if wanted.keys() - {"identifier"}:
             self._cannot("change more of an annotation than its identifier")
-        self._calls.send("PATCH", path("annotations", annotation_id), given.changes(changes, "an annotation"))
+        self._calls.send("PATCH", path("annotations", annotation_id), wanted)
         return self.get_annotation(annotation_id)
 
     def _cannot(self, what: str) -> NoReturn:

@@ -30,7 +30,7 @@ class Capabilities:
     page_size: int = PAGE_SIZE
 
 
-_known: dict[str, Capabilities | None] = {}  # by URL: a server seldom becomes another
+_known: dict[str, Capabilities] = {}  # by URL, of servers of ours: a 404 may be that of a proxy, and pass
 
 
 def capabilities(transport: Transport) -> Capabilities | None:
@@ -40,11 +40,13 @@ def capabilities(transport: Transport) -> Capabilities | None:
         ServerError: It speaks a newer protocol than this version.
         NetworkError, AuthenticationError: It cannot be asked.
     """
-    if transport.url not in _known:
-        answer = transport.ask(Call("GET", "/capabilities", accepted=_NO_ROUTE))
-        said = decoded(answer, transport.url) if answer.is_success else None
-        _known[transport.url] = _understood(said, transport.url)
-    return _known[transport.url]
+    if transport.url in _known:
+        return _known[transport.url]
+    answer = transport.ask(Call("GET", "/capabilities", accepted=_NO_ROUTE))
+    understood = _understood(decoded(answer, transport.url) if answer.is_success else None, transport.url)
+    if understood is not None:
+        _known[transport.url] = understood
+    return understood
 
 
 def _understood(said: Any, url: str) -> Capabilities | None:

@@ -15,7 +15,7 @@ from datamint_like.backends.remote.errors import of_answer, of_failure
 from datamint_like.backends.remote.pool import TIMEOUTS, client
 from datamint_like.backends.remote.retries import PASSING, RetryPolicy, Tries, retry_after
 from datamint_like.config import load_settings
-from datamint_like.exceptions import CacheError, DatamintException, NetworkError
+from datamint_like.exceptions import CacheError, DatamintException, NetworkError, ServerError
 
 #: The request was not sent, or not answered on purpose: it may be made again whatever it asks for.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -54,6 +54,10 @@ class Call:
         """Whether it may be made again after a failure."""
         return self.repeat or self.method in _SAFE
 
+    def longest_s(self, policy: RetryPolicy) -> float:
+        """How long it may take in all; no shorter than the silence that it allows."""
+        return self.deadline_s or max(policy.deadline_s, self.read_s or 0.0)
+
 
 class Transport:
     """The way to one server; pickles as its URL.
@@ -88,7 +92,7 @@ class Transport:
             CacheError: `DATAMINT_LIKE_OFFLINE` forbids to ask.
             DatamintException: Whatever the server says is wrong.
         """
-        tries = self.tries(call.deadline_s)
+        tries = self.tries(call.longest_s(self.policy))
         while True:
             try:
                 with self.opened(call, tries) as answer:
@@ -108,12 +112,12 @@ class Transport:
         Raises:
             As `ask`.
         """
-        tries = self.tries(call.deadline_s)
+        tries = self.tries(call.longest_s(self.policy))
         while True:
             data = b""
             try:
                 with self.opened(call, tries) as answer:
-                    for chunk in answer.iter_bytes():
+                    for chunk in answer.iter_raw():
                         data += chunk
                         if len(data) >= length:
                             break
@@ -138,6 +142,7 @@ class Transport:
             headers=self._headers(call),
             timeout=_timeouts(call, tries),
         ) as answer:
+            self._down_until = 0.0
             if not answer.is_success and answer.status_code not in call.accepted:
                 _read_some(answer)
                 if answer.status_code in PASSING:
@@ -225,10 +230,13 @@ def _timeouts(call: Call, tries: Tries) -> httpx.Timeout:
 def _read(answer: httpx.Response, tries: Tries, url: str) -> httpx.Response:
     """The answer with its whole body, read before the deadline."""
     chunks = []
-    for chunk in answer.iter_bytes():
-        chunks.append(chunk)
-        if tries.seconds_left < 0:
-            raise NetworkError(f"The server {url} took too long to answer. Try again later, or ask who runs it.")
+    try:
+        for chunk in answer.iter_bytes():
+            chunks.append(chunk)
+            if tries.seconds_left < 0:
+                raise NetworkError(f"The server {url} took too long to answer. Try again later, or ask who runs it.")
+    except httpx.DecodingError as error:
+        raise ServerError(f"The server {url}, or a proxy before it, packed its answer in a damaged form.") from error
     kept = [(name, value) for name, value in answer.headers.multi_items() if name not in _OF_THE_WIRE]
     return httpx.Response(answer.status_code, headers=kept, content=b"".join(chunks), request=answer.request)
 
@@ -246,7 +254,7 @@ def _read_some(answer: httpx.Response) -> None:
             length += len(chunk)
             if length > _LONGEST_REASON or time.monotonic() > end:
                 break
-    except httpx.TransportError:
+    except httpx.RequestError:
         chunks = []
     answer._content = b"".join(chunks)
 

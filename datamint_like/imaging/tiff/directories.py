@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Literal
 
@@ -82,10 +82,11 @@ class TiffSource:
 
 @dataclass(frozen=True)
 class Directory:
-    """The tags of one directory; their values are read when asked for."""
+    """The tags of one directory, which lies at byte `at`; their values are read when asked for."""
 
     source: TiffSource
     _entries: Mapping[int, tuple[int, int, bytes]] = field(repr=False)
+    at: int = 0
 
     def __contains__(self, tag: int) -> bool:
         return tag in self._entries
@@ -93,6 +94,30 @@ class Directory:
     def count(self, tag: int) -> int:
         """How many values a tag claims; 0 where it is absent."""
         return self._entries[tag][1] if tag in self._entries else 0
+
+    def only(self, kept: Collection[int]) -> bytes:
+        """The bytes of this directory with these of its tags alone, and no link to a next one."""
+        order, layout = self.source.order, self.source.layout
+        entries = sorted((tag, *self._entries[tag]) for tag in self._entries if tag in kept)
+        packed = b"".join(struct.pack(f"{order}{layout.entry}", *entry) for entry in entries)
+        return struct.pack(f"{order}{layout.count}", len(entries)) + packed + struct.pack(f"{order}{layout.offset}", 0)
+
+    def place(self, tag: int) -> tuple[int, int]:
+        """Where the value of a tag lies and how many bytes it has; 0 bytes where it lies in the directory itself.
+
+        Raises:
+            DecodeError: The tag has no known type.
+        """
+        kind, count, inline = self._entries[tag]
+        if kind not in _SIZES:
+            raise DecodeError(f"its TIFF tag {tag} has the unknown type {kind}.")
+        length = _SIZES[kind] * count
+        if length <= len(inline):
+            return 0, 0
+        return int(struct.unpack(f"{self.source.order}{self.source.layout.offset}", inline)[0]), length
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._entries)
 
     def raw(self, tag: int, most: int | None = None) -> bytes:
         """The bytes of a tag's value, of its first `most` values only where that is given.
@@ -183,4 +208,4 @@ def _directory(source: TiffSource, at: int) -> tuple[Directory, int]:
         tag: (kind, number, inline)
         for tag, kind, number, inline in form.iter_unpack(memoryview(block)[: form.size * count])
     }
-    return Directory(source, entries), int(link.unpack_from(block, form.size * count)[0])
+    return Directory(source, entries, at), int(link.unpack_from(block, form.size * count)[0])

@@ -111,7 +111,7 @@ def pages_of(file: IO[bytes]) -> tuple[Page, ...]:
     """
     source = TiffSource.of(file)
     every = list(directories(source))
-    whole = [(number, each) for number, each in enumerate(every, 1) if not _is_auxiliary(each)]
+    whole = [(number, each) for number, each in enumerate(every, 1) if not is_auxiliary(each)]
     if not whole and len(every) == 1:
         whole = [(1, every[0])]
     if not whole:
@@ -174,7 +174,7 @@ def page_of(directory: Directory) -> Page:
     return _with_segments(page, directory)
 
 
-def _is_auxiliary(directory: Directory) -> bool:
+def is_auxiliary(directory: Directory) -> bool:
     """Whether a directory is a smaller version of another page (bit 0), or its mask (bit 2)."""
     return bool(directory.number(tags.NEW_SUBFILE_TYPE, 0) & 5) or directory.number(tags.OLD_SUBFILE_TYPE, 1) == 2
 

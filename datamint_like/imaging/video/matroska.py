@@ -32,7 +32,7 @@ def check_matroska(file: BinaryIO, size: int) -> None:
         DecodeError: An element ends behind the file, there is no segment, or no video track.
     """
     has_video = None
-    for element in _flat(file, size):
+    for element in flat_elements(file, size):
         if element.end is not None:
             refuse_cut(element.end, size, f"element {element.id:X}")
         if element.id == _TRACKS and element.end is not None and element.end - element.start <= _LONGEST_TRACKS:
@@ -44,7 +44,7 @@ def check_matroska(file: BinaryIO, size: int) -> None:
         raise DecodeError(NO_VIDEO)
 
 
-def _flat(file: BinaryIO, size: int) -> Iterator[Element]:
+def flat_elements(file: BinaryIO, size: int) -> Iterator[Element]:
     """The elements of the first two levels in order, and the children of clusters whose length is unknown."""
     at = 0
     while at < size:
@@ -84,13 +84,13 @@ def _vint_length(first: int, most: int) -> int | None:
 def _has_video(tracks: bytes) -> bool:
     return any(
         child.id == _TRACK_TYPE and tracks[child.start : child.end].lstrip(b"\0") == _VIDEO
-        for entry in _children(tracks, 0, len(tracks))
+        for entry in child_elements(tracks, 0, len(tracks))
         if entry.id == _TRACK_ENTRY
-        for child in _children(tracks, entry.start, entry.end or len(tracks))
+        for child in child_elements(tracks, entry.start, entry.end or len(tracks))
     )
 
 
-def _children(data: bytes, start: int, end: int) -> Iterator[Element]:
+def child_elements(data: bytes, start: int, end: int) -> Iterator[Element]:
     """The elements between two places in memory, none of unknown length."""
     while start < end:
         element = _element(data[start : start + 12], start)

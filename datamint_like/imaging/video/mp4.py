@@ -65,7 +65,7 @@ def inner_boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
 def _movie_box(file: BinaryIO, size: int) -> Box:
     """The box `moov`, once all boxes of the file were found to end within it."""
     movie, media = None, False
-    for box in _outer_boxes(file, size):
+    for box in outer_boxes(file, size):
         plain = all(0x20 <= byte < 0x7F or byte == 0xA9 for byte in box.kind)
         if movie and media and not plain:  # padding behind the last box
             break
@@ -80,7 +80,7 @@ def _movie_box(file: BinaryIO, size: int) -> Box:
     return movie
 
 
-def _outer_boxes(file: BinaryIO, size: int) -> Iterator[Box]:
+def outer_boxes(file: BinaryIO, size: int) -> Iterator[Box]:
     """The boxes of the file in order; the last one may end behind it."""
     start = 0
     for _ in range(_MOST_BOXES):

@@ -17,6 +17,7 @@ from datamint_like.backends.local.pending import OtherOffset, PendingUpload, Pie
 from datamint_like.entities import Resource
 from datamint_like.exceptions import ValidationError
 from datamint_like.server.access import KEY, need_project, need_worklist
+from datamint_like.server.anonymizing import Anonymizing
 from datamint_like.server.call import Call
 from datamint_like.server.errors import Refused
 from datamint_like.server.forms import ReceivedForm, received_form, under_their_names
@@ -63,6 +64,8 @@ class FromUploads(msgspec.Struct, frozen=True):
     uploads: tuple[str, ...]
     new: NewFields
     once: bool = False
+    anonymize: bool = False
+    allow_burned_in: bool = False
 
 
 async def upload_resource(call: Call) -> Response:
@@ -72,13 +75,14 @@ async def upload_resource(call: Call) -> Response:
 
 
 def _stored(call: Call, form: ReceivedForm) -> Response:
-    new = _ready(_new_resource(form))
+    how = Anonymizing(_is_true(form.texts, "anonymize"), _is_true(form.texts, "allow_burned_in"))
+    new, told = how.of(_new_resource(form), call.store.url, form.folder)
 
     def create(of: Call) -> tuple[Resource, bool]:
         return of.store.create_resource(new), True
 
     said = form.digest() if "idempotency-key" in call.request.headers else ""
-    return made_once(call, said, create, lambda made: {"id": made[0].id}, 201)
+    return made_once(call, said, create, lambda made: {"id": made[0].id, **told}, 201)
 
 
 def _new_resource(form: ReceivedForm) -> NewResource:
@@ -102,18 +106,14 @@ def _new_resource(form: ReceivedForm) -> NewResource:
         modality=texts.get("modality") or None,
         tags=tuple(tag.strip() for tag in texts.get("tags", "").split(",") if tag.strip()),
         channel=texts.get("channel") or None,
-        publish=texts.get("bypass_inbox", "").strip().lower() == "true",
+        publish=_is_true(texts, "bypass_inbox"),
         metadata=parsed_json(texts["metadata"], dict[str, Any], "metadata") if texts.get("metadata") else {},
         upload_mechanism=texts.get("source") or "api",
     )
 
 
-def _ready(new: NewResource) -> NewResource:
-    """The resource as it will be stored: the place for what must happen to received files before the store has them.
-
-    Its paths are in a private folder of this request, where files may be changed or replaced. Nothing is, yet.
-    """
-    return new
+def _is_true(texts: Mapping[str, str], name: str) -> bool:
+    return texts.get(name, "").strip().lower() == "true"
 
 
 def begin_upload(call: Call) -> Any:
@@ -184,7 +184,8 @@ def create_from_uploads(call: Call) -> tuple[Resource, bool]:
         if each.offset != each.size:
             raise ValidationError(f"Of the upload {each.filename!r}, {each.offset} of {each.size} bytes are there.")
     with private_folder(call.store.blobs().incoming) as folder:
-        new = _ready(body.new.of(under_their_names([(each.filename, each.path) for each in uploads], folder)))
+        received = body.new.of(under_their_names([(each.filename, each.path) for each in uploads], folder))
+        new, _ = Anonymizing(body.anonymize, body.allow_burned_in).of(received, call.store.url, folder)
         made = call.store.create_resource_once(new) if body.once else (call.store.create_resource(new), True)
     for each in uploads:
         each.remove()
