@@ -28,3 +28,13 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 def paged(name: str, rows: Sequence[Any], page: Page) -> dict[str, Any]:
     """A page of a whole list in its envelope."""
     return envelope(name, rows[page.offset : page.offset + page.size], len(rows))
+
+
+def flat_page(rows: Sequence[Any], page: Page) -> dict[str, Any]:
+    """A page of a whole list whose rows are the data themselves: where published clients disagree on the rows' name.
+
+    Example:
+        >>> flat_page(["a", "b"], Page(limit=1))
+        {'data': ['a'], 'totalCount': 2}
+    """
+    return {"data": list(rows[page.offset : page.offset + page.size]), "totalCount": len(rows)}

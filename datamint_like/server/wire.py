@@ -41,6 +41,7 @@ def project(record: Project) -> dict[str, Any]:
         "is_active_learning": False,
         "two_up_display": False,
         "require_review": False,
+        "pinned_metrics": [],
     }
 
 

@@ -174,11 +174,16 @@ def test_those_not_annotated_are_listed(server: Served, admin: httpx.Client, thr
 def test_channels_hold_their_resources(admin: httpx.Client, three: list[Resource]) -> None:
     answer = admin.get("/resources/channels").json()
     assert answer["totalCount"] == 2
-    first, second = answer["data"][0]["channels"]
+    first, second = answer["data"]
     assert (first["channel_name"], first["resource_count"], second["channel_name"]) == ("ch0", 2, "ch1")
     assert first["resource_data"][0]["resource_file_name"] == "a.png"
     only = admin.get("/resources/channels", params={"channel_name": "CH1"}).json()
-    assert [each["channel_name"] for each in only["data"][0]["channels"]] == ["ch1"]
+    assert [each["channel_name"] for each in only["data"]] == ["ch1"]
+
+
+def test_channels_come_by_pages(admin: httpx.Client, three: list[Resource]) -> None:
+    page = admin.get("/resources/channels", params={"offset": 1, "limit": 1}).json()
+    assert ([each["channel_name"] for each in page["data"]], page["totalCount"]) == (["ch1"], 2)
 
 
 def test_a_listing_tells_the_same_of_a_resource_as_asking_for_it(admin: httpx.Client, three: list[Resource]) -> None:

@@ -80,6 +80,6 @@ def test_each_route_needs_a_key(server: Served, place: dict[str, str], route: Ro
 
 def test_lists_hold_what_the_user_may_see(server: Served, admin: httpx.Client, place: dict[str, str]) -> None:
     with server.client(server.user("ana@lab.example")) as ana:
-        for path, name in (("/resources", "resources"), ("/resources/channels", "channels")):
-            assert ana.get(path).json() == {"data": [{name: []}], "totalCount": 0}
+        for path, nothing in (("/resources", [{"resources": []}]), ("/resources/channels", [])):
+            assert ana.get(path).json() == {"data": nothing, "totalCount": 0}
             assert admin.get(path).json()["totalCount"] == 1

@@ -20,7 +20,7 @@ from datamint_like.server.access import (
 )
 from datamint_like.server.call import Call
 from datamint_like.server.errors import Refused
-from datamint_like.server.pages import Page, paged
+from datamint_like.server.pages import Page, flat_page
 from datamint_like.server.routing import Route, parsed_json
 from datamint_like.server.schemas import ResourceIds
 from datamint_like.server.wire import envelope
@@ -127,7 +127,7 @@ def list_channels(call: Call) -> Any:
     """Channels, each with its resources."""
     wanted = (call.query.channel_name or "").lower()
     found = [(name, held) for name, held in call.store.list_channels() if wanted in name.lower()]
-    return paged("channels", [_channel(name, held) for name, held in found], call.query)
+    return flat_page([_channel(name, held) for name, held in found], call.query)
 
 
 def get_resource(call: Call) -> Any:
