@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gc
 import logging
+import multiprocessing
 import os
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -78,8 +81,17 @@ def config(app: FastAPI | str, *, workers: int = 1) -> uvicorn.Config:
 
 
 def app_from_environment() -> FastAPI:
-    """The application of one of several processes."""
+    """The application of one of several processes, which ends when the process that started it does."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     return app_of(msgspec.json.decode(os.environ[_OPTIONS], type=ServerOptions))
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the process that started this one, however it comes, then finish what is under way."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def app_of(options: ServerOptions) -> FastAPI:

@@ -140,3 +140,17 @@ def test_a_server_killed_between_commit_and_answer_gives_that_answer_when_asked_
         again = client.post("/resources", files=form, headers=key)
         assert (again.status_code, again.json()) == (201, {"id": kept["id"]})
         assert client.get("/resources").json()["totalCount"] == 1
+
+
+def test_the_processes_of_a_killed_server_end_with_it(tmp_path: Path) -> None:
+    with served_by_process(tmp_path / "store", "--workers", "2") as (url, process):
+        port = int(url.rpartition(":")[2])
+        process.kill()
+        process.wait()
+        for _ in range(300):
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            except ConnectionRefusedError:
+                return
+            time.sleep(0.1)
+    raise AssertionError("somebody still listens 30 s after the server was killed")
