@@ -23,7 +23,7 @@ from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.entities import User
 from datamint_like.server.app import create_app
 from datamint_like.server.options import ServerOptions
-from datamint_like.server.serving import config
+from datamint_like.server.serving import config, listening
 
 ADMIN_KEY = "a-key-of-the-tests-own-choice"
 
@@ -56,18 +56,17 @@ def served(folder: Path, **options: Any) -> Iterator[Served]:
     """A server over the store in `folder`, in a thread; `ADMIN_KEY` opens it."""
     store = LocalBackend(folder.as_uri())
     store.administration.adopt_key(ADMIN_KEY, store.current_user().email, "tests")
-    app = create_app(store, ServerOptions(store=folder.as_uri(), **options))
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(config(app))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
-        yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", store)
-    finally:
-        server.should_exit = True
-        thread.join(timeout=30)
-        listener.close()
-        store.close()
+    chosen = ServerOptions(store=folder.as_uri(), port=0, **options)
+    server = uvicorn.Server(config(create_app(store, chosen)))
+    with listening(chosen) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        try:
+            yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", store)
+        finally:
+            server.should_exit = True
+            thread.join(timeout=30)
+            store.close()
 
 
 @contextmanager
