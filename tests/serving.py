@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from datamint_like.backends.local.options import StoreOptions
 from datamint_like.entities import User
 from datamint_like.server.app import create_app
 from datamint_like.server.options import ServerOptions
-from datamint_like.server.serving import config
+from datamint_like.server.serving import config, listening
 
 ADMIN_KEY = "a-key-of-the-tests-own-choice"
 
@@ -56,18 +57,17 @@ def served(folder: Path, **options: Any) -> Iterator[Served]:
     """A server over the store in `folder`, in a thread; `ADMIN_KEY` opens it."""
     store = LocalBackend(folder.as_uri())
     store.administration.adopt_key(ADMIN_KEY, store.current_user().email, "tests")
-    app = create_app(store, ServerOptions(store=StoreOptions(folder.as_uri()), **options))
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(config(app))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
-        yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", store)
-    finally:
-        server.should_exit = True
-        thread.join(timeout=30)
-        listener.close()
-        store.close()
+    chosen = ServerOptions(store=StoreOptions(folder.as_uri()), port=0, **options)
+    server = uvicorn.Server(config(create_app(store, chosen)))
+    with listening(chosen) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        try:
+            yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", store)
+        finally:
+            server.should_exit = True
+            thread.join(timeout=30)
+            store.close()
 
 
 @contextmanager
@@ -97,6 +97,44 @@ def served_by_process(
                 process.wait(timeout=30)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+_DIES_BEFORE_ITS_ANSWER = """
+import os, socket, sys
+import uvicorn
+from datamint_like.backends.local.backend import LocalBackend
+from datamint_like.backends.local.options import StoreOptions
+from datamint_like.server import once
+from datamint_like.server.app import create_app
+from datamint_like.server.options import ServerOptions
+from datamint_like.server.serving import config
+
+once._response = lambda answer: os.kill(os.getpid(), 9)
+store = LocalBackend(sys.argv[1])
+store.administration.adopt_key(sys.argv[2], store.current_user().email, "tests")
+uvicorn.Server(config(create_app(store, ServerOptions(store=StoreOptions(sys.argv[1]))))).run(
+    sockets=[socket.socket(fileno=int(sys.argv[3]))]
+)
+"""
+
+
+@contextmanager
+def killed_before_its_answer(folder: Path) -> Iterator[str]:
+    """Address of a server that dies with its first create stored and not answered, which the block must ask for."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    arguments = [folder.as_uri(), ADMIN_KEY, str(listener.fileno())]
+    command = [sys.executable, "-c", _DIES_BEFORE_ITS_ANSWER, *arguments]
+    with subprocess.Popen(command, pass_fds=[listener.fileno()]) as process:
+        listener.close()
+        try:
+            yield url
+        except httpx.TransportError:
+            assert process.wait(timeout=30) == -signal.SIGKILL
+        else:
+            raise AssertionError("it answered")
+        finally:
+            process.kill()
 
 
 def _wait_until_healthy(url: str) -> None:

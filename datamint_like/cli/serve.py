@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 
 from datamint_like._optional import need
@@ -27,6 +28,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--port", type=int, default=8100, help="port to listen on; 0 takes a free one (%(default)s)")
     parser.add_argument("--workers", type=_from_one, default=1, metavar="N", help="number of processes (1)")
     parser.add_argument("--audit", metavar="FILE", help="audit log (default: audit.jsonl in the store)")
+    parser.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="folder of slices and joined series, which may be removed at any time (default: in your cache folder)",
+    )
+    parser.add_argument(
+        "--accel-prefix",
+        type=_location,
+        metavar="PATH",
+        help="location under which nginx in front serves the store's folder, such as /stored: whole files are its work",
+    )
     parser.add_argument("--verbose", action="store_true", help="log every request, not only what went wrong")
     parser.set_defaults(run=run)
 
@@ -46,10 +58,23 @@ def run(args: argparse.Namespace) -> int:
     if made is not None:
         say(f"The first key of this server, shown only now: {made}", sys.stderr)
     options = ServerOptions(
-        store=which, host=args.host, port=args.port, workers=args.workers, audit=args.audit, verbose=args.verbose
+        store=which,
+        host=args.host,
+        port=args.port,
+        workers=args.workers,
+        audit=args.audit,
+        verbose=args.verbose,
+        cache=args.cache,
+        accel_prefix=args.accel_prefix,
     )
     serve(options, lambda address: say(f"Serving {store.url} at {address}", sys.stderr))
     return 0
+
+
+def _location(text: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+/?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no location of nginx: it begins with a slash, such as /stored")
+    return text.rstrip("/")
 
 
 def _from_one(text: str) -> int:

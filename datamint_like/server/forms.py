@@ -71,19 +71,27 @@ class ReceivedForm:
 
 
 @asynccontextmanager
-async def received_form(call: Call, incoming: Path) -> AsyncIterator[ReceivedForm]:
+async def received_form(
+    call: Call, incoming: Path, *, limit: int | None = None, most_parts: int = _MOST_PARTS
+) -> AsyncIterator[ReceivedForm]:
     """The form of a request, with its files in a private folder below `incoming`.
+
+    Args:
+        call: The request.
+        incoming: A folder on the store's disk.
+        limit: Bytes that its files may have together; None is what an upload may.
+        most_parts: Fields that it may have.
 
     Raises:
         Refused: It is no form, broke off, or came too slowly (400, 408); it is too large (413).
         StorageError: The disk is full.
     """
-    limit = call.options.max_upload
+    limit = call.options.max_upload if limit is None else limit
     length = announced_length(call)
     if length is not None and length > limit + _LONGEST_TEXT:
         raise _too_large(limit)
     with private_folder(incoming) as folder:
-        receiver = _Receiver(call.request.headers.get("content-type", ""), folder, limit)
+        receiver = _Receiver(call.request.headers.get("content-type", ""), folder, limit, most_parts)
         try:
             async for piece in pieces(call):
                 await run_in_threadpool(receiver.take, piece)
@@ -117,12 +125,13 @@ class _Part:
 class _Receiver:
     """Takes the bytes of a form, piece by piece."""
 
-    def __init__(self, content_type: str, folder: Path, limit: int) -> None:
+    def __init__(self, content_type: str, folder: Path, limit: int, most_parts: int) -> None:
         kind, options = parse_options_header(content_type)
         if kind != b"multipart/form-data" or not options.get(b"boundary"):
             raise _malformed("its Content-Type must be multipart/form-data with a boundary")
         self._folder = folder
         self._limit = self._left = limit
+        self._most_parts = most_parts
         self._text_left = _LONGEST_TEXT
         self._part = _Part()
         self._count = 0
@@ -167,8 +176,8 @@ class _Receiver:
 
     def _begin(self) -> None:
         self._count += 1
-        if self._count > _MOST_PARTS:
-            raise _malformed(f"it has more than {_MOST_PARTS} fields")
+        if self._count > self._most_parts:
+            raise _malformed(f"it has more than {self._most_parts} fields")
         self._part = _Part()
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:

@@ -55,6 +55,11 @@ def made_once(
     return _response(found)
 
 
+def digest_of(said: Any) -> str:
+    """A digest of what a request said, once it is read: of a form, without the boundary between its fields."""
+    return hashlib.sha256(msgspec.msgpack.encode(said)).hexdigest()
+
+
 def _digest(call: Call, said: str) -> str:
     return hashlib.sha256(f"{call.request.method} {call.request.url.path} {said}".encode()).hexdigest()
 

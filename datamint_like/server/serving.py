@@ -60,7 +60,7 @@ def serve(options: ServerOptions, announce: Callable[[str], None]) -> None:
         StorageError: The address is taken, or not of this machine.
     """
     gc.freeze()  # what is loaded now stays: no collection needs to look at it again
-    with _listening(options) as listener:
+    with listening(options) as listener:
         announce(f"http://{options.host}:{listener.getsockname()[1]}")
         if options.workers == 1:
             uvicorn.Server(config(app_of(options))).run(sockets=[listener])
@@ -101,8 +101,12 @@ def app_of(options: ServerOptions) -> FastAPI:
 
 
 @contextmanager
-def _listening(options: ServerOptions) -> Iterator[socket.socket]:
-    """A socket that listens at the address asked for."""
+def listening(options: ServerOptions) -> Iterator[socket.socket]:
+    """A socket that listens at the address asked for.
+
+    Raises:
+        StorageError: The address is taken, or not of this machine.
+    """
     try:
         family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
         listener = socket.create_server((options.host, options.port), family=family, backlog=_BACKLOG)
@@ -112,4 +116,7 @@ def _listening(options: ServerOptions) -> Iterator[socket.socket]:
         ) from error
     with listener:
         listener.set_inheritable(True)
+        # Connections inherit it. asyncio sets it only where the socket names its protocol, which this one does not,
+        # and an answer in two pieces would wait some 40 ms for the client to acknowledge the first.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener

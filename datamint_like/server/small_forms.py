@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
-from starlette.requests import Request
+from starlette.concurrency import run_in_threadpool
 
 from datamint_like.exceptions import ValidationError
 from datamint_like.server.call import Call
-from datamint_like.server.routing import bounded_body
+from datamint_like.server.errors import Refused
+from datamint_like.server.forms import ReceivedForm, received_form
 
-_FIELDS = 10_000
+_MOST_PARTS = 10_000
 
 
 @dataclass(frozen=True)
@@ -27,14 +24,14 @@ class SmallFile:
 
 @dataclass(frozen=True)
 class Form:
-    """The parts of a form by name, each in the order in which it came."""
+    """The parts of a form by name; files of one name in the order in which they came."""
 
-    texts: dict[str, list[str]]
+    texts: dict[str, str]
     files: dict[str, list[SmallFile]]
 
     def text(self, name: str) -> str | None:
         """A text; None where there is none, or an empty one."""
-        return self.texts.get(name, [""])[0] or None
+        return self.texts.get(name) or None
 
     def file(self, name: str) -> SmallFile:
         """The one file of this name.
@@ -48,32 +45,25 @@ class Form:
 
 
 async def form_of(call: Call) -> Form:
-    """The form that a request carries, multipart or url-encoded, no longer than a body may be.
+    """The multipart form that a request carries, its files together no longer than a body may be.
 
     Raises:
-        Refused: It is longer (413), or broke off (400).
-        ValidationError: It is damaged.
+        Refused: It is longer (413), broke off (400), or came too slowly (408).
+        ValidationError: It is no form, or not whole.
+        StorageError: The disk is full.
     """
-    raw = await bounded_body(call)
-
-    async def received() -> dict[str, Any]:
-        return {"type": "http.request", "body": raw, "more_body": False}
-
-    texts: dict[str, list[str]] = {}
-    files: dict[str, list[SmallFile]] = {}
+    incoming, limit = call.store.blobs().incoming, call.options.max_body
     try:
-        async with Request(call.request.scope, received).form(
-            max_files=_FIELDS, max_fields=_FIELDS, max_part_size=len(raw) + 1
-        ) as parts:
-            for name, value in parts.multi_items():
-                if isinstance(value, UploadFile):
-                    files.setdefault(name, []).append(SmallFile(value.filename or "", await value.read()))
-                else:
-                    texts.setdefault(name, []).append(value)
-    except (HTTPException, MultiPartException, UnicodeDecodeError) as error:
-        raise ValidationError(f"The form of this request cannot be read: {_reason(error)}.") from None
-    return Form(texts, files)
+        async with received_form(call, incoming, limit=limit, most_parts=_MOST_PARTS) as form:
+            return await run_in_threadpool(_in_memory, form)
+    except Refused as refused:
+        if refused.kind == ValidationError.__name__:
+            raise ValidationError(str(refused)) from None  # 422, as for whatever else such a form may lack
+        raise
 
 
-def _reason(error: HTTPException | MultiPartException | UnicodeDecodeError) -> str:
-    return error.reason if isinstance(error, UnicodeDecodeError) else str(getattr(error, "detail", None) or error)
+def _in_memory(form: ReceivedForm) -> Form:
+    files: dict[str, list[SmallFile]] = {}
+    for each in form.files:
+        files.setdefault(each.field, []).append(SmallFile(each.filename, each.path.read_bytes()))
+    return Form(form.texts, files)

@@ -61,9 +61,10 @@ def write_pack(path: Path, slices: Iterable[Array], facts: dict[str, Any]) -> No
 
 
 def npy_gz(array: Array) -> bytes:
-    """A gzip file of a `.npy` file: what a slice is in a pack."""
-    compressed: bytes = igzip.compress(_npy(array), 1, mtime=0)
-    return compressed
+    """A gzip file of a `.npy` file, deflated where that is worth it: what a slice is in a pack."""
+    npy = _npy(array)
+    deflated: bytes = igzip.compress(npy, 1, mtime=0)
+    return deflated if len(deflated) <= _WORTH * len(npy) else stored_member(npy)
 
 
 class Pack:
@@ -130,12 +131,6 @@ def _npy(array: Array) -> bytes:
     np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(contiguous))
     stream.write(contiguous.data)
     return stream.getvalue()
-
-
-def _member(npy: bytes) -> bytes:
-    """The member of a slice."""
-    deflated: bytes = igzip.compress(npy, 1, mtime=0)
-    return deflated if len(deflated) <= _WORTH * len(npy) else stored_member(npy)
 
 
 def _members(name: bytes, data: bytes) -> bytes:

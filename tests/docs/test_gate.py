@@ -29,7 +29,7 @@ def gate(folder: Path, real_data: Path, select: str) -> subprocess.CompletedProc
     (folder / "test_small.py").write_text(BODY)
     (folder / "conftest.py").write_bytes((REPOSITORY / "tests" / "conftest.py").read_bytes())
     (folder / "pytest.ini").write_text("[pytest]\n")
-    env = {**os.environ, "DATAMINT_LIKE_TEST_DATA": str(real_data)}
+    env = {**os.environ, "DATAMINT_LIKE_TEST_DATA": str(real_data), "PYTHONPATH": str(REPOSITORY)}
     report = folder / "junit.xml"
     suite = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", select, f"--junitxml={report}"]
     subprocess.run(suite, cwd=folder, env=env, capture_output=True, check=True)

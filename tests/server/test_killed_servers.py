@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -15,9 +14,9 @@ import cv2
 import httpx
 import numpy as np
 
-from datamint_like.backends.base import ResourceQuery
+from datamint_like.backends.base import AnnotationQuery, NewResource, ResourceQuery
 from datamint_like.backends.local.backend import LocalBackend
-from tests.serving import ADMIN_KEY, served_by_process
+from tests.serving import ADMIN_KEY, killed_before_its_answer, served_by_process
 
 _HEADERS = {"apikey": ADMIN_KEY}
 
@@ -100,46 +99,34 @@ def test_an_upload_in_pieces_goes_on_at_the_server_that_comes_after(tmp_path: Pa
         assert made["sha256"] == about["sha256"]
 
 
-_DIES_BEFORE_ITS_ANSWER = """
-import os, socket, sys
-import uvicorn
-from datamint_like.backends.local.backend import LocalBackend
-from datamint_like.server import once
-from datamint_like.server.app import create_app
-from datamint_like.backends.local.options import StoreOptions
-from datamint_like.server.options import ServerOptions
-from datamint_like.server.serving import config
-
-once._response = lambda answer: os.kill(os.getpid(), 9)
-store = LocalBackend(sys.argv[1])
-store.administration.adopt_key(sys.argv[2], store.current_user().email, "tests")
-uvicorn.Server(config(create_app(store, ServerOptions(store=StoreOptions(sys.argv[1]))))).run(
-    sockets=[socket.socket(fileno=int(sys.argv[3]))]
-)
-"""
-
-
 def test_a_server_killed_between_commit_and_answer_gives_that_answer_when_asked_again(tmp_path: Path) -> None:
     folder = tmp_path / "store"
-    listener = socket.create_server(("127.0.0.1", 0))
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    arguments = [folder.as_uri(), ADMIN_KEY, str(listener.fileno())]
-    command = [sys.executable, "-c", _DIES_BEFORE_ITS_ANSWER, *arguments]
     form = [("resource", ("x.png", _picture(1), "image/png"))]
     key = {**_HEADERS, "Idempotency-Key": "first"}
-    with subprocess.Popen(command, pass_fds=[listener.fileno()]) as process:
-        listener.close()
-        try:
-            httpx.post(f"{url}/resources", files=form, headers=key, timeout=60)
-        except httpx.TransportError:
-            assert process.wait(timeout=30) == -signal.SIGKILL
-        else:
-            raise AssertionError("it answered")
+    with killed_before_its_answer(folder) as url:
+        httpx.post(f"{url}/resources", files=form, headers=key, timeout=60)
     with served_by_process(folder) as (url, _), httpx.Client(base_url=url, headers=_HEADERS, timeout=30) as client:
         (kept,) = client.get("/resources").json()["data"][0]["resources"]
         again = client.post("/resources", files=form, headers=key)
         assert (again.status_code, again.json()) == (201, {"id": kept["id"]})
         assert client.get("/resources").json()["totalCount"] == 1
+
+
+def test_annotations_that_a_killed_server_did_not_answer_are_made_once(tmp_path: Path) -> None:
+    folder, path = tmp_path / "store", tmp_path / "x.png"
+    path.write_bytes(_picture(1))
+    store = LocalBackend(folder.as_uri())
+    place = f"/resources/{store.create_resource(NewResource((path,), 'x.png')).id}/annotations"
+    body = {"annotations": [{"type": "label", "identifier": "benign"}]}
+    key = {**_HEADERS, "Idempotency-Key": "first"}
+    with killed_before_its_answer(folder) as url:
+        httpx.post(f"{url}{place}", json=body, headers=key, timeout=60)
+    (kept,) = store.list_annotations(AnnotationQuery())
+    with served_by_process(folder) as (url, _):
+        again = httpx.post(f"{url}{place}", json=body, headers=key, timeout=30)
+    assert (again.status_code, [each["id"] for each in again.json()]) == (201, [kept.id])
+    assert store.list_annotations(AnnotationQuery()) == [kept]
+    store.close()
 
 
 def test_the_processes_of_a_killed_server_end_with_it(tmp_path: Path) -> None:

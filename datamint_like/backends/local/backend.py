@@ -300,10 +300,11 @@ class LocalBackend:
         """Put resources of a project into a split, all at one instant."""
         wanted = id_list(resource_ids, "resource_ids")
         name(split_name, "The name of a split")
-        with self._database.write() as write:
+        with self._database.write(creates=True) as write:
             need_project(write, project_id)
             projects.need_members(write, project_id, wanted)
             splits.assign(write, project_id, wanted, split_name)
+            write.made(None)
 
     def assign_splits(self, project_id: str, names: Mapping[str, str | None]) -> str:
         """Put each of these resources into the split named, or (None) into none, all at one instant: this one."""
@@ -313,10 +314,10 @@ class LocalBackend:
         for each in names.values():
             if each is not None:
                 name(each, "The name of a split")
-        with self._database.write() as write:
+        with self._database.write(creates=True) as write:
             need_project(write, project_id)
             projects.need_members(write, project_id, wanted)
-            return splits.assign_each(write, project_id, names)
+            return write.made(splits.assign_each(write, project_id, names))
 
     def list_splits(
         self, project_id: str, *, split_name: str | None = None, as_of: str | None = None

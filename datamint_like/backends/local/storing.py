@@ -104,7 +104,7 @@ class Storing:
             with self._write(intake) as write:
                 made = annotation_rows.create(write, rows)
                 intake.publish()
-                return made
+                return write.made(made)
 
     def rows_of(self, resource_id: str, new: Sequence[NewAnnotation]) -> list[dict[str, Any]]:
         """The checked rows of annotations without files of a resource, not stored yet."""

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from datamint_like.backends.base import AnnotationQuery, NewAnnotation
 from datamint_like.backends.local.frame_tracks import TYPES, Track
 from datamint_like.backends.local.members import Level
+from datamint_like.entities import Annotation
 from datamint_like.exceptions import ItemNotFoundError, ValidationError
 from datamint_like.imaging import required_facts
 from datamint_like.server import wire
@@ -30,6 +31,7 @@ from datamint_like.server.access import (
 )
 from datamint_like.server.annotation_bodies import IMPORTED, Fields, Item, Search, TrackBody, authors_of, need_few
 from datamint_like.server.call import Call
+from datamint_like.server.once import digest_of, made_once
 from datamint_like.server.routing import Route, parsed_json
 from datamint_like.server.small_forms import Form, SmallFile, form_of
 
@@ -98,11 +100,14 @@ def create(call: Call) -> Any:
     new = [item.new(frames) for item in call.body]
     flat = [each for some in new for each in some]
     _need_say(call, {resource_id: flat})
-    made = call.administration.annotate({resource_id: flat}, files_come_later=True)
-    firsts = accumulate((len(some) for some in new[:-1]), initial=0)
-    ids = [made[first].id for first in firsts] if new else []
-    call.touched += ids
-    return ids
+    firsts = list(accumulate((len(some) for some in new[:-1]), initial=0)) if new else []
+
+    def store(of: Call) -> list[Annotation]:
+        made = of.administration.annotate({resource_id: flat}, files_come_later=True)
+        of.touched += [made[first].id for first in firsts]
+        return made
+
+    return made_once(call, digest_of(call.body), store, lambda made: [made[first].id for first in firsts], 201)
 
 
 async def attach(call: Call) -> Any:
@@ -140,16 +145,21 @@ def _taken_apart(call: Call, form: Form) -> Any:
         imported_from=form.text("imported_from"),
         source=form.text("source") or IMPORTED,
     )
-    return [each.id for each in _volume_mask(call, form.file("file").content, names, template)]
+    payload = form.file("file").content
+
+    def store(of: Call) -> list[Annotation]:
+        return _volume_mask(of, payload, names, template)
+
+    return made_once(call, digest_of(form), store, lambda made: [each.id for each in made], 201)
 
 
-def volume_mask(call: Call) -> Any:
+def volume_mask(call: Call) -> list[Annotation]:
     """The segmentations that a label map was taken apart into."""
     body: VolumeMask = call.body
-    return [wire.annotation(each) for each in _volume_mask(call, body.payload, body.names, body.template.new())]
+    return _volume_mask(call, body.payload, body.names, body.template.new())
 
 
-def _volume_mask(call: Call, payload: bytes, names: Mapping[int, str], template: NewAnnotation) -> Any:
+def _volume_mask(call: Call, payload: bytes, names: Mapping[int, str], template: NewAnnotation) -> list[Annotation]:
     resource_id = call.path["resource_id"]
     _need_say(call, {resource_id: [template]})
     made = call.store.upload_volume_mask(resource_id, payload, names, template)
@@ -157,7 +167,7 @@ def _volume_mask(call: Call, payload: bytes, names: Mapping[int, str], template:
     return made
 
 
-def say(call: Call) -> Any:
+def say(call: Call) -> list[Annotation]:
     """The new annotations of one resource, files and all."""
     body: Said = call.body
     resource_id = call.path["resource_id"]
@@ -166,10 +176,10 @@ def say(call: Call) -> Any:
     store = call.store.create_annotations_once if body.once else call.store.create_annotations
     made = store(resource_id, new)
     call.touched += [each.id for each in made]
-    return [wire.annotation(each) for each in made]
+    return made
 
 
-def say_of_many(call: Call) -> Any:
+def say_of_many(call: Call) -> list[Annotation]:
     """The new annotations of many resources: all of them, or none."""
     body: Batch = call.body
     new = {resource_id: [each.new() for each in some] for resource_id, some in body.annotations.items()}
@@ -177,6 +187,10 @@ def say_of_many(call: Call) -> Any:
     _need_say(call, new)
     made = call.administration.annotate(new)
     call.touched += [each.id for each in made]
+    return made
+
+
+def _annotations(made: Sequence[Annotation]) -> Any:
     return [wire.annotation(each) for each in made]
 
 
@@ -254,7 +268,17 @@ _TRACK = {"identifier": "motion", "type": "label", "values": [{"frame_ranges": [
 CHANGES_THESE = Rule("annotation", Level.ANNOTATOR, field="ids")
 ROUTES = (
     Route("POST", "/annotations/search", search, KEY, "The annotations asked for", body=Search),
-    Route("POST", "/annotations/batch", say_of_many, KEY, "Annotate many", body=Batch, example=_BATCH, status=201),
+    Route(
+        "POST",
+        "/annotations/batch",
+        say_of_many,
+        KEY,
+        "Annotate many",
+        body=Batch,
+        example=_BATCH,
+        status=201,
+        answer=_annotations,
+    ),
     Route("POST", "/annotations/delete-batch", delete_batch, CHANGES_THESE, "Delete many", body=AnnotationIds),
     Route("GET", _A, get_annotation, READS_ANNOTATION, "One annotation"),
     Route("PATCH", _A, update, CHANGES_ANNOTATION, "Change an annotation", body=Json),
@@ -306,6 +330,7 @@ ROUTES = (
         body=Said,
         example=_SAID,
         status=201,
+        answer=_annotations,
     ),
     Route(
         "POST",
@@ -315,5 +340,6 @@ ROUTES = (
         "Segmentations of a label map",
         body=VolumeMask,
         status=201,
+        answer=_annotations,
     ),
 )

@@ -27,15 +27,19 @@ class SplitQuery(msgspec.Struct, frozen=True):
     as_of_timestamp: str | None = None
 
 
-def assign(call: Call) -> Any:
-    """The instant from which these assignments hold."""
+def assign(call: Call) -> str | None:
+    """The instant from which these assignments hold; None where they came in Datamint's words."""
     body: Assignment = call.body
     if body.assignments is not None:
-        return {"instant": call.store.assign_splits(call.path["project_id"], body.assignments)}
+        return call.store.assign_splits(call.path["project_id"], body.assignments)
     if body.split_name is None:
         raise ValidationError("Give split_name with resource_ids, or assignments.")
     call.store.assign_split(call.path["project_id"], body.resource_ids, body.split_name)
-    return {}
+    return None
+
+
+def _assigned(instant: str | None) -> Any:
+    return {} if instant is None else {"instant": instant}
 
 
 def list_splits(call: Call) -> Any:
@@ -53,6 +57,6 @@ def resource_split(call: Call) -> Any:
 _P = "/projects/{project_id}"
 ROUTES = (
     Route("GET", _P + "/splits", list_splits, READS_PROJECT, "Its splits, now or at an instant", query=SplitQuery),
-    Route("POST", _P + "/splits", assign, OWNS_PROJECT, "Put resources into splits", body=Assignment),
+    Route("POST", _P + "/splits", assign, OWNS_PROJECT, "Put resources into splits", body=Assignment, answer=_assigned),
     Route("GET", _P + "/resources/{resource_id}/split", resource_split, READS_PROJECT, "The split of a resource"),
 )

@@ -16,6 +16,7 @@ from datamint_like.server import wire
 from datamint_like.server.access import ANNOTATES_WORKLIST, OWNS_WORKLIST, READS_WORKLIST, need_resources, need_worklist
 from datamint_like.server.annotation_bodies import IMPORTED
 from datamint_like.server.call import Call
+from datamint_like.server.once import digest_of, made_once
 from datamint_like.server.routes.projects import CLOSED, Statuses, statuses_like
 from datamint_like.server.routing import Route, parsed_json
 from datamint_like.server.small_forms import Form, form_of
@@ -138,9 +139,13 @@ def _uploaded_masks(call: Call, form: Form) -> Any:
         )
         for each, image in zip(masks, images, strict=True)
     ]
-    made = [each.id for each in call.store.create_annotations(resource_id, new)]
-    call.touched += made
-    return {"ids": made}
+
+    def create(of: Call) -> list[Annotation]:
+        made = of.store.create_annotations(resource_id, new)
+        of.touched += [each.id for each in made]
+        return made
+
+    return made_once(call, digest_of(form), create, lambda made: {"ids": [each.id for each in made]}, 201)
 
 
 _W = "/annotationsets/{worklist_id}"

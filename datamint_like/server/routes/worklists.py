@@ -78,7 +78,7 @@ def get_worklist(call: Call) -> Any:
     return wire.worklist(call.store.get_worklist(call.path["worklist_id"]))
 
 
-def create_worklist(call: Call) -> Any:
+def create_worklist(call: Call) -> AnnotationWorklist:
     """The new worklist."""
     body: WorklistBody = call.body
     if body.project_id is not None:
@@ -96,7 +96,7 @@ def create_worklist(call: Call) -> Any:
         segmentation_type=body.segmentation_type if data is None else data.segmentation_value_type,
     )
     try:
-        return wire.worklist(call.store.create_worklist(new))
+        return call.store.create_worklist(new)
     except EntityAlreadyExistsError as error:
         found = [each for each in call.store.list_worklists(body.project_id or "") if each.name == body.name]
         raise Existing(error, found[0]) from error
@@ -227,7 +227,17 @@ def _annotator(worklist: AnnotationWorklist, email: str) -> Mapping[str, Any]:
 _W = "/annotationsets/{worklist_id}"
 _NEW = {"name": "Second reading", "annotations": [{"type": "label", "identifier": "benign", "scope": "image"}]}
 ROUTES = (
-    Route("POST", "/annotationsets", create_worklist, KEY, "Add a worklist", WorklistBody, example=_NEW, status=201),
+    Route(
+        "POST",
+        "/annotationsets",
+        create_worklist,
+        KEY,
+        "Add a worklist",
+        body=WorklistBody,
+        example=_NEW,
+        status=201,
+        answer=wire.worklist,
+    ),
     Route("GET", _W, get_worklist, READS_WORKLIST, "One worklist with its schema"),
     Route("PATCH", _W, update_worklist, OWNS_WORKLIST, "Change a worklist", body=Json),
     Route("GET", _W + "/segmentation-group", get_group, READS_WORKLIST, "Its segmentation classes"),
