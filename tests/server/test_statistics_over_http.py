@@ -163,10 +163,12 @@ def test_statistics_are_for_members_and_unknown_projects_are_not_found(
 def test_whoever_owns_a_project_brings_others_into_it(server: Served, admin: httpx.Client, project: Project) -> None:
     owner = server.user("olga@lab.example")
     server.store.administration.put_member(project.id, "olga@lab.example", ["PROJECT_OWNER"])
-    body = {"email": "new@lab.example", "firstname": "New", "project_id": project.id}
+    body = {"email": "new@lab.example", "firstname": "New"}
+    made = admin.post("/users/invite", json=body)
+    assert (made.status_code, made.json()["firstname"], made.json()["roles"]) == (201, "New", [])
+    invitation = {"email": "new@lab.example", "project_id": project.id, "project_roles": ["PROJECT_REVIEWER"]}
     with server.client(owner) as olga:
-        made = olga.post("/users/invite", json={**body, "project_roles": ["PROJECT_REVIEWER"]})
-        assert (made.status_code, made.json()["firstname"], made.json()["roles"]) == (201, "New", [])
+        assert olga.post("/users/invite", json=invitation).status_code == 201
         assert olga.post("/users/invite", json={"email": "x@lab.example"}).status_code == 403
     roles = {each.user_id: each.roles for each in server.store.administration.list_members(project.id)}
     assert roles["new@lab.example"] == ("PROJECT_REVIEWER",)
