@@ -23,7 +23,9 @@ def test_acting_as_somebody_opens_nothing_anew(store: LocalBackend, monkeypatch:
 def test_who_acts_administers_as_themselves(store: LocalBackend) -> None:
     assert store.administration.list_keys() == []
     project = store.create_project(NewProject("a"))
-    store.acting_as("ana@lab.example").administration.put_member(project.id, store.current_user().email, ["READER"])
+    store.acting_as("ana@lab.example").administration.put_member(
+        project.id, store.current_user().email, ["PROJECT_READER"]
+    )
     with store._database.read() as read:
         assert read.connection.exec_driver_sql("SELECT added_by FROM project_members").scalars().all() == [
             "ana@lab.example"
