@@ -23,6 +23,8 @@ from tests.api import (
     test_volume_masks,
 )
 
+#: The conformance kit runs over HTTP in every run; these are its calls once more, through `Api`.
+pytestmark = pytest.mark.soak
 _SUBJECTS = (
     conftest,
     test_annotation_rows,
