@@ -10,19 +10,13 @@ from typing import Any
 from datamint_like._files import is_disk_full, write_bytes
 from datamint_like.entities import Resource
 from datamint_like.exceptions import StorageError, ValidationError
-from datamint_like.imaging.sniff import is_gzip, is_nifti2
+from datamint_like.imaging.sniff import VIDEO_EXTENSIONS, is_gzip, is_nifti2
 
 _EXTENSIONS = {
     "application/dicom": ".dcm",
     "image/png": ".png",
     "image/jpeg": ".jpg",
-    "video/mp4": ".mp4",
-    "video/3gpp": ".3gp",
-    "video/quicktime": ".mov",
-    "video/x-msvideo": ".avi",
-    "video/x-matroska": ".mkv",
-    "video/webm": ".webm",
-    "video/mp2t": ".ts",
+    **VIDEO_EXTENSIONS,
     "image/webp": ".webp",
     "image/bmp": ".bmp",
     "image/tiff": ".tif",

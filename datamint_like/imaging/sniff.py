@@ -9,6 +9,17 @@ from typing import IO
 #: Bytes of content that a decoder's `accepts` gets, where the file has them.
 HEAD_SIZE = 2048
 
+#: What names of video files end with, by their media type.
+VIDEO_EXTENSIONS = {
+    "video/mp4": ".mp4",
+    "video/3gpp": ".3gp",
+    "video/quicktime": ".mov",
+    "video/x-msvideo": ".avi",
+    "video/x-matroska": ".mkv",
+    "video/webm": ".webm",
+    "video/mp2t": ".ts",
+}
+
 #: Bytes of a gzip file that are looked through for the first ones inside: its name and extra field may be long.
 _LONGEST_START = 1 << 18
 

@@ -22,21 +22,12 @@ from datamint_like.imaging.deidentify.video import clean_video
 from datamint_like.imaging.dicom.series_uid import series_uid_of
 from datamint_like.imaging.nifti_pairs import Pairs, pair_up
 from datamint_like.imaging.registry import decoder_named, decoder_of
-from datamint_like.imaging.sniff import is_gzip, is_tiff, picture_extension, read_head, video_mimetype
+from datamint_like.imaging.sniff import VIDEO_EXTENSIONS, is_gzip, is_tiff, picture_extension, read_head, video_mimetype
 from datamint_like.imaging.types import HeaderFacts, Skipped, SourceFile
 
 #: Facts that tell who, or what was dropped on purpose; all others are the same before and after.
 _MAY_DIFFER = frozenset({"patient_id", "study_uid", "series_uid", "instance_uid", "details"})
 _PLAINER = "Export it as single slices or pages, or in a form that needs none of them."
-_VIDEO_EXTENSIONS = {
-    "video/mp4": ".mp4",
-    "video/3gpp": ".3gp",
-    "video/quicktime": ".mov",
-    "video/x-msvideo": ".avi",
-    "video/x-matroska": ".mkv",
-    "video/webm": ".webm",
-    "video/mp2t": ".ts",
-}
 
 
 @dataclass(frozen=True)
@@ -179,7 +170,7 @@ def _extensions(sources: Sequence[SourceFile], decoder: str) -> list[str]:
     if decoder == "dicom":
         return [".dcm"]
     if decoder == "video":
-        return [_VIDEO_EXTENSIONS.get(video_mimetype(head) or "", ".mp4")]
+        return [VIDEO_EXTENSIONS.get(video_mimetype(head) or "", ".mp4")]
     if decoder != "nifti":
         return [".tif" if is_tiff(head) else picture_extension(head)]
     kinds = [".hdr", ".img"] if len(sources) == 2 else [".nii"]

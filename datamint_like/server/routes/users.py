@@ -8,7 +8,7 @@ import msgspec
 
 from datamint_like.backends.local.members import Level
 from datamint_like.entities import User
-from datamint_like.exceptions import EntityAlreadyExistsError, PermissionDeniedError
+from datamint_like.exceptions import EntityAlreadyExistsError, ItemNotFoundError, PermissionDeniedError
 from datamint_like.server.access import ADMIN, KEY, need_project
 from datamint_like.server.call import Call
 from datamint_like.server.errors import Existing
@@ -96,7 +96,11 @@ def invite(call: Call) -> Any:
 
 
 def _is_known(call: Call, email: str) -> bool:
-    return any(user.email == email for user in call.store.list_users())
+    try:
+        call.store.get_user(email)
+    except ItemNotFoundError:
+        return False
+    return True
 
 
 def list_invitations(_call: Call) -> Any:
