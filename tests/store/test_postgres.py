@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pydicom
 import pytest
 import sqlalchemy as sa
@@ -24,7 +25,7 @@ from datamint_like.backends.base import NewProject, NewResource, ResourceQuery
 from datamint_like.backends.local import migrations, postgres, projects
 from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.backends.local.options import StoreOptions, open_store
-from datamint_like.entities import User
+from datamint_like.entities import Resource, User
 from datamint_like.exceptions import ItemNotFoundError, StorageError, ValidationError
 from datamint_like.testing.samples import CT_FILES, XRAY, label, project_of, upload
 from tests.servers.postgres import PostgresServer
@@ -81,6 +82,23 @@ def test_a_part_of_a_name_is_found_by_one_rule(both: tuple[LocalBackend, LocalBa
         found.append([resource.filename for resource in each.list_resources(ResourceQuery(filename=part))])
     folded = str.maketrans({chr(n): chr(n + 32) for n in range(65, 91)})
     assert found[0] == found[1] == [name for name in NAMES if part.translate(folded) in name.translate(folded)]
+
+
+def test_a_page_for_a_server_is_the_json_of_the_listed_resources(both: tuple[LocalBackend, LocalBackend]) -> None:
+    hostile = "a\"b\\c\u2028\x01\x7f\n'é😀.png"
+    for each in both:
+        for name in (hostile, "plain.png"):
+            facts = {"WindowCenter": 40.5, "said": hostile, "none": None}
+            each.create_resource(NewResource((XRAY,), name, tags=("z", hostile, "a"), metadata=facts))
+        upload(each)
+        each.publish_resources([each.list_resources(ResourceQuery())[0].id])
+        each.delete_resources([each.list_resources(ResourceQuery())[1].id])
+        query = ResourceQuery(deleted="include")
+        rows, total = each.page_of_resources(query)
+        assert total == 3
+        found = [msgspec.json.decode(msgspec.json.encode(row), type=Resource) for row in rows]
+        assert found == each.list_resources(query)
+        assert {*msgspec.json.decode(msgspec.json.encode(rows[0]))} == {*Resource.__struct_fields__}
 
 
 @pytest.mark.parametrize("bad", ["nul \0 inside", "half \ud800 of a pair"])
