@@ -104,7 +104,8 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         return_boxes: Give items `boxes` (n, 4), `box_labels` (n,) and, of volumes, videos and patches, `box_planes`
             (n, 2) by author. Coordinates are array indices: the centre of the first pixel is (0, 0).
         seed: Transforms draw what (seed, epoch, item) says, on any number of workers; None follows torch's random
-            numbers. `get_dataloader` then also shuffles by it.
+            numbers. `get_dataloader` then also shuffles by it, and counts the epochs; of an index that tells no epoch,
+            as that of a `DataLoader` made otherwise, it is epoch 0.
 
     Raises:
         DatamintDatasetException: Both or neither of `project` and `resources`, or options that exclude each other.
@@ -372,9 +373,9 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
 
         Without a sampler of your own it is a `Loader`: with a seed, order and draws follow from seed and epoch alone,
         `state_dict()` and `load_state_dict()` go on in the middle of an epoch, and under a process group each rank
-        gets its share. With a `sampler`, `batch_sampler` or `generator` of your own it is torch's plain `DataLoader`,
-        which has no `state_dict()`: order, shares and state are then yours. With `batch_size=None` it gives single
-        items, each as `dataset[index]` gives it.
+        gets its share. With a `sampler`, `batch_sampler` or `generator` of your own it is a `DataLoader` without
+        `state_dict()`: order, shares and state are then yours, and draws still differ from pass to pass. With
+        `batch_size=None` it gives single items, each as `dataset[index]` gives it.
 
         Raises:
             TypeError: There is no such argument; the message names those there are.
