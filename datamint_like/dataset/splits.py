@@ -11,6 +11,7 @@ import json
 import random
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from numbers import Real
 from types import NoneType
 from typing import Literal
@@ -307,10 +308,16 @@ def _by_assignment(
         )
     backend = open_backend(source.store_url, api_key=api_key)
     try:
-        instant = request.as_of_timestamp if request.as_of_timestamp is not None else backend.now()
+        now = backend.now()
+        instant = request.as_of_timestamp if request.as_of_timestamp is not None else now
         assigned = {s.resource_id: s.split_name for s in backend.list_splits(project.id, as_of=instant)}
     finally:
         backend.close()
+    if _moment(instant) > _moment(now):
+        raise DatamintDatasetException(
+            f"as_of_timestamp={instant!r} is later than the clock of the store, {now}: what is assigned until then "
+            "nobody knows. Leave it out for the split as it is now."
+        )
     if not assigned:
         raise DatamintDatasetException(
             f"Project {project.name!r} has no split assignments as of {instant}: assign some with "
@@ -323,6 +330,12 @@ def _by_assignment(
         if name is not None:
             positions.setdefault(name, []).append(position)
     return _sides(positions, "project_api", instant)
+
+
+def _moment(stamp: str) -> datetime:
+    """The time of an ISO 8601 stamp that the store took; UTC where it names no zone."""
+    found = datetime.fromisoformat(stamp.strip())
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def warn_of_leakage(parts: Mapping[str, Rows], groups: Groups) -> None:

@@ -166,6 +166,8 @@ def test_project_splits_resolve_at_an_instant_and_replay(backend: Backend, ten: 
     assert names(moved["test"]) == [1, 2, 4]
     replayed = dataset.split(as_of_timestamp=instant)
     assert names(replayed["train"]) == [0, 2, 7]
+    with pytest.raises(DatamintDatasetException, match="later than the clock of the store"):
+        dataset.split(as_of_timestamp="2999-01-01")
 
 
 def test_slices_of_one_volume_stay_together(shelf: Shelf) -> None:
