@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
+import msgspec
+
 from datamint_like.entities import (
     Annotation,
     AnnotationSpec,
@@ -176,6 +178,23 @@ class NewWorklist:
     segmentation_type: str = "single_label"
 
 
+class Changes(msgspec.Struct, frozen=True):
+    """What makes the resources of a project at an earlier revision those of now, beside the rows that changed.
+
+    Attributes:
+        since: The earlier revision.
+        gone: Ids of resources that the project holds no more; it need not have held them all.
+        places: For each row its id and the id of the one before it now (None for the first), in dataset order. All
+            others keep their order; put behind what it names, one after another, each row stands where it does now.
+        total: How many resources there are now.
+    """
+
+    since: str
+    gone: tuple[str, ...]
+    places: tuple[tuple[str, str | None], ...]
+    total: int
+
+
 @dataclass(frozen=True)
 class ProjectContent:
     """All that a dataset reads of a project (or of a list of resources), as it was at one instant.
@@ -187,6 +206,8 @@ class ProjectContent:
         resources: In dataset order.
         parts: For each resource its files, by resource id.
         annotations: For each resource its annotations in order, by resource id.
+        changes: Where only what changed since an earlier revision was asked for and could be told: what changed. Then
+            the rows are those that are new, or not as they were.
     """
 
     revision: str
@@ -195,6 +216,7 @@ class ProjectContent:
     resources: tuple[Resource, ...]
     parts: Mapping[str, Sequence[Part]]
     annotations: Mapping[str, Sequence[Annotation]]
+    changes: Changes | None = None
 
 
 class Blobs(Protocol):
@@ -273,6 +295,13 @@ class Backend(Protocol):
 
     def read_project(self, project_id: str) -> ProjectContent:
         """Everything of a project in one read transaction."""
+
+    def read_changes(self, project_id: str, since: str) -> ProjectContent:
+        """What changed in a project after one of its revisions, in one read transaction.
+
+        Everything (without `changes`) where the store does not know the revision, or so much changed that it is no
+        less.
+        """
 
     def read_resources(self, resource_ids: Sequence[str]) -> ProjectContent:
         """Everything of these resources in one read transaction, in the order asked for.

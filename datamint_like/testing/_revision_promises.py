@@ -8,6 +8,7 @@ import pytest
 
 from datamint_like.backends.base import Backend
 from datamint_like.entities import Annotation, Project, Resource
+from datamint_like.testing._contents import changes_since
 from datamint_like.testing.samples import label, project_of, upload, xray_mask
 
 Change = Callable[[Backend, Project, Resource, Annotation], object]
@@ -34,15 +35,17 @@ class RevisionPromises:
     """Equal revisions mean equal content."""
 
     @pytest.mark.parametrize("change", CHANGES)
-    def test_the_revision_changes_with_the_project_and_with_no_other(self, backend: Backend, change: str) -> None:
+    def test_each_change_of_the_project_changes_its_revision_and_is_told(self, backend: Backend, change: str) -> None:
         resource, elsewhere = upload(backend), upload(backend)
         project, other = project_of(backend, resource, name="P"), project_of(backend, elsewhere, name="Q")
         (annotation,) = backend.create_annotations(resource.id, [label()])
         before, untouched = backend.project_revision(project.id), backend.project_revision(other.id)
         assert backend.project_revision(project.id) == before
+        content = backend.read_project(project.id)
         CHANGES[change](backend, project, resource, annotation)
         assert backend.project_revision(project.id) != before
         assert backend.project_revision(other.id) == untouched
+        changes_since(backend, content)
 
     def test_a_restored_member_changes_the_revision(self, backend: Backend) -> None:
         resource = upload(backend)

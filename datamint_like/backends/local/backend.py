@@ -289,6 +289,11 @@ class LocalBackend:
         with self._database.read() as read:
             return contents.of_project(read, project_id)
 
+    def read_changes(self, project_id: str, since: str) -> ProjectContent:
+        """What changed in a project after one of its revisions; everything where that is not known, or is no less."""
+        with self._database.read() as read:
+            return contents.changes_of_project(read, project_id, since)
+
     def read_resources(self, resource_ids: Sequence[str]) -> ProjectContent:
         """Everything of these resources that a dataset reads, as it is at one instant."""
         with self._database.read() as read:

@@ -6,8 +6,8 @@ import hashlib
 
 import msgspec
 
-from datamint_like.backends.base import AnnotationQuery, ProjectContent
-from datamint_like.backends.local import annotation_rows, projects, resources, worklists
+from datamint_like.backends.base import AnnotationQuery, Changes, ProjectContent
+from datamint_like.backends.local import annotation_rows, history, projects, resources, worklists
 from datamint_like.backends.local.database import Read
 from datamint_like.entities import Annotation, Resource
 from datamint_like.exceptions import ItemNotFoundError
@@ -23,6 +23,26 @@ def of_project(read: Read, project_id: str) -> ProjectContent:
         resources=members,
         parts=resources.parts_of(read, [each.id for each in members]),
         annotations=_annotations(read, members),
+    )
+
+
+def changes_of_project(read: Read, project_id: str, since: str) -> ProjectContent:
+    """What changed in a project after one of its revisions; all of it where that is not known, or is no less."""
+    store, project = f"{read.store_id()}-", projects.get(read, project_id)
+    known = since.startswith(store)
+    moved = history.moved(read, project_id, since.removeprefix(store), project.resource_count) if known else None
+    if moved is None:
+        return of_project(read, project_id)
+    ids = [resource_id for resource_id, _ in moved.places]
+    changed = tuple(resources.get_many(read, ids))
+    return ProjectContent(
+        revision=revision(read, project_id),
+        project=project,
+        worklists=tuple(worklists.of_project(read, project_id)),
+        resources=changed,
+        parts=resources.parts_of(read, ids),
+        annotations=_annotations(read, changed),
+        changes=Changes(since, moved.gone, moved.places, project.resource_count),
     )
 
 

@@ -21,12 +21,14 @@ from datamint_like.backends.local import clock, idempotency
 from datamint_like.backends.local.connections import Connections
 from datamint_like.backends.local.engine import lacks_room
 from datamint_like.backends.local.idempotency import Answer, Once
-from datamint_like.backends.local.schema import project_resources, projects, store_meta, users
+from datamint_like.backends.local.schema import project_resources, project_writes, projects, store_meta, users
 from datamint_like.backends.values import id_list as id_list
 from datamint_like.exceptions import ItemNotFoundError, StorageError
 
 #: Databases limit the number of values in one statement; longer lists go in pieces of this size.
 BATCH = 5000
+#: Of how many writes of a project it can be told what changed since.
+STATES_KEPT = 10_000
 T = TypeVar("T")
 
 
@@ -92,6 +94,7 @@ class Write(Read):
         user: E-mail of who writes.
         last_stamp: The latest stamp that the store gave.
         once: The create that this write is, where it was asked for under a name.
+        changes_projects: Whether it has changed the row of a project.
     """
 
     revision: int
@@ -99,6 +102,7 @@ class Write(Read):
     user: str
     last_stamp: str
     once: Once | None = None
+    changes_projects: bool = False
 
     def stamp(self) -> str:
         """A time stamp later than every other of this store: about now."""
@@ -128,6 +132,7 @@ class Write(Read):
 
     def _marks(self, table: sa.Table) -> dict[str, Any]:
         """The columns that tell which write changed a row, as far as the table has them."""
+        self.changes_projects |= table is projects
         marks = {"revision": self.revision, "write_id": self.write_id}
         return {name: value for name, value in marks.items() if name in table.c}
 
@@ -139,8 +144,22 @@ class Write(Read):
         """Note that something of these resources, which a dataset of their projects reads, has changed."""
         member = project_resources.c
         for batch in batches(resource_ids):
+            self.change(project_resources, member.resource_id.in_(batch))
             holders = sa.select(member.project_id).where(member.resource_id.in_(batch))
             self.change(projects, projects.c.id.in_(holders))
+
+    def keep_history(self) -> None:
+        """Add this write to those of the projects that it changed, of each of which the latest `STATES_KEPT` stay."""
+        if not self.changes_projects:
+            return
+        project, state = projects.c, project_writes.c
+        latest = sa.select(sa.func.max(state.n)).where(state.project_id == project.id).scalar_subquery()
+        changed = sa.select(project.id, sa.func.coalesce(latest, 0) + 1, project.revision, project.write_id)
+        columns = ["project_id", "n", "revision", "write_id"]
+        added = changed.where(project.revision == self.revision)
+        self.connection.execute(sa.insert(project_writes).from_select(columns, added))
+        oldest = sa.select(project.id, latest - STATES_KEPT).where(project.revision == self.revision)
+        self.connection.execute(sa.delete(project_writes).where(sa.tuple_(state.project_id, state.n).in_(oldest)))
 
 
 class Database:
@@ -209,6 +228,7 @@ class Database:
             user = self.acting.email or row.owner
             write = Write(connection, self.store, self.acting, row.revision, new_id(), user, row.last_stamp, once)
             yield write
+            write.keep_history()
             connection.execute(sa.update(store_meta).values(last_stamp=write.last_stamp))
 
     def now(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from datamint_like.backends.base import NewProject, NewWorklist
+from datamint_like.backends.local import history
 from datamint_like.backends.local import members as member_rows
 from datamint_like.backends.local import resources as resource_rows
 from datamint_like.backends.local import splits as split_rows
@@ -111,6 +112,7 @@ def add_resources(write: Write, project_id: str, resource_ids: Sequence[str]) ->
     new = [resource_id for resource_id in wanted if resource_id not in present]
     base = {"project_id": project_id, "added_by": write.user}
     write.insert(project_resources, [{**base, "resource_id": each, "added_at": write.stamp()} for each in new])
+    history.came(write, project_id, new)
     resource_rows.publish(write, new)
     if new:
         write.touch_projects([project_id])
@@ -129,6 +131,7 @@ def remove_resources(write: Write, project_id: str, resource_ids: Sequence[str])
             rows = sa.and_(table.c.project_id == project_id, table.c.resource_id.in_(batch))
             write.connection.execute(sa.delete(table).where(rows))
     if present:
+        history.left(write, project_id, present)
         write.touch_projects([project_id])
 
 

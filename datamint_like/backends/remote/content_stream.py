@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from datamint_like.backends.base import ProjectContent
+from datamint_like.backends.base import Changes, ProjectContent
 from datamint_like.backends.remote.located import located
 from datamint_like.entities import Annotation, AnnotationWorklist, Part, Project, Resource
 from datamint_like.exceptions import ServerError
@@ -20,6 +20,7 @@ class _Head(msgspec.Struct, frozen=True):
     project: Project | None
     worklists: tuple[AnnotationWorklist, ...]
     resources: int
+    changes: Changes | None = None
 
 
 class _Row(msgspec.Struct, frozen=True, array_like=True):
@@ -51,6 +52,7 @@ def read_content(data: bytes, url: str) -> ProjectContent:
         resources=tuple(row.resource for row in rows),
         parts={row.resource.id: located(row.parts, row.resource.id) for row in rows},
         annotations={row.resource.id: list(row.annotations) for row in rows},
+        changes=head.changes,
     )
 
 

@@ -45,8 +45,7 @@ class ProtocolBackend(HttpBackend):
     def _page_size(self) -> int:
         return PAGE_SIZE
 
-    @property
-    def _creates_once(self) -> bool:
+    def _can(self, feature: str) -> bool:
         return False
 
     def now(self) -> str:

@@ -77,6 +77,13 @@ class Resources(Subject):
         """Everything of a project that a dataset reads, as it is at one instant."""
         return self._content(Call("GET", path("projects", project_id, "content"), read_s=STORING_S))
 
+    def read_changes(self, project_id: str, since: str) -> ProjectContent:
+        """What changed in a project after one of its revisions; everything where the server cannot tell."""
+        if not self._tells_changes:
+            return self.read_project(project_id)
+        place, params = path("projects", project_id, "content"), {"since": given.text(since, "since")}
+        return self._content(Call("GET", place, params=params, read_s=STORING_S))
+
     def read_resources(self, resource_ids: Sequence[str]) -> ProjectContent:
         """Everything of these resources that a dataset reads, as it is at one instant."""
         body = json.dumps({"resource_ids": id_list(resource_ids, "resource_ids")}).encode()

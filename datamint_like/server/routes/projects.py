@@ -78,6 +78,12 @@ class State(msgspec.Struct, frozen=True):
     status: str
 
 
+class Since(msgspec.Struct, frozen=True):
+    """From which revision on."""
+
+    since: str | None = None
+
+
 class Roles(msgspec.Struct, frozen=True):
     """What a member may do."""
 
@@ -234,8 +240,11 @@ def revision(call: Call) -> Any:
 
 
 def project_content(call: Call) -> Any:
-    """Everything that a dataset reads of the project, as a stream."""
-    return StreamingResponse(content_stream(call.store.read_project(call.path["project_id"])), media_type=STREAM)
+    """Everything that a dataset reads of the project, or what of it changed since a revision, as a stream."""
+    project_id, query = call.path["project_id"], call.query
+    whole = query.since is None
+    content = call.store.read_project(project_id) if whole else call.store.read_changes(project_id, query.since)
+    return StreamingResponse(content_stream(content), media_type=STREAM)
 
 
 def resources_content(call: Call) -> Any:
@@ -251,7 +260,8 @@ def content_stream(content: ProjectContent) -> Iterator[bytes]:
         return len(packed).to_bytes(4, "big") + packed
 
     head = {"revision": content.revision, "project": content.project, "worklists": content.worklists}
-    yield framed({**head, "resources": len(content.resources)})
+    told = {} if content.changes is None else {"changes": content.changes}
+    yield framed({**head, "resources": len(content.resources), **told})
     for resource in content.resources:
         parts = [msgspec.structs.replace(part, linked_path=None, mtime_ns=None) for part in content.parts[resource.id]]
         yield framed([resource, parts, content.annotations[resource.id]])
@@ -295,7 +305,7 @@ ROUTES = (
     Route("POST", _P + "/members/{user_id}", put_member, OWNS_PROJECT, "Make a user a member", body=Roles),
     Route("DELETE", _P + "/members/{user_id}", remove_member, OWNS_PROJECT, "Take a member out"),
     Route("GET", _P + "/revision", revision, READS_PROJECT, "A token of its content"),
-    Route("GET", _P + "/content", project_content, READS_PROJECT, "All that a dataset reads of it"),
+    Route("GET", _P + "/content", project_content, READS_PROJECT, "All that a dataset reads of it", query=Since),
     Route(
         "POST",
         "/resources/content",
