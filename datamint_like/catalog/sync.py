@@ -20,6 +20,7 @@ from datamint_like.entities import Project
 from datamint_like.exceptions import CacheError
 
 _CURRENT = "current"
+_LISTS = "resources"  # the folder of snapshots of lists of resources
 
 
 def sync_project(backend: Backend, project: str | Project, cache_dir: Path) -> Snapshot:
@@ -61,7 +62,7 @@ def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: Pat
         2
     """
     content = backend.read_resources(resource_ids)
-    folder = _store_folder(cache_dir, backend.url) / "resources"
+    folder = _store_folder(cache_dir, backend.url) / _LISTS
     return _opened(folder / _file_name(content.revision)) or _built(folder, content, backend.url)
 
 
@@ -97,6 +98,18 @@ def newest_snapshot(store_url: str, project: str | Project, cache_dir: Path) -> 
         f"No snapshot of project {name!r} of {store_url} is on this machine. Build the dataset once with "
         "auto_update=True while the store can be reached."
     )
+
+
+def known_snapshot(store_url: str, project_id: str | None, revision: str, cache_dir: Path) -> Snapshot | None:
+    """The snapshot of a revision of a project (of a list of resources, where None), if it is on this machine.
+
+    Example:
+        >>> synced = sync_project(api.backend, "chest", Path("cache"))
+        >>> meta = synced.meta
+        >>> known_snapshot(meta.store_url, meta.project.id, meta.revision, Path("cache")).path == synced.path
+        True
+    """
+    return _opened(_store_folder(cache_dir, store_url) / (project_id or _LISTS) / _file_name(revision))
 
 
 def _opened(path: Path | None) -> Snapshot | None:

@@ -23,6 +23,7 @@ from datamint_like._words import counted
 from datamint_like.backends import open_backend
 from datamint_like.dataset.options import Source, settle_flags
 from datamint_like.dataset.prepared import Prepared
+from datamint_like.dataset.ranks import agreed
 from datamint_like.dataset.rows import RowNumbers, as_row_numbers
 from datamint_like.dataset.strata import stratified
 from datamint_like.exceptions import DatamintDatasetException, DatamintWarning, PatientLeakageWarning
@@ -307,7 +308,9 @@ def _by_assignment(
         )
     backend = open_backend(source.store_url, api_key=api_key)
     try:
-        instant = request.as_of_timestamp if request.as_of_timestamp is not None else backend.now()
+        instant = request.as_of_timestamp
+        if instant is None:  # all ranks of a process group take that of rank 0
+            instant = agreed(f"the splits of project {project.id}", backend.now)
         assigned = {s.resource_id: s.split_name for s in backend.list_splits(project.id, as_of=instant)}
     finally:
         backend.close()
