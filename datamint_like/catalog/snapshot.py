@@ -11,6 +11,7 @@ say, by which they are found and counted, and `said(row, term, count)`, how ofte
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
@@ -203,14 +204,24 @@ class Snapshot:
         """
         return [(kind, name, count) for kind, name, count in self.count_by("type, identifier", condition, values)]
 
-    def count_by(self, columns: str, condition: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """(the columns' values, how many) of the annotations that meet an SQL condition, sorted.
+    def count_by(
+        self, columns: str, condition: str, values: dict[str, Any], rows: Rows | None = None
+    ) -> list[tuple[Any, ...]]:
+        """(the columns' values, how many) of the annotations that meet an SQL condition, sorted; of some rows alone.
 
         Example:
             >>> snapshot.count_by("author", "1", {})
             [('annotator.a@demo.example', 8)]
+            >>> snapshot.count_by("author", "type = 'label'", {}, np.array([0, 2]))
+            [('annotator.a@demo.example', 2)]
         """
-        sql = f"SELECT {columns}, SUM(count) FROM term WHERE {condition} GROUP BY {columns} ORDER BY {columns}"
+        source = "term"
+        if rows is not None and len(rows) < len(self):
+            source = "(SELECT term.*, said.count AS times FROM said JOIN term USING (term)"
+            source += " WHERE row IN (SELECT value FROM json_each(:counted_rows)))"
+            values = {**values, "counted_rows": json.dumps(rows.tolist())}
+        counted = "count" if source == "term" else "times"
+        sql = f"SELECT {columns}, SUM({counted}) FROM {source} WHERE {condition} GROUP BY {columns} ORDER BY {columns}"
         return self._all(sql, **values)
 
     def column(self, name: str) -> list[Any]:
