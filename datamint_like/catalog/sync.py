@@ -15,9 +15,10 @@ from pathlib import Path
 from datamint_like._files import make_dirs, sweep_partial, write_bytes
 from datamint_like.backends.base import Backend, ProjectContent
 from datamint_like.backends.finding import find_project
-from datamint_like.catalog.snapshot import FORMAT, Snapshot, write_snapshot
+from datamint_like.catalog.snapshot import FORMAT, Snapshot
+from datamint_like.catalog.writing import write_snapshot
 from datamint_like.entities import Project
-from datamint_like.exceptions import CacheError
+from datamint_like.exceptions import CacheError, DatamintException
 
 _CURRENT = "current"
 _LISTS = "resources"  # the folder of snapshots of lists of resources
@@ -43,7 +44,7 @@ def sync_project(backend: Backend, project: str | Project, cache_dir: Path) -> S
     found = project if isinstance(project, Project) else find_project(backend, project)
     folder = _store_folder(cache_dir, backend.url) / found.id
     known = _opened(folder / _file_name(backend.project_revision(found.id)))
-    snapshot = known or _built(folder, backend.read_project(found.id), backend.url)
+    snapshot = known or _read(folder, backend, found.id)
     with _cache_errors(folder):
         if _current(folder) != snapshot.path:
             write_bytes(folder / _CURRENT, snapshot.path.name.encode())
@@ -61,9 +62,9 @@ def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: Pat
         >>> len(sync_resources(api.backend, [xray.id, head.id], Path("cache")))
         2
     """
-    content = backend.read_resources(resource_ids)
     folder = _store_folder(cache_dir, backend.url) / _LISTS
-    return _opened(folder / _file_name(content.revision)) or _built(folder, content, backend.url)
+    with backend.read_resources(resource_ids) as content:
+        return _opened(folder / _file_name(content.revision)) or _built(folder, content, backend.url)
 
 
 def newest_snapshot(store_url: str, project: str | Project, cache_dir: Path) -> Snapshot:
@@ -120,6 +121,11 @@ def _opened(path: Path | None) -> Snapshot | None:
         return None  # it is built again from the store
 
 
+def _read(folder: Path, backend: Backend, project_id: str) -> Snapshot:
+    with backend.read_project(project_id) as content:
+        return _built(folder, content, backend.url)
+
+
 def _built(folder: Path, content: ProjectContent, store_url: str) -> Snapshot:
     target = folder / _file_name(content.revision)
     with _cache_errors(folder):
@@ -134,6 +140,8 @@ def _cache_errors(folder: Path) -> Iterator[None]:
     """Disk errors as CacheError: which folder, and what to do."""
     try:
         yield
+    except DatamintException:
+        raise  # what the store says; some of its errors are errors of the system, too
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise CacheError(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from datamint_like.backends.base import Backend
 from datamint_like.entities import Project, Resource
-from datamint_like.testing._contents import changes_since, encoded
+from datamint_like.testing.contents import changes_since, encoded, whole
 from datamint_like.testing.samples import label, project_of, upload, xray_mask
 
 Step = Callable[[Backend, Project, list[Resource]], object]
@@ -58,19 +58,19 @@ class ChangePromises:
     def test_changes_keep_the_order_of_resources(self, backend: Backend) -> None:
         resources = [upload(backend) for _ in range(3)]
         project = project_of(backend, *resources)
-        contents = [backend.read_project(project.id)]
+        contents = [whole(backend.read_project(project.id))]
         for steps in STEPS.values():
             for each in steps:
                 each(backend, project, resources)
             changes_since(backend, contents[0])
             changes_since(backend, contents[-1])
-            contents.append(backend.read_project(project.id))
+            contents.append(whole(backend.read_project(project.id)))
 
     def test_a_resource_that_comes_back_is_told_with_the_one_before_it(self, backend: Backend) -> None:
         resources = [upload(backend) for _ in range(3)]
         project = project_of(backend, *resources)
         backend.delete_resources([resources[1].id])
-        before = backend.read_project(project.id)
+        before = whole(backend.read_project(project.id))
         backend.restore_resources([resources[1].id])
         later = changes_since(backend, before)
         assert later.changes is not None
@@ -81,22 +81,22 @@ class ChangePromises:
         resource = upload(backend)
         project, other = project_of(backend, resource, name="P"), project_of(backend, resource, name="Q")
         backend.create_annotations(resource.id, [replace(label(), worklist_id=project.worklist_id)])
-        before = [backend.read_project(each.id) for each in (project, other)]
+        before = [whole(backend.read_project(each.id)) for each in (project, other)]
         backend.update_worklist(project.worklist_id or "", {"name": "Readers"})
         for each in before:
             said = changes_since(backend, each).annotations[resource.id]
             assert [one.annotation_worklist_name for one in said] == ["Readers"]
 
     def test_nothing_changed_is_told_as_nothing(self, backend: Backend) -> None:
-        before = backend.read_project(project_of(backend, upload(backend)).id)
+        before = whole(backend.read_project(project_of(backend, upload(backend)).id))
         later = changes_since(backend, before)
         assert later.changes is not None
-        assert (later.revision, later.resources, later.changes.gone) == (before.revision, (), ())
+        assert (later.revision, later.resources, later.changes.gone) == (before.revision, [], ())
 
     def test_of_an_unknown_revision_everything_comes(self, backend: Backend) -> None:
         project, other = project_of(backend, upload(backend), name="P"), project_of(backend, upload(backend), name="Q")
         start, last = backend.project_revision(project.id).rsplit("-", 1)
         for token in ("", "x", "é", backend.project_revision(other.id), f"{start}-{'0' * len(last)}"):
-            content = backend.read_changes(project.id, token)
+            content = whole(backend.read_changes(project.id, token))
             assert content.changes is None
-            assert encoded(content) == encoded(backend.read_project(project.id))
+            assert encoded(content) == encoded(whole(backend.read_project(project.id)))

@@ -4,7 +4,7 @@ import pytest
 
 pytest.register_assert_rewrite(
     "datamint_like.testing.backend_kit",
-    "datamint_like.testing._contents",
+    "datamint_like.testing.contents",
     *(
         f"datamint_like.testing._{kind}_promises"
         for kind in ("project", "resource", "annotation", "split", "revision", "change", "argument")

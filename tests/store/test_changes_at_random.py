@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from datamint_like.backends.base import ProjectContent
 from datamint_like.backends.local import database
 from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.backends.local.options import StoreOptions, open_store
-from datamint_like.testing._contents import after, encoded
+from datamint_like.testing.contents import WholeContent, after, encoded, whole
 from tests.random_writes import SERVER_WRITES, WRITES, RandomWrites
 
 
@@ -33,13 +32,13 @@ def postgres_store(postgres_url: str, tmp_path: Path) -> Iterator[LocalBackend]:
 def run(store: LocalBackend, seed: int, steps: int) -> Counter[str]:
     """Write at random; after each write every earlier content of every project must become that of now."""
     writes, made = RandomWrites(store, random.Random(seed)), []
-    earlier: dict[str, list[ProjectContent]] = {each: [store.read_project(each)] for each in writes.project_ids}
+    earlier: dict[str, list[WholeContent]] = {each: [whole(store.read_project(each))] for each in writes.project_ids}
     for _ in range(steps):
         made.append(writes.step())
         for project_id, contents in earlier.items():
-            now = store.read_project(project_id)
+            now = whole(store.read_project(project_id))
             for before in (contents[0], writes.random.choice(contents), contents[-1]):
-                later = store.read_changes(project_id, before.revision)
+                later = whole(store.read_changes(project_id, before.revision))
                 assert after(before, later) == encoded(now), f"seed {seed}: {made}"
             contents.append(now)
     return writes.made
@@ -77,10 +76,10 @@ def test_a_state_older_than_those_kept_is_answered_with_everything(
     monkeypatch.setattr(database, "STATES_KEPT", 5)
     writes = RandomWrites(store, random.Random(1))
     project_id = writes.project_ids[0]
-    contents = [store.read_project(project_id)]
+    contents = [whole(store.read_project(project_id))]
     for n in range(12):
         store.update_project(project_id, {"description": str(n)})
-        contents.append(store.read_project(project_id))
-    answers = [store.read_changes(project_id, each.revision) for each in contents]
+        contents.append(whole(store.read_project(project_id)))
+    answers = [whole(store.read_changes(project_id, each.revision)) for each in contents]
     assert [each.changes is not None for each in answers] == [False] * 8 + [True] * 5
     assert encoded(answers[0]) == encoded(contents[-1])

@@ -81,19 +81,18 @@ def _number_of(read: Read, project_id: str, token: str) -> int | None:
 
 def _placed(read: Read, project_id: str, changed: set[str]) -> tuple[tuple[str, str | None], ...]:
     """These members, each with the one before it, in dataset order."""
-    before = sa.func.lag(_member.resource_id).over(order_by=_member.added_at).label("before")
-    ordered = _live(project_id).add_columns(before, _member.added_at).subquery()
-    found: list[tuple[str, str, str | None]] = []
-    for batch in batches(sorted(changed)):
-        rows = read.rows(sa.select(ordered).where(ordered.c.resource_id.in_(batch)))
-        found += [(row["added_at"], row["resource_id"], row["before"]) for row in rows]
+    earlier = project_resources.alias("earlier")
+    others = sa.select(earlier.c.resource_id).join(resources, resources.c.id == earlier.c.resource_id)
+    others = others.where(earlier.c.project_id == project_id, resources.c.deleted.is_(False))
+    last = others.where(earlier.c.added_at < _member.added_at).order_by(earlier.c.added_at.desc()).limit(1)
+    some = sa.select(_member.added_at, _member.resource_id, last.correlate(project_resources).scalar_subquery())
+    some = some.where(_member.project_id == project_id)
+    found = [
+        tuple(row)
+        for batch in batches(sorted(changed))
+        for row in read.connection.execute(some.where(_member.resource_id.in_(batch)))
+    ]
     return tuple((resource_id, before) for _, resource_id, before in sorted(found))
-
-
-def _live(project_id: str) -> sa.Select[tuple[str]]:
-    """The members of a project that are not deleted."""
-    joined = sa.select(_member.resource_id).join(resources, resources.c.id == _member.resource_id)
-    return joined.where(_member.project_id == project_id, resources.c.deleted.is_(False))
 
 
 def _of(project_id: str, resource_ids: Sequence[str]) -> sa.ColumnElement[bool]:

@@ -6,7 +6,6 @@ database holds, and values go from the row to the encoder as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -44,7 +43,7 @@ def listed(read: Read, statement: sa.Select[Any]) -> list[Any]:
     """The resources that a statement over `resources` picks, in its order."""
     tags = _tags_of(read, statement.with_only_columns(resources.c.id))
     found = []
-    for *values, published, deleted, metadata in _raw(read, statement.with_only_columns(*_chosen)):
+    for *values, published, deleted, metadata in read.plain(statement.with_only_columns(*_chosen)):
         said = tags.get(values[_ID], ())
         found.append(ListedResource(*values, bool(published), bool(deleted), msgspec.Raw(metadata), said))
     return found
@@ -55,14 +54,6 @@ def _tags_of(read: Read, page: sa.Select[Any]) -> dict[str, list[str]]:
     column, ids = resource_tags.c, page.subquery()
     chosen = sa.select(column.resource_id, column.position, column.tag).join(ids, ids.c.id == column.resource_id)
     placed: dict[str, list[tuple[int, str]]] = {}
-    for resource_id, position, tag in _raw(read, chosen):
+    for resource_id, position, tag in read.plain(chosen):
         placed.setdefault(resource_id, []).append((position, tag))
     return {resource_id: [tag for _, tag in sorted(each)] for resource_id, each in placed.items()}
-
-
-def _raw(read: Read, statement: sa.Select[Any]) -> Iterable[Any]:
-    """The rows as the driver gives them: neither JSON nor flags are converted."""
-    cursor = read.connection.execute(statement).cursor
-    assert cursor is not None  # a statement that selects has one
-    rows: Iterable[Any] = cursor.fetchall()
-    return rows
