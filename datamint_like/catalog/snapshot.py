@@ -11,11 +11,10 @@ say, by which they are found and counted, and `said(row, term, count)`, how ofte
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -118,7 +117,7 @@ class Snapshot:
             ('nih_00000001_000.png', 3, 1)
         """
         record, said = self._one("SELECT record, annotations FROM packed WHERE row = ?", row)
-        unpack = self._packing
+        unpack = self.packing
         with self._undamaged(row):
             return ContentRow(unpack.resource(record), unpack.parts(record), unpack.annotations(said))
 
@@ -131,7 +130,7 @@ class Snapshot:
         """
         (record,) = self._one("SELECT record FROM packed WHERE row = ?", row)
         with self._undamaged(row):
-            return self._packing.resource(record)
+            return self.packing.resource(record)
 
     def annotated_resource(self, row: int) -> tuple[Resource, list[Annotation]]:
         """The record of one row and all its annotations, in order.
@@ -143,7 +142,7 @@ class Snapshot:
         """
         record, said = self._one("SELECT record, annotations FROM packed WHERE row = ?", row)
         with self._undamaged(row):
-            return self._packing.resource(record), self._packing.annotations(said)
+            return self.packing.resource(record), self.packing.annotations(said)
 
     def annotations(self, row: int) -> list[Annotation]:
         """All annotations of one row, in order.
@@ -154,7 +153,7 @@ class Snapshot:
         """
         (said,) = self._one("SELECT annotations FROM packed WHERE row = ?", row)
         with self._undamaged(row):
-            return self._packing.annotations(said)
+            return self.packing.annotations(said)
 
     def parts(self, row: int) -> list[Part]:
         """The files of one row, in order.
@@ -165,7 +164,19 @@ class Snapshot:
         """
         (record,) = self._one("SELECT record FROM packed WHERE row = ?", row)
         with self._undamaged(row):
-            return self._packing.parts(record)
+            return self.packing.parts(record)
+
+    def rows_of(self, resource_ids: Iterable[str]) -> dict[str, int]:
+        """The row of each of these resources that the snapshot holds.
+
+        Example:
+            >>> snapshot.rows_of([xray.id, "unknown"]) == {xray.id: 0}
+            True
+        """
+        with self._readable():
+            ask = self._connection().execute
+            found = {each: ask("SELECT row FROM resource WHERE id = ?", (each,)).fetchone() for each in resource_ids}
+        return {resource_id: row[0] for resource_id, row in found.items() if row is not None}
 
     def rows_where(self, condition: str = "1", **values: Any) -> Rows:
         """The rows, ascending, that meet an SQL condition over the columns of `resource`.
@@ -204,24 +215,14 @@ class Snapshot:
         """
         return [(kind, name, count) for kind, name, count in self.count_by("type, identifier", condition, values)]
 
-    def count_by(
-        self, columns: str, condition: str, values: dict[str, Any], rows: Rows | None = None
-    ) -> list[tuple[Any, ...]]:
-        """(the columns' values, how many) of the annotations that meet an SQL condition, sorted; of some rows alone.
+    def count_by(self, columns: str, condition: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """(the columns' values, how many) of the annotations that meet an SQL condition, sorted.
 
         Example:
             >>> snapshot.count_by("author", "1", {})
             [('annotator.a@demo.example', 8)]
-            >>> snapshot.count_by("author", "type = 'label'", {}, np.array([0, 2]))
-            [('annotator.a@demo.example', 2)]
         """
-        source = "term"
-        if rows is not None and len(rows) < len(self):
-            source = "(SELECT term.*, said.count AS times FROM said JOIN term USING (term)"
-            source += " WHERE row IN (SELECT value FROM json_each(:counted_rows)))"
-            values = {**values, "counted_rows": json.dumps(rows.tolist())}
-        counted = "count" if source == "term" else "times"
-        sql = f"SELECT {columns}, SUM({counted}) FROM {source} WHERE {condition} GROUP BY {columns} ORDER BY {columns}"
+        sql = f"SELECT {columns}, SUM(count) FROM term WHERE {condition} GROUP BY {columns} ORDER BY {columns}"
         return self._all(sql, **values)
 
     def column(self, name: str) -> list[Any]:
@@ -281,7 +282,8 @@ class Snapshot:
             raise CacheError(f"The snapshot {self.path.name} is damaged in row {row} ({error}). {_REBUILD}") from error
 
     @cached_property
-    def _packing(self) -> Packing:
+    def packing(self) -> Packing:
+        """How its rows are packed."""
         (dictionary,) = self._one("SELECT value FROM meta WHERE key = 'dictionary'")
         return Packing(dictionary)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -53,19 +53,23 @@ def write_snapshot(path: Path, content: ProjectContent, store_url: str) -> None:
         DatamintException: The content could not be read; nothing is left behind.
 
     Example:
-        >>> from datamint_like.catalog import Snapshot
         >>> with api.backend.read_project(api.projects.get_by_name("chest").id) as content:
         ...     write_snapshot(Path("chest.sqlite"), content, api.server_url)
         >>> len(Snapshot(Path("chest.sqlite")))
         3
     """
+    build_tables(path, lambda connection: _fill(connection, content, store_url))
+
+
+def build_tables(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
+    """Put a snapshot, whose empty tables `fill` fills, at `path`, whole or not at all."""
 
     def build(partial: Path) -> None:
-        connection = sqlite3.connect(partial)
+        connection = sqlite3.connect(partial, uri=True)
         try:
             connection.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_SCHEMA}")
-            with connection:
-                _fill(connection, content, store_url)
+            fill(connection)
+            connection.commit()
         finally:
             connection.close()
 
@@ -79,8 +83,15 @@ def _fill(connection: sqlite3.Connection, content: ProjectContent, store_url: st
     for number, row in enumerate(chain(sample, rows)):
         filling.add(number, row)
     filling.finish()
-    meta = Meta(FORMAT, LAYOUT, content.revision, store_url, content.project, content.worklists, filling.count)
-    values = {"snapshot": _encode(meta), "dictionary": filling.packing.dictionary}
+    write_meta(connection, content, store_url, filling.packing, filling.count)
+
+
+def write_meta(
+    connection: sqlite3.Connection, content: ProjectContent, store_url: str, packing: Packing, count: int
+) -> None:
+    """Fill the table of what holds for a snapshot of `count` rows as a whole."""
+    meta = Meta(FORMAT, LAYOUT, content.revision, store_url, content.project, content.worklists, count)
+    values = {"snapshot": _encode(meta), "dictionary": packing.dictionary}
     connection.executemany("INSERT INTO meta VALUES (?, ?)", values.items())
 
 
@@ -97,7 +108,8 @@ class Filling:
         self.packing = packing
         self.count = 0
         self._terms: dict[tuple[Any, ...], int] = {}
-        self._term_counts: list[int] = []
+        self._counts: dict[int, int] = {}
+        self._unused = 0  # the highest number of a term
         self._waiting: list[tuple[int, ContentRow]] = []
 
     def add(self, number: int, row: ContentRow) -> None:
@@ -107,10 +119,16 @@ class Filling:
         if len(self._waiting) >= _AT_ONCE:
             self._write()
 
+    def keep(self, terms: Iterable[tuple[Any, ...]]) -> None:
+        """Begin with the terms of rows that are there already: rows of `term`."""
+        for term, *key, count in terms:
+            self._terms[tuple(key)], self._counts[term] = term, count
+            self._unused = max(self._unused, term)
+
     def finish(self) -> None:
         """Write what waits, what was said, and the indexes."""
         self._write()
-        terms = ((n, *term, self._term_counts[n]) for term, n in self._terms.items())
+        terms = ((n, *term, self._counts[n]) for term, n in self._terms.items())
         self._connection.executemany("INSERT INTO term VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", terms)
         for statement in filter(str.strip, _INDEXES.split(";")):
             self._connection.execute(statement)
@@ -130,10 +148,9 @@ class Filling:
             key = _term(annotation)
             term = self._terms.get(key)
             if term is None:
-                term = self._terms[key] = len(self._terms)
-                self._term_counts.append(0)
+                term = self._terms[key] = self._unused = self._unused + 1
             counts[term] = counts.get(term, 0) + 1
-            self._term_counts[term] += 1
+            self._counts[term] = self._counts.get(term, 0) + 1
         return ((number, term, count) for term, count in counts.items())
 
 
