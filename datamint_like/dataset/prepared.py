@@ -22,6 +22,7 @@ from datamint_like.backends import open_backend
 from datamint_like.backends._urls import is_server
 from datamint_like.catalog import Snapshot, newest_snapshot, sync_project, sync_resources
 from datamint_like.config import load_settings
+from datamint_like.dataset.one_state import open_together
 from datamint_like.dataset.options import Source
 from datamint_like.dataset.rows import RowNumbers, as_row_numbers
 from datamint_like.entities import ANNOTATION_TYPES, AnnotationWorklist
@@ -57,12 +58,13 @@ def prepare(source: Source, selection: Selection, *, api_key: str | None) -> Pre
     Raises:
         ItemNotFoundError: The store has no such project or resource.
         CacheError: `auto_update=False` and nothing was synced before.
-        DatamintDatasetException: The worklists contradict each other.
+        DatamintDatasetException: The worklists contradict each other, or the ranks of a process group cannot have
+            one state.
 
     Warns:
         DatamintWarning: Worklists differ, do not know a name, or an annotation is of an unknown type.
     """
-    snapshot = _open(source, api_key)
+    snapshot = open_together(source, lambda: _open(source, api_key))
     names = NamesInUse(
         segmentations=_names(snapshot, "type = 'segmentation'"),
         image_labels=_names(snapshot, f"type = 'label' AND NOT ({OF_ONE_FRAME_SQL})"),

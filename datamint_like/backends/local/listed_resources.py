@@ -31,7 +31,7 @@ def listed(read: Read, statement: sa.Select[Any]) -> list[msgspec.Raw]:
     chosen = (resources.c.id, _json_of_columns(read.connection.dialect.name), _FACTS)
     return [
         msgspec.Raw(f'{row[:-1]},"tags":{tags.get(resource_id, "[]")},"metadata":{facts},{_END}'.encode())
-        for resource_id, row, facts in _raw(read, statement.with_only_columns(*chosen))
+        for resource_id, row, facts in read.plain(statement.with_only_columns(*chosen))
     ]
 
 
@@ -58,17 +58,9 @@ def _tags_of(read: Read, page: sa.Select[Any]) -> dict[str, str]:
     column, ids = resource_tags.c, page.subquery()
     chosen = sa.select(column.resource_id, column.position, column.tag).join(ids, ids.c.id == column.resource_id)
     placed: dict[str, list[tuple[int, str]]] = {}
-    for resource_id, position, tag in _raw(read, chosen):
+    for resource_id, position, tag in read.plain(chosen):
         placed.setdefault(resource_id, []).append((position, tag))
     return {
         resource_id: msgspec.json.encode([tag for _, tag in sorted(each)]).decode()
         for resource_id, each in placed.items()
     }
-
-
-def _raw(read: Read, statement: sa.Select[Any]) -> Iterable[Any]:
-    """The rows as the driver gives them: JSON stays text."""
-    cursor = read.connection.execute(statement).cursor
-    assert cursor is not None  # a statement that selects has one
-    rows: Iterable[Any] = cursor.fetchall()
-    return rows
