@@ -283,7 +283,13 @@ class Snapshot:
 
     @cached_property
     def packing(self) -> Packing:
-        """How its rows are packed."""
+        """How its rows are packed.
+
+        Example:
+            >>> row = snapshot.row(0)
+            >>> snapshot.packing.resource(snapshot.packing.pack(row)[0]) == row.resource
+            True
+        """
         (dictionary,) = self._one("SELECT value FROM meta WHERE key = 'dictionary'")
         return Packing(dictionary)
 
