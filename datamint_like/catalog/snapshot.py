@@ -174,6 +174,11 @@ class Snapshot:
             >>> snapshot.rows_where("kind = :kind", kind="image").tolist()
             [0, 1, 2]
         """
+        count, first, last = self._all(
+            f"SELECT COUNT(*), MIN(row), MAX(row) FROM resource WHERE {condition}", **values
+        )[0]
+        if count and count == last - first + 1:  # as where all rows are of one kind: not a million one by one
+            return np.arange(first, last + 1, dtype=np.int64)
         return self._numbers(f"SELECT row FROM resource WHERE {condition} ORDER BY row", values)
 
     def annotated_rows(self, condition: str, values: dict[str, Any]) -> Rows:
