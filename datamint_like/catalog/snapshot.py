@@ -118,9 +118,8 @@ class Snapshot:
             ('nih_00000001_000.png', 3, 1)
         """
         record, said = self._one("SELECT record, annotations FROM packed WHERE row = ?", row)
-        unpack = self._packing
         with self._undamaged(row):
-            return ContentRow(unpack.resource(record), unpack.parts(record), unpack.annotations(said))
+            return self._packing.row(record, said)
 
     def resource(self, row: int) -> Resource:
         """The record of one row.
@@ -220,13 +219,12 @@ class Snapshot:
             >>> snapshot.count_by("author", "type = 'label'", {}, np.array([0, 2]))
             [('annotator.a@demo.example', 2)]
         """
-        source = "term"
+        source, count = "term", "count"
         if rows is not None and len(rows) < len(self):
-            source = "(SELECT term.*, said.count AS times FROM said JOIN term USING (term)"
-            source += " WHERE row IN (SELECT value FROM json_each(:counted_rows)))"
-            values = {**values, "counted_rows": json.dumps(rows.tolist())}
-        counted = "count" if source == "term" else "times"
-        sql = f"SELECT {columns}, SUM({counted}) FROM {source} WHERE {condition} GROUP BY {columns} ORDER BY {columns}"
+            chosen = "row IN (SELECT value FROM json_each(:counted_rows))"
+            source = f"(SELECT term.*, said.count AS times FROM said JOIN term USING (term) WHERE {chosen})"
+            count, values = "times", {**values, "counted_rows": json.dumps(rows.tolist())}
+        sql = f"SELECT {columns}, SUM({count}) FROM {source} WHERE {condition} GROUP BY {columns} ORDER BY {columns}"
         return self._all(sql, **values)
 
     def column(self, name: str) -> list[Any]:
