@@ -117,9 +117,8 @@ class Snapshot:
             ('nih_00000001_000.png', 3, 1)
         """
         record, said = self._one("SELECT record, annotations FROM packed WHERE row = ?", row)
-        unpack = self.packing
         with self._undamaged(row):
-            return ContentRow(unpack.resource(record), unpack.parts(record), unpack.annotations(said))
+            return self.packing.row(record, said)
 
     def resource(self, row: int) -> Resource:
         """The record of one row.
@@ -185,6 +184,11 @@ class Snapshot:
             >>> snapshot.rows_where("kind = :kind", kind="image").tolist()
             [0, 1, 2]
         """
+        count, first, last = self._all(
+            f"SELECT COUNT(*), MIN(row), MAX(row) FROM resource WHERE {condition}", **values
+        )[0]
+        if count and count == last - first + 1:  # as where all rows are of one kind: not a million one by one
+            return np.arange(first, last + 1, dtype=np.int64)
         return self._numbers(f"SELECT row FROM resource WHERE {condition} ORDER BY row", values)
 
     def annotated_rows(self, condition: str, values: dict[str, Any]) -> Rows:
@@ -222,7 +226,12 @@ class Snapshot:
             >>> snapshot.count_by("author", "1", {})
             [('annotator.a@demo.example', 8)]
         """
-        sql = f"SELECT {columns}, SUM(count) FROM term WHERE {condition} GROUP BY {columns} ORDER BY {columns}"
+        source, count = "term", "count"
+        if rows is not None and len(rows) < len(self):
+            chosen = "row IN (SELECT value FROM json_each(:counted_rows))"
+            source = f"(SELECT term.*, said.count AS times FROM said JOIN term USING (term) WHERE {chosen})"
+            count, values = "times", {**values, "counted_rows": json.dumps(rows.tolist())}
+        sql = f"SELECT {columns}, SUM({count}) FROM {source} WHERE {condition} GROUP BY {columns} ORDER BY {columns}"
         return self._all(sql, **values)
 
     def column(self, name: str) -> list[Any]:
@@ -283,7 +292,13 @@ class Snapshot:
 
     @cached_property
     def packing(self) -> Packing:
-        """How its rows are packed."""
+        """How its rows are packed.
+
+        Example:
+            >>> row = snapshot.row(0)
+            >>> snapshot.packing.resource(snapshot.packing.pack(row)[0]) == row.resource
+            True
+        """
         (dictionary,) = self._one("SELECT value FROM meta WHERE key = 'dictionary'")
         return Packing(dictionary)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
@@ -177,5 +176,6 @@ def _columns(row: ContentRow) -> tuple[Any, ...]:
         digest.update(_encode(annotation))
     kind = facts.kind if facts else None
     uneven = frame_axis_of(facts)[0] if facts and facts.irregularity else None
-    found = (resource.id, digest.digest(), kind, resource.patient_id, resource.filename, json.dumps(resource.tags))
+    tags = msgspec.json.encode(resource.tags).decode()
+    found = (resource.id, digest.digest(), kind, resource.patient_id, resource.filename, tags)
     return (*found, d, h, w, uneven, *(facts.shape if facts else (0, 0, 0)))
