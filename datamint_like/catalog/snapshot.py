@@ -24,6 +24,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like._cache.leases import pinned
+from datamint_like._cache.use import InUse
 from datamint_like._files import build_file
 from datamint_like.backends.base import ProjectContent
 from datamint_like.entities import Annotation, AnnotationWorklist, Part, Project, Resource
@@ -119,6 +121,8 @@ class Snapshot:
         """
         self.path = path
         self._local = threading.local()
+        self._in_use = InUse(path)
+        self._pin = pinned(path, "catalog")
         (raw,) = self._one("SELECT value FROM meta WHERE key = 'snapshot'")
         self.meta = _decode_meta(raw, path)
 
@@ -260,6 +264,7 @@ class Snapshot:
         return rows[0]
 
     def _all(self, sql: str, *values: Any, **named: Any) -> list[tuple[Any, ...]]:
+        self._in_use.note()
         try:
             return self._connection().execute(sql, named or values).fetchall()
         except sqlite3.Error as error:

@@ -74,7 +74,7 @@ class Reader:
     @cached_property
     def blobs(self) -> Blobs:
         """Where the bytes lie."""
-        return open_blobs(self.prepared.snapshot.meta.store_url, cache_dir=self.options.packs.folder)
+        return open_blobs(self.prepared.snapshot.meta.store_url, cache_dir=self.options.packs.cache)
 
     @cached_property
     def _keeps(self) -> Callable[[Annotation], bool]:

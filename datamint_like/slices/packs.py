@@ -20,7 +20,9 @@ import filelock
 import msgspec
 import numpy.typing as npt
 
-from datamint_like._files import make_dirs
+from datamint_like._cache.collecting import wrote
+from datamint_like._cache.folder import CacheFolder, open_as_its_folder
+from datamint_like._files import sweep_partial
 from datamint_like.exceptions import CacheError
 from datamint_like.slices.pack import SUFFIX, Pack, write_pack
 from datamint_like.slices.raw_pack import SUFFIX as RAW_SUFFIX
@@ -63,9 +65,10 @@ class Content:
 class Packs:
     """The packs of one folder; pickles as its options."""
 
-    def __init__(self, folder: Path, compression: Compression = "gzip") -> None:
-        """Use `folder`, and compress new packs with gzip or (None) not at all."""
-        self.folder = folder
+    def __init__(self, cache: CacheFolder | Path, compression: Compression = "gzip") -> None:
+        """Use this cache folder, and compress new packs with gzip or (None) not at all."""
+        self.cache = CacheFolder.at(cache)
+        self.folder = self.cache.path
         self.compression = compression
         self._start()
         self._complained = False
@@ -74,8 +77,8 @@ class Packs:
         self._pid = os.getpid()
         self._one_at_a_time = threading.Lock()
 
-    def __reduce__(self) -> tuple[type[Packs], tuple[Path, Compression]]:
-        return Packs, (self.folder, self.compression)
+    def __reduce__(self) -> tuple[type[Packs], tuple[CacheFolder, Compression]]:
+        return Packs, (self.cache, self.compression)
 
     def find(self, key: PackKey) -> Pack | RawPack | None:
         """The pack, or None where there is none; a damaged one is removed and told in the log."""
@@ -141,7 +144,8 @@ class Packs:
     def _lock(self, path: Path, patience_s: float) -> filelock.BaseFileLock | None:
         """The right to build a pack; None where another process is slow, or nothing can be written."""
         try:
-            make_dirs(path.parent)
+            self.cache.make(path.parent)
+            sweep_partial(path.parent)
             lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), timeout=patience_s)
             lock.acquire()
         except filelock.Timeout:
@@ -158,6 +162,8 @@ class Packs:
                 write_pack(path, slices, content.facts)
             else:
                 write_raw_pack(path, slices, len(content.slices), content.facts)
+            open_as_its_folder(path)
+            wrote(self.cache, path)
         except OSError as error:
             self._complain(error)
 

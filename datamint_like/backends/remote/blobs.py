@@ -10,6 +10,8 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
+from datamint_like._cache.folder import CacheFolder
+from datamint_like._cache.use import note_use
 from datamint_like.backends.local.unchanged import fault_of
 from datamint_like.backends.remote.answers import path
 from datamint_like.backends.remote.blob_cache import BlobCache
@@ -30,14 +32,16 @@ class RemoteBlobs:
     What the cache holds is read without the server, and without a key.
     """
 
-    def __init__(self, url: str, cache_dir: Path | None = None, transport: Transport | None = None) -> None:
+    def __init__(
+        self, url: str, cache_dir: CacheFolder | Path | None = None, transport: Transport | None = None
+    ) -> None:
         """Keep files in `cache_dir`, None being the configured one; what is missing comes by `transport`."""
         self.url = url
         self._transport = transport
-        self.cache = BlobCache(load_settings().cache_dir if cache_dir is None else cache_dir)
+        self.cache = BlobCache(load_settings().cache(cache_dir))
 
-    def __reduce__(self) -> tuple[type[RemoteBlobs], tuple[str, Path]]:
-        return RemoteBlobs, (self.url, self.cache.folder)
+    def __reduce__(self) -> tuple[type[RemoteBlobs], tuple[str, CacheFolder]]:
+        return RemoteBlobs, (self.url, self.cache.cache)
 
     def __repr__(self) -> str:
         return f"RemoteBlobs({self.url!r})"
@@ -100,6 +104,7 @@ class RemoteBlobs:
             stem=annotation.sha256 or version_of_annotation(annotation),
             sha256=annotation.sha256,
         )
+        note_use(self.cache.path(wanted.stem))
         try:
             data = self.cache.path(wanted.stem).read_bytes()
         except OSError:
@@ -111,6 +116,7 @@ class RemoteBlobs:
 
     def _is_whole(self, found: Path, part: Part) -> bool:
         """Whether the cache has the part's bytes; a damaged file is removed."""
+        note_use(found)  # first, for it moves the times by which a changed file is noticed
         if not is_digest(part.sha256):
             return found.exists()
         if (fault := fault_of(found, part)) is None:
