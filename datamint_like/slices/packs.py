@@ -80,9 +80,13 @@ class Packs:
     def __reduce__(self) -> tuple[type[Packs], tuple[CacheFolder, Compression]]:
         return Packs, (self.cache, self.compression)
 
+    def path(self, key: PackKey) -> Path:
+        """Where the pack lies, or will."""
+        return key.path(self.folder, SUFFIX if self.compression else RAW_SUFFIX)
+
     def find(self, key: PackKey) -> Pack | RawPack | None:
         """The pack, or None where there is none; a damaged one is removed and told in the log."""
-        path = self._path(key)
+        path = self.path(key)
         try:
             return Pack(path) if self.compression else RawPack(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -95,7 +99,7 @@ class Packs:
         """Remove a pack that turned out damaged, so that it is made again."""
         _LOG.warning("%s It is made again.", reason)
         with suppress(OSError):
-            self._path(key).unlink()
+            self.path(key).unlink()
 
     def ensure(self, key: PackKey, make: Callable[[], Content]) -> bool:
         """Make the pack where it is missing, however long another process takes for it; whether it was made here.
@@ -117,7 +121,7 @@ class Packs:
         self, key: PackKey, make: Callable[[], Content], *, patience_s: float = _PATIENCE_S
     ) -> Content | Pack | RawPack:
         """The content that `make` gives, packed for the next time; the pack itself where another was faster."""
-        path = self._path(key)
+        path = self.path(key)
         with self._building:
             lock = self._lock(path, patience_s)
             try:
@@ -137,9 +141,6 @@ class Packs:
         if self._pid != os.getpid():  # a thread of the parent may have been building when this was forked
             self._start()
         return self._one_at_a_time
-
-    def _path(self, key: PackKey) -> Path:
-        return key.path(self.folder, SUFFIX if self.compression else RAW_SUFFIX)
 
     def _lock(self, path: Path, patience_s: float) -> filelock.BaseFileLock | None:
         """The right to build a pack; None where another process is slow, or nothing can be written."""

@@ -101,7 +101,7 @@ class RemoteBlobs:
         wanted = Wanted(
             path=path("annotations", annotation.resource_id, "annotations", annotation.id, "file"),
             name=f"the file of annotation {annotation.id}",
-            stem=annotation.sha256 or version_of_annotation(annotation),
+            stem=_stem_of(annotation),
             sha256=annotation.sha256,
         )
         note_use(self.cache.path(wanted.stem))
@@ -113,6 +113,10 @@ class RemoteBlobs:
             return data
         self._drop(self.cache.path(wanted.stem), wanted.name)
         return self.cache.fetched(self.transport, wanted).read_bytes()
+
+    def kept_path(self, of: Part | Annotation) -> Path:
+        """Where in the cache folder the file of a part or segmentation lies, or will."""
+        return self.cache.path(_stem_of(of))
 
     def _is_whole(self, found: Path, part: Part) -> bool:
         """Whether the cache has the part's bytes; a damaged file is removed."""
@@ -134,6 +138,12 @@ class RemoteBlobs:
                 f"The cache folder {self.cache.folder} holds other bytes for {what}, and cannot be written. Remove the "
                 f"file {damaged.name} there."
             )
+
+
+def _stem_of(of: Part | Annotation) -> str:
+    if isinstance(of, Part):
+        return of.sha256
+    return of.sha256 or version_of_annotation(of)
 
 
 def part_route(part: Part) -> str:
