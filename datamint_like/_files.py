@@ -48,7 +48,9 @@ def make_dirs(folder: Path, mode: int = 0o700) -> None:
         missing.append(current)
         current = current.parent
     for path in reversed(missing):
-        path.mkdir(mode=mode, exist_ok=True)
+        with suppress(FileExistsError):  # another process made it
+            path.mkdir(mode=mode)
+            path.chmod(mode)  # a umask may have taken some of it
         fsync_dir(path.parent)
     if not missing and str(folder.absolute()) not in _durable:
         try:

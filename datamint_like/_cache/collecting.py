@@ -26,6 +26,8 @@ _LOG = logging.getLogger(__name__)
 GRACE_S = DAY_S
 #: A process looks how much there is whenever it wrote this part of the limit, and keeps as much of it free.
 _PART = 32
+#: Entries may lie in the future, where clocks differ.
+_ANY_AGE_S = 1e12
 _may_write: dict[tuple[int, CacheFolder], int] = {}
 _complained: set[Path] = set()
 
@@ -133,20 +135,32 @@ def remove_path(path: Path) -> None:
         path.unlink()
 
 
+def clear(cache: Path) -> Collected:
+    """Remove everything but what is leased, or written by a process that runs here; the tagged folders stay."""
+    work = _Work(cache, grace_s=-_ANY_AGE_S, really=True)
+    for entry in entries(cache):
+        work.held += entry.size
+        if not (entry.kind in ("partial", "lease") and runs(entry.name.rpartition("/")[2])):
+            work.remove(entry)
+    _remove_empty_folders(cache, -_ANY_AGE_S)
+    return Collected(work.removed, work.freed, work.held, tuple(work.refused))
+
+
 def _remove_empty_folders(cache: Path, grace_s: float) -> None:
     """Remove folders that have long been empty, below the cache's own."""
     limit = time.time() - grace_s
     for top in CacheFolder(cache).own:
-        for folder in _folders_of(top):
-            with suppress(OSError):  # it is not empty, or somebody writes into it now
-                if folder != top and folder.stat().st_mtime < limit:
-                    folder.rmdir()
+        old = [folder for folder, changed in _folders_of(top) if folder != top and changed < limit]
+        for folder in old:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
 
 
-def _folders_of(top: Path) -> Iterator[Path]:
-    """The folders below one, deepest first."""
+def _folders_of(top: Path) -> Iterator[tuple[Path, float]]:
+    """The folders below one, deepest first, and when something came to them or went."""
     for folder, _, _ in os.walk(top, topdown=False):
-        yield Path(folder)
+        with suppress(OSError):  # it was removed meanwhile
+            yield Path(folder), Path(folder).stat().st_mtime
 
 
 def wrote(cache: CacheFolder, path: Path) -> None:

@@ -76,6 +76,7 @@ class CacheFolder:
         private = private_name(self.path, top.name)
         try:
             private.mkdir(mode=self.mode)
+            private.chmod(self.mode)
             (private / TAG).write_text(_TEXT)
             open_as_its_folder(private / TAG)
             with suppress(FileExistsError):  # another process was first
@@ -117,7 +118,7 @@ def cache_of(path: Path, top: str) -> CacheFolder | None:
     """The cache folder that a file lies in, under a folder of this name; None where it lies in none."""
     for folder in path.parents:
         if folder.name == top and is_own(folder):
-            return CacheFolder(folder.parent)
+            return CacheFolder(folder.parent, mode=folder.stat().st_mode & 0o777)
     return None
 
 

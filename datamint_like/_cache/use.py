@@ -6,8 +6,10 @@ The time of reading (atime) cannot tell: most systems keep it coarsely or not at
 from __future__ import annotations
 
 import os
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 #: An entry in use is noted as used at most this often (s), whichever processes use it.
@@ -16,11 +18,27 @@ EVERY_S = 6 * 3600.0
 _LOOK_S = 600.0
 
 
+_own = threading.local()
+
+
+@contextmanager
+def no_use() -> Iterator[None]:
+    """A block in which this thread looks at entries without using them, as a check of all of them does."""
+    before = getattr(_own, "looks", False)
+    _own.looks = True
+    try:
+        yield
+    finally:
+        _own.looks = before
+
+
 def note_use(path: Path | str) -> None:
     """Note that an entry is used now, where that was not done in the last hours.
 
     In a folder that cannot be written nothing is noted, and nothing is removed either.
     """
+    if getattr(_own, "looks", False):
+        return
     with suppress(OSError):
         if os.stat(path).st_mtime < time.time() - EVERY_S:  # noqa: PTH116 -- each item asks; faster than path.stat()
             os.utime(path)

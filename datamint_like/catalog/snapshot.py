@@ -28,6 +28,7 @@ from datamint_like._cache.leases import pinned
 from datamint_like._cache.use import InUse
 from datamint_like._files import build_file
 from datamint_like.backends.base import ProjectContent
+from datamint_like.backends.remote.versions import stem_of
 from datamint_like.entities import Annotation, AnnotationWorklist, Part, Project, Resource
 from datamint_like.exceptions import CacheError
 from datamint_like.imaging import canonical_shape, facts_of, frame_axis_of
@@ -184,6 +185,27 @@ class Snapshot:
         """
         (parts,) = self._one("SELECT parts FROM resource WHERE row = ?", row)
         return _decode_parts(parts)
+
+    def file_names(self) -> set[str]:
+        """What the files of all rows, and of their masks, are kept under: digests, or versions where there are none.
+
+        Example:
+            >>> len(snapshot.file_names())
+            5
+        """
+        parts = (part.sha256 for raw in self.column("parts") for part in _decode_parts(raw))
+        annotations = (each for raw in self.column("annotations") for each in _decode_annotations(raw))
+        return {*parts, *(stem_of(each) for each in annotations if each.is_segmentation())}
+
+    def fault(self) -> str | None:
+        """What is wrong with the file as a database; None where nothing is.
+
+        Example:
+            >>> snapshot.fault() is None
+            True
+        """
+        found = "; ".join(str(line) for (line,) in self._all("PRAGMA quick_check"))
+        return None if found == "ok" else f"The snapshot {self.path.name} is damaged ({found:.300})."
 
     def rows_where(self, condition: str = "1", **values: Any) -> Rows:
         """The rows, ascending, that meet an SQL condition over the columns of `resource`.

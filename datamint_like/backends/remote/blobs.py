@@ -17,7 +17,7 @@ from datamint_like.backends.remote.answers import path
 from datamint_like.backends.remote.blob_cache import BlobCache
 from datamint_like.backends.remote.downloads import Wanted
 from datamint_like.backends.remote.transport import Call, Transport
-from datamint_like.backends.remote.versions import is_digest, version_of_annotation
+from datamint_like.backends.remote.versions import is_digest, stem_of
 from datamint_like.config import load_settings
 from datamint_like.entities import Annotation, Part
 from datamint_like.exceptions import StorageError, ValidationError
@@ -101,7 +101,7 @@ class RemoteBlobs:
         wanted = Wanted(
             path=path("annotations", annotation.resource_id, "annotations", annotation.id, "file"),
             name=f"the file of annotation {annotation.id}",
-            stem=_stem_of(annotation),
+            stem=stem_of(annotation),
             sha256=annotation.sha256,
         )
         note_use(self.cache.path(wanted.stem))
@@ -116,7 +116,7 @@ class RemoteBlobs:
 
     def kept_path(self, of: Part | Annotation) -> Path:
         """Where in the cache folder the file of a part or segmentation lies, or will."""
-        return self.cache.path(_stem_of(of))
+        return self.cache.path(stem_of(of))
 
     def _is_whole(self, found: Path, part: Part) -> bool:
         """Whether the cache has the part's bytes; a damaged file is removed."""
@@ -138,12 +138,6 @@ class RemoteBlobs:
                 f"The cache folder {self.cache.folder} holds other bytes for {what}, and cannot be written. Remove the "
                 f"file {damaged.name} there."
             )
-
-
-def _stem_of(of: Part | Annotation) -> str:
-    if isinstance(of, Part):
-        return of.sha256
-    return of.sha256 or version_of_annotation(of)
 
 
 def part_route(part: Part) -> str:
