@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from datamint_like._cache.entries import Entry, current_snapshots, entries
-from datamint_like._cache.folder import CacheFolder
+from datamint_like._cache.folder import CacheFolder, is_own
 from datamint_like._cache.leases import LASTS_S, Leased
 from datamint_like._files import DAY_S, runs
 from datamint_like._sizes import size_text
@@ -147,10 +147,10 @@ def clear(cache: Path) -> Collected:
 
 
 def _remove_empty_folders(cache: Path, grace_s: float) -> None:
-    """Remove folders that have long been empty, below the cache's own."""
-    limit = time.time() - grace_s
-    for top in CacheFolder(cache).own:
-        old = [folder for folder, changed in _folders_of(top) if folder != top and changed < limit]
+    """Remove folders of packs that have long been empty: there may be many, and who writes a pack bears with it."""
+    limit, packs = time.time() - grace_s, cache / "packs"
+    if is_own(packs):
+        old = [folder for folder, changed in _folders_of(packs) if folder != packs and changed < limit]
         for folder in old:
             with suppress(OSError):  # it is not empty
                 folder.rmdir()

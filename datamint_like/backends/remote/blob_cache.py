@@ -65,16 +65,16 @@ class BlobCache:
         if target.exists():
             return target
         transport.refuse_offline(wanted.name)
-        self._make_ready()
+        self._make_ready(target.parent)
         if not self._brought_by_another(wanted, target.exists):
-            self.cache.make(target.parent)
             download(transport, wanted, target, self.incoming)
             wrote(self.cache, target)
         return target
 
-    def _make_ready(self) -> None:
+    def _make_ready(self, shelf: Path) -> None:
         try:
             self.cache.make(self.incoming)
+            self.cache.make(shelf)
         except OSError as error:
             raise CacheError(
                 f"The cache folder {self.folder} cannot be written: {error.strerror}. Name another folder in "

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from datamint_like._cache.folder import CacheFolder
+from datamint_like._cache import CacheFolder, Lease
 from datamint_like._cache.use import note_use
 from datamint_like.backends.local.unchanged import fault_of
 from datamint_like.backends.remote.answers import path
@@ -108,11 +108,17 @@ class RemoteBlobs:
         try:
             data = self.cache.path(wanted.stem).read_bytes()
         except OSError:
-            return self.cache.fetched(self.transport, wanted).read_bytes()
+            return self._fetched_bytes(wanted)
         if wanted.sha256 is None or hashlib.sha256(data).hexdigest() == wanted.sha256:
             return data
         self._drop(self.cache.path(wanted.stem), wanted.name)
-        return self.cache.fetched(self.transport, wanted).read_bytes()
+        return self._fetched_bytes(wanted)
+
+    def _fetched_bytes(self, wanted: Wanted) -> bytes:
+        with suppress(FileNotFoundError):  # it was removed from the cache at once
+            return self.cache.fetched(self.transport, wanted).read_bytes()
+        with Lease(self.cache.cache, [self.cache.path(wanted.stem)], renewed=False):
+            return self.cache.fetched(self.transport, wanted).read_bytes()
 
     def kept_path(self, of: Part | Annotation) -> Path:
         """Where in the cache folder the file of a part or segmentation lies, or will."""
