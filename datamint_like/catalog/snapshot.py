@@ -11,6 +11,7 @@ say, by which they are found and counted, and `said(row, term, count)`, how ofte
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
@@ -25,7 +26,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like._cache.leases import pinned
+from datamint_like._cache.use import InUse
 from datamint_like.backends.base import ContentRow
+from datamint_like.backends.remote.versions import stem_of
 from datamint_like.catalog.packing import DAMAGED, LAYOUT, Packing
 from datamint_like.entities import Annotation, AnnotationWorklist, Part, Project, Resource
 from datamint_like.exceptions import CacheError
@@ -36,6 +40,7 @@ Rows = npt.NDArray[np.int64]
 #: The columns that hold the extents of a volume: canonical, then as stored.
 Axis = Literal["d", "h", "w", "k", "j", "i"]
 _REBUILD = "Build the dataset again with auto_update=True."
+_AT_ONCE = 256  # rows in memory where all are gone through
 
 
 class Meta(msgspec.Struct, frozen=True):
@@ -99,6 +104,8 @@ class Snapshot:
         """
         self.path = path
         self._local = threading.local()
+        self._in_use = InUse(path)
+        self._pin = pinned(path, "catalog")
         (raw,) = self._one("SELECT value FROM meta WHERE key = 'snapshot'")
         self.meta = _decode_meta(raw, path)
 
@@ -117,8 +124,19 @@ class Snapshot:
             ('nih_00000001_000.png', 3, 1)
         """
         record, said = self._one("SELECT record, annotations FROM packed WHERE row = ?", row)
-        with self._undamaged(row):
-            return self.packing.row(record, said)
+        return self._unpacked(row, record, said)
+
+    def each_row(self) -> Iterator[ContentRow]:
+        """All there is of every row, in order, some at a time in memory.
+
+        Example:
+            >>> [len(row.annotations) for row in snapshot.each_row()]
+            [3, 3, 2]
+        """
+        chosen = "SELECT row, record, annotations FROM packed WHERE row >= ? ORDER BY row LIMIT ?"
+        for start in range(0, len(self), _AT_ONCE):
+            for row, record, said in self._all(chosen, start, _AT_ONCE):
+                yield self._unpacked(row, record, said)
 
     def resource(self, row: int) -> Resource:
         """The record of one row.
@@ -177,6 +195,29 @@ class Snapshot:
             found = {each: ask("SELECT row FROM resource WHERE id = ?", (each,)).fetchone() for each in resource_ids}
         return {resource_id: row[0] for resource_id, row in found.items() if row is not None}
 
+    def file_names(self) -> set[str]:
+        """What the files of all rows, and of their masks, are kept under: digests, or versions where there are none.
+
+        Example:
+            >>> len(snapshot.file_names())
+            5
+        """
+        found = set()
+        for row in self.each_row():
+            found.update(part.sha256 for part in row.parts)
+            found.update(stem_of(each) for each in row.annotations if each.is_segmentation())
+        return found
+
+    def fault(self) -> str | None:
+        """What is wrong with the file as a database; None where nothing is.
+
+        Example:
+            >>> snapshot.fault() is None
+            True
+        """
+        found = "; ".join(str(line) for (line,) in self._all("PRAGMA quick_check"))
+        return None if found == "ok" else f"The snapshot {self.path.name} is damaged ({found:.300})."
+
     def rows_where(self, condition: str = "1", **values: Any) -> Rows:
         """The rows, ascending, that meet an SQL condition over the columns of `resource`.
 
@@ -219,12 +260,16 @@ class Snapshot:
         """
         return [(kind, name, count) for kind, name, count in self.count_by("type, identifier", condition, values)]
 
-    def count_by(self, columns: str, condition: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """(the columns' values, how many) of the annotations that meet an SQL condition, sorted.
+    def count_by(
+        self, columns: str, condition: str, values: dict[str, Any], rows: Rows | None = None
+    ) -> list[tuple[Any, ...]]:
+        """(the columns' values, how many) of the annotations that meet an SQL condition, sorted; of some rows alone.
 
         Example:
             >>> snapshot.count_by("author", "1", {})
             [('annotator.a@demo.example', 8)]
+            >>> snapshot.count_by("author", "type = 'label'", {}, np.array([0, 2]))
+            [('annotator.a@demo.example', 2)]
         """
         source, count = "term", "count"
         if rows is not None and len(rows) < len(self):
@@ -276,7 +321,8 @@ class Snapshot:
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
-        """Errors of SQLite, as what to do."""
+        """Errors of SQLite, as what to do; the snapshot is in use."""
+        self._in_use.note()
         try:
             yield
         except sqlite3.Error as error:
@@ -289,6 +335,10 @@ class Snapshot:
             yield
         except DAMAGED as error:
             raise CacheError(f"The snapshot {self.path.name} is damaged in row {row} ({error}). {_REBUILD}") from error
+
+    def _unpacked(self, row: int, record: bytes, said: bytes) -> ContentRow:
+        with self._undamaged(row):
+            return self.packing.row(record, said)
 
     @cached_property
     def packing(self) -> Packing:

@@ -14,7 +14,10 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from datamint_like._files import make_dirs, sha256_of, sweep_partial, write_bytes
+from datamint_like._cache.collecting import wrote
+from datamint_like._cache.entries import CURRENT
+from datamint_like._cache.folder import CacheFolder, open_as_its_folder
+from datamint_like._files import sha256_of, sweep_partial, write_bytes
 from datamint_like.backends.base import Backend, ProjectContent
 from datamint_like.backends.finding import find_project
 from datamint_like.catalog.changing import UnfitBaseError, write_changed
@@ -24,11 +27,10 @@ from datamint_like.entities import Project, Resource
 from datamint_like.exceptions import CacheError, DatamintException, ItemNotFoundError, PermissionDeniedError
 
 _LOG = logging.getLogger(__name__)
-_CURRENT = "current"  # the file that names the newest snapshot of a project, and its SHA-256
 _LISTS = "resources"  # the folder of snapshots of lists of resources
 
 
-def sync_project(backend: Backend, project: str | Project, cache_dir: Path) -> Snapshot:
+def sync_project(backend: Backend, project: str | Project, cache_dir: CacheFolder | Path) -> Snapshot:
     """The snapshot of the project as it is now; built only when the store has changed.
 
     Args:
@@ -45,17 +47,19 @@ def sync_project(backend: Backend, project: str | Project, cache_dir: Path) -> S
         >>> sync_project(api.backend, "chest", Path("cache")).path == first.path  # nothing changed, nothing was copied
         True
     """
-    last = _last(backend.url, project, cache_dir)
+    cache = CacheFolder.at(cache_dir)
+    last = _last(backend.url, project, cache.path)
     asked = _revision_of(backend, last)
     if last is not None and asked == last.meta.revision:
         return last
     found = project if isinstance(project, Project) else find_project(backend, project)
-    folder = _store_folder(cache_dir, backend.url) / found.id
+    folder = _store_folder(cache.path, backend.url) / found.id
     revision = asked if asked and _project_of(last) == found.id else backend.project_revision(found.id)
-    snapshot = _opened(folder / _file_name(revision)) or _read(folder, backend, found.id)
+    snapshot = _opened(folder / _file_name(revision)) or _read(cache, folder, backend, found.id)
     with _cache_errors(folder):
         if _current(folder) != snapshot.path:
-            write_bytes(folder / _CURRENT, f"{snapshot.path.name} {sha256_of(snapshot.path)}".encode())
+            write_bytes(folder / CURRENT, f"{snapshot.path.name} {sha256_of(snapshot.path)}".encode())
+            open_as_its_folder(folder / CURRENT)
     return snapshot
 
 
@@ -72,7 +76,7 @@ def _project_of(snapshot: Snapshot | None) -> str | None:
     return None if snapshot is None or snapshot.meta.project is None else snapshot.meta.project.id
 
 
-def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: Path) -> Snapshot:
+def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: CacheFolder | Path) -> Snapshot:
     """The snapshot of a list of resources, in that order, as they are now.
 
     Raises:
@@ -83,9 +87,10 @@ def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: Pat
         >>> len(sync_resources(api.backend, [xray.id, head.id], Path("cache")))
         2
     """
-    folder = _store_folder(cache_dir, backend.url) / _LISTS
+    cache = CacheFolder.at(cache_dir)
+    folder = _store_folder(cache.path, backend.url) / _LISTS
     with backend.read_resources(resource_ids) as content:
-        return _opened(folder / _file_name(content.revision)) or _built(folder, content, backend.url)
+        return _opened(folder / _file_name(content.revision)) or _built(cache, folder, content, backend.url)
 
 
 def newest_snapshot(store_url: str, project: str | Project, cache_dir: Path) -> Snapshot:
@@ -127,7 +132,7 @@ def _last(store_url: str, project: str | Project, cache_dir: Path) -> Snapshot |
     """The last snapshot synced of a project, if any."""
     asked = (project.id,) if isinstance(project, Project) else (project,)
     store = _store_folder(cache_dir, store_url)
-    pointers = sorted(store.glob(f"*/{_CURRENT}"), key=lambda pointer: pointer.stat().st_mtime_ns, reverse=True)
+    pointers = sorted(store.glob(f"*/{CURRENT}"), key=lambda pointer: pointer.stat().st_mtime_ns, reverse=True)
     by_name = None
     for pointer in pointers:
         snapshot = _opened(_current(pointer.parent))
@@ -148,18 +153,18 @@ def _opened(path: Path | None) -> Snapshot | None:
         return None  # it is built again from the store
 
 
-def _read(folder: Path, backend: Backend, project_id: str) -> Snapshot:
+def _read(cache: CacheFolder, folder: Path, backend: Backend, project_id: str) -> Snapshot:
     """A new snapshot: of what changed since the last one where the store can tell, else of everything."""
     base = _base(folder)
     if base is not None:
         try:
             known = partial(_record_in, base)
             with backend.read_changes(project_id, base.meta.revision, known) as content:
-                return _built(folder, content, backend.url, base)
+                return _built(cache, folder, content, backend.url, base)
         except UnfitBaseError as error:
             _LOG.warning("The snapshot %s is not gone on with (%s); all is copied.", base.path.name, error)
     with backend.read_project(project_id) as content:
-        return _built(folder, content, backend.url)
+        return _built(cache, folder, content, backend.url)
 
 
 def _record_in(snapshot: Snapshot, resource_id: str) -> Resource | None:
@@ -176,15 +181,19 @@ def _base(folder: Path) -> Snapshot | None:
         return None  # it is not there, or cannot be read
 
 
-def _built(folder: Path, content: ProjectContent, store_url: str, base: Snapshot | None = None) -> Snapshot:
+def _built(
+    cache: CacheFolder, folder: Path, content: ProjectContent, store_url: str, base: Snapshot | None = None
+) -> Snapshot:
     target = folder / _file_name(content.revision)
     with _cache_errors(folder):
-        make_dirs(folder)
+        cache.make(folder)
         sweep_partial(folder)
         if base is None or content.changes is None:
             write_snapshot(target, content, store_url)
         else:
             write_changed(target, base, content, store_url)
+        open_as_its_folder(target)
+        wrote(cache, target)
     return Snapshot(target)
 
 
@@ -220,6 +229,6 @@ def _current(folder: Path) -> Path | None:
 def _pointer(folder: Path) -> str:
     """Name and SHA-256 of the current snapshot; empty where there is none."""
     try:
-        return (folder / _CURRENT).read_text()
+        return (folder / CURRENT).read_text()
     except FileNotFoundError:
         return ""

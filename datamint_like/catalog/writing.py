@@ -52,6 +52,7 @@ def write_snapshot(path: Path, content: ProjectContent, store_url: str) -> None:
         DatamintException: The content could not be read; nothing is left behind.
 
     Example:
+        >>> from datamint_like.catalog import Snapshot
         >>> with api.backend.read_project(api.projects.get_by_name("chest").id) as content:
         ...     write_snapshot(Path("chest.sqlite"), content, api.server_url)
         >>> len(Snapshot(Path("chest.sqlite")))

@@ -59,7 +59,7 @@ def open_together(source: Source, open_newest: Callable[[], Snapshot]) -> Snapsh
 
 
 def _known(source: Source, state: _State) -> Snapshot | None:
-    return known_snapshot(source.store_url, state.project_id, state.revision, source.cache_dir)
+    return known_snapshot(source.store_url, state.project_id, state.revision, source.cache.path)
 
 
 def _state_of(snapshot: Snapshot) -> _State:
