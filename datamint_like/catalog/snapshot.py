@@ -202,7 +202,7 @@ class Snapshot:
             >>> len(snapshot.file_names())
             5
         """
-        found = set()
+        found: set[str] = set()
         for row in self.each_row():
             found.update(part.sha256 for part in row.parts)
             found.update(stem_of(each) for each in row.annotations if each.is_segmentation())
