@@ -1,7 +1,7 @@
 """What `prefetch` costs over a network with latency, against httpx alone. Prints JSON.
 
-2,000 PNG files of about 200 KB lie behind a real server (a process of its own, on loopback) that answers each request
-20 ms late. The same number of threads fetches in both, interleaved within one run:
+2,000 PNG files of about 200 KB lie behind a real server (two processes on loopback) that answers each request 20 ms
+late. The same number of threads fetches in both, interleaved within one run:
 
 `ours`: `ImageDataset.prefetch` into an empty cache: each file hashed on the way, durable, published by a rename.
 `bare`: a thread pool of one `httpx.Client` that streams each file into a file; no hash, no fsync, no retries.
@@ -39,6 +39,7 @@ from datamint_like.dataset import ImageDataset
 KEY = "a-key-of-the-benchmark"
 FILES = int(os.environ.get("PREFETCH_FILES", "2000"))
 SEQUENTIAL = FILES // 5
+SERVERS = 2  # one process is the limit of both sides
 WORKERS = 16
 ROUNDS = 5
 LATENCY_S = 0.02
@@ -93,13 +94,17 @@ def served(url: str) -> Iterator[str]:
     """The address of a late server over a store."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     command = [sys.executable, "-c", _SERVER, url, KEY, str(LATENCY_S), str(listener.fileno())]
-    with subprocess.Popen(command, pass_fds=[listener.fileno()]) as process:
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        try:
-            httpx.get(f"{address}/health", timeout=60)
-            yield address
-        finally:
+    processes = [subprocess.Popen(command, pass_fds=[listener.fileno()]) for _ in range(SERVERS)]
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    try:
+        httpx.get(f"{address}/health", timeout=60)
+        time.sleep(3)  # until the other listens, too
+        yield address
+    finally:
+        for process in processes:
             process.terminate()
+        for process in processes:
+            process.wait()
 
 
 def stream_all(address: str, paths: list[str], folder: Path, threads: int) -> None:
@@ -149,6 +154,7 @@ def measure(folder: Path) -> dict[str, Any]:
         "files": FILES,
         "megabytes": round(size / 1e6, 1),
         "workers": WORKERS,
+        "servers": SERVERS,
         "latency_ms": LATENCY_S * 1e3,
         "cpus": os.cpu_count(),
         "ratio_to_bare": round(statistics.median(a / b for (a, _), (b, _) in zip(ours, bare, strict=True)), 2),

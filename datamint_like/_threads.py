@@ -23,7 +23,7 @@ class Crew(Generic[A, R]):
 
     Args:
         work: What to do with an item.
-        size: How many threads.
+        size: How many threads at most; each starts when there is something to do for it.
         results: Where results go as they are done; what `work` raised goes there too.
         holds_exit: Whether the end of the process waits for what is under way.
 
@@ -47,13 +47,17 @@ class Crew(Generic[A, R]):
         self._work = work
         self._results = results
         self._given: SimpleQueue[A | None] = SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._run, name=f"datamint-like-{n}", daemon=not holds_exit) for n in range(size)
-        ]
+        self._size = size
+        self._daemon = not holds_exit
+        self._threads: list[threading.Thread] = []
 
     def give(self, item: A) -> None:
         """Let a thread do the work with `item`, which is never None."""
         self._given.put(item)
+        if len(self._threads) < self._size:
+            name = f"datamint-like-{len(self._threads)}"
+            self._threads.append(threading.Thread(target=self._run, name=name, daemon=self._daemon))
+            self._threads[-1].start()
 
     def _run(self) -> None:
         while (item := self._given.get()) is not None:
@@ -65,8 +69,6 @@ class Crew(Generic[A, R]):
             del item, result
 
     def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
         return self
 
     def __exit__(

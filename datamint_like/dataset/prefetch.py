@@ -12,14 +12,12 @@ import numpy.typing as npt
 
 from datamint_like._words import counted
 from datamint_like.dataset.options import settle_flags, whole_number
-from datamint_like.dataset.prefetch_progress import PrefetchProgress, Progress, Shown, Watch
+from datamint_like.dataset.prefetch_progress import Progress, Shown, Watch
 from datamint_like.dataset.prefetch_rows import Job, Tally
 from datamint_like.dataset.prefetch_tasks import done_by
 from datamint_like.dataset.reader import Reader
 from datamint_like.dataset.slice_reader import SliceReader
 from datamint_like.exceptions import DatamintDatasetException, PrefetchError
-
-__all__ = ["OnError", "PrefetchProgress", "PrefetchReport", "Progress", "prefetch"]
 
 OnError = Literal["raise", "report"]
 #: How many failures a message names.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,6 +19,8 @@ from datamint_like.exceptions import DatamintException
 
 #: How long (s) the progress is not looked at while nothing is done.
 _GLANCE_S = 0.1
+#: For each file that may come at once: one thread that receives, and one that waits for the disk meanwhile.
+_THREADS = 2
 
 
 @dataclass(frozen=True, order=True)
@@ -74,8 +77,8 @@ class Job:
             options = replace(options, read=replace(options.read, intensity="native"))
         return Job, (Reader(self.reader.prepared, options), self.cut, self.include_annotations, self.workers)
 
-    def __call__(self, rows: Sequence[int]) -> Tally:
-        """Do it, in whichever process this is."""
+    def __call__(self, rows: Sequence[int], attempt: int = 1) -> Tally:
+        """Do it, in whichever process this is; executors that keep results tell attempts apart."""
         return self.done(rows, self.watch.of_its_own())
 
     def done(self, rows: Iterable[int], watch: Watch, glance: Callable[[], None] = lambda: None) -> Tally:
@@ -118,6 +121,7 @@ class _Round:
         self._job = job
         self._watch = watch
         self._tally = Tally()
+        self._slots = threading.Semaphore(job.workers)
         self._under_way = 0
         self._left: dict[int, int] = {}  # files that each begun row still waits for
         self._failed: set[int] = set()  # begun rows of which a file failed
@@ -126,7 +130,7 @@ class _Round:
         results: SimpleQueue[_Done | BaseException] = SimpleQueue()
         with (
             Crew(self._packed, 1, results, holds_exit=True) as packer,
-            Crew(self._brought, self._job.workers, results) as crew,
+            Crew(self._brought, _THREADS * self._job.workers, results) as crew,
         ):
             try:
                 self._manage(rows, results, crew, packer, glance)
@@ -146,7 +150,7 @@ class _Round:
         """Keep the threads busy until all is done; rows whose files are there go to the packer."""
         coming, fetching = self._files(rows, packer), 0
         while True:
-            for each in islice(coming, 2 * self._job.workers - fetching):
+            for each in islice(coming, 2 * _THREADS * self._job.workers - fetching):
                 crew.give(each)
                 fetching += 1
                 self._under_way += 1
@@ -202,14 +206,15 @@ class _Round:
     def _brought(self, file: _File) -> _Done:
         """A file in place, fetched where its store is a server."""
         self._watch.check()
-        tally, blobs, arrival = Tally(), self._job.reader.blobs, Arrival(self._watch)
-        with _Tried(tally, file.row, file.number, file.resource) as tried:
-            if isinstance(file.what, Part):
-                blobs.part_path(file.what, file.resource.filename, arrival)
-                arrival(file.what.size)
-                tally.files, tally.size = 1, file.what.size
+        tally, blobs, what = Tally(), self._job.reader.blobs, file.what
+        arrival = Arrival(self._watch, self._slots, what.size if isinstance(what, Part) else None)
+        with _Tried(tally, file.row, file.number, file.resource) as tried, arrival:
+            if isinstance(what, Part):
+                blobs.part_path(what, file.resource.filename, arrival)
+                arrival(what.size)
+                tally.files, tally.size = 1, what.size
             else:
-                blobs.annotation_bytes(file.what)
+                blobs.annotation_bytes(what)
                 tally.masks = 1
         if tried.failed:
             arrival(0)

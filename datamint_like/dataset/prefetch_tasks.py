@@ -50,9 +50,9 @@ class _Tasks:
 
     def done(self, rows: Sequence[int], glance: Callable[[], None]) -> Tally:
         try:
-            self._try(_cut(rows), glance)
+            self._try(_cut(rows), 1, glance)
             again, self._lost = sorted(self._lost), {}
-            self._try(((row,) for row in again), glance)
+            self._try(((row,) for row in again), 2, glance)
         except BaseException:  # also on KeyboardInterrupt: nothing shall begin, or go on, for nobody
             self._watch.call_off()
             for each in self._open:
@@ -63,11 +63,11 @@ class _Tasks:
         self._watch.resources_done += len(self._lost)
         return self._tally
 
-    def _try(self, tasks: Iterator[tuple[int, ...]], glance: Callable[[], None]) -> None:
+    def _try(self, tasks: Iterator[tuple[int, ...]], attempt: int, glance: Callable[[], None]) -> None:
         """Let the executor do tasks; the rows of those that are lost are kept, with the reason."""
         while True:
             for rows in islice(tasks, _SUBMITTED - len(self._open)):
-                self._submit(rows)
+                self._submit(rows, attempt)
             if not self._open:
                 return
             glance()
@@ -77,9 +77,9 @@ class _Tasks:
                 continue
             self._note(future, self._open.pop(future))
 
-    def _submit(self, rows: tuple[int, ...]) -> None:
+    def _submit(self, rows: tuple[int, ...], attempt: int) -> None:
         try:
-            future = self._executor.submit(self._job, rows)
+            future = self._executor.submit(self._job, rows, attempt)
         except Exception as error:  # noqa: BLE001 -- each executor says in its own way that it takes no more
             self._lost |= dict.fromkeys(rows, error)
             return

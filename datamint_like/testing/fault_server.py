@@ -197,6 +197,11 @@ class FaultServer:
         with self._lock:
             self._plans.append((path, list(faults)))
 
+    def forget(self) -> None:
+        """Let every request to come pass, whatever was planned for it."""
+        with self._lock:
+            self._plans.clear()
+
     def fault_for(self, request: Seen) -> Fault:
         """The fault that this request meets; it is noted among those seen."""
         with self._lock:
