@@ -48,7 +48,9 @@ def make_dirs(folder: Path, mode: int = 0o700) -> None:
         missing.append(current)
         current = current.parent
     for path in reversed(missing):
-        path.mkdir(mode=mode, exist_ok=True)
+        with suppress(FileExistsError):  # another process made it
+            path.mkdir(mode=mode)
+            path.chmod(mode)  # a umask may have taken some of it
         fsync_dir(path.parent)
     if not missing and str(folder.absolute()) not in _durable:
         try:
@@ -59,9 +61,9 @@ def make_dirs(folder: Path, mode: int = 0o700) -> None:
     _durable.add(str(folder.absolute()))
 
 
-def _private_name(folder: Path, stem: str) -> Path:
+def private_name(folder: Path, stem: str) -> Path:
     """A new name in `folder` that no other writer takes and that tells `sweep_partial` who writes there."""
-    return folder / f"{_this_host()}.{os.getpid()}.{secrets.token_hex(8)}.{stem[:_LONGEST_STEM]}{PARTIAL_SUFFIX}"
+    return folder / f"{process_name()}.{stem[:_LONGEST_STEM]}{PARTIAL_SUFFIX}"
 
 
 def partial_file(folder: Path, stem: str) -> Path:
@@ -70,10 +72,9 @@ def partial_file(folder: Path, stem: str) -> Path:
     That of a writer that is gone (or gave up, `leave_partial`) and wrote under the same stem is taken over by a rename,
     which one taker alone wins, with what it holds; else the path is new and nothing is there.
     """
-    mine = _private_name(folder, stem)
+    mine = private_name(folder, stem)
     for path in _partials(folder, stem):
-        owner = path.name.split(".")[1]
-        if owner.isdigit() and _runs(int(owner)):
+        if runs(path.name):
             continue
         with suppress(OSError):  # another was faster
             path.rename(mine)
@@ -84,16 +85,16 @@ def partial_file(folder: Path, stem: str) -> Path:
 def leave_partial(path: Path) -> None:
     """Let the next writer of its stem have what was written so far, `sweep_partial` after a day."""
     with suppress(OSError):  # nothing was written, or nothing can be
-        path.rename(path.with_name(path.name.replace(f".{os.getpid()}.", ".left.", 1)))
+        host, _, *rest = path.name.split(".")
+        path.rename(path.with_name(".".join((host, "left", *rest))))
 
 
 def is_written_now(folder: Path, stem: str, *, silence_s: float) -> bool:
     """Whether a writer of this stem that runs on this machine wrote something in the last seconds."""
     limit = time.time() - silence_s
     for path in _partials(folder, stem):
-        owner = path.name.split(".")[1]
         with suppress(OSError):  # it was published, or removed
-            if owner.isdigit() and _runs(int(owner)) and path.stat().st_mtime > limit:
+            if runs(path.name) and path.stat().st_mtime > limit:
                 return True
     return False
 
@@ -111,7 +112,7 @@ def new_file(target: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     The bytes are flushed to the disk before the rename and the folder after it, unless `durable` is False: for
     what can be made again, and is checked when it is read.
     """
-    partial = _private_name(target.parent, target.name)
+    partial = private_name(target.parent, target.name)
     try:
         with open(partial, "xb") as file:
             yield file
@@ -141,7 +142,7 @@ def kept_secret(path: Path, make: Callable[[], bytes]) -> bytes:
     with suppress(FileNotFoundError):
         return path.read_bytes()
     make_dirs(path.parent)
-    private = _private_name(path.parent, path.name)
+    private = private_name(path.parent, path.name)
     try:
         with open(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(make())
@@ -162,7 +163,7 @@ def build_file(target: Path, build: Callable[[Path], None]) -> None:
     For writers that want a path, not an open file (SQLite). Whatever `build` leaves beside the private
     path under its name (a journal) is removed.
     """
-    partial = _private_name(target.parent, target.name)
+    partial = private_name(target.parent, target.name)
     try:
         build(partial)
         with open(partial, "rb+") as file:
@@ -179,7 +180,7 @@ def build_file(target: Path, build: Callable[[Path], None]) -> None:
 def private_folder(parent: Path) -> Iterator[Path]:
     """A new folder in `parent` for files under way; it goes with all that is in it when the block ends."""
     make_dirs(parent)
-    folder = _private_name(parent, "folder")
+    folder = private_name(parent, "folder")
     folder.mkdir(mode=0o700)
     try:
         yield folder
@@ -214,7 +215,7 @@ def stage(chunks: Iterable[bytes], folder: Path) -> Staged:
 
     What was written is removed when anything goes wrong.
     """
-    path = _private_name(folder, "staged")
+    path = private_name(folder, "staged")
     digest, size = hashlib.sha256(), 0
     try:
         with open(path, "xb") as file:
@@ -247,14 +248,20 @@ def sweep_partial(folder: Path, *, older_than_s: float = DAY_S) -> None:
 
     A file of a process that still runs is spared, and so is one of another machine on a shared disk.
     """
-    limit = time.time() - older_than_s
     for path in _starting_with(f"{_this_host()}.", folder):
-        pid = path.name.split(".")[1]
-        if PARTIAL_SUFFIX not in path.name:
-            continue
-        with suppress(OSError):  # another process may sweep at the same time
-            if path.stat().st_mtime < limit and not (pid.isdigit() and _runs(int(pid))):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if PARTIAL_SUFFIX in path.name:
+            with suppress(OSError):  # another process may sweep at the same time
+                if is_abandoned(path, older_than_s=older_than_s):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def is_abandoned(path: Path, *, older_than_s: float) -> bool:
+    """Whether nothing was written to a private file or folder for so long, and its writer does not run here.
+
+    Raises:
+        OSError: It is gone.
+    """
+    return path.stat().st_mtime < time.time() - older_than_s and not runs(path.name)
 
 
 def _starting_with(start: str, folder: Path) -> list[Path]:
@@ -267,6 +274,31 @@ def _starting_with(start: str, folder: Path) -> list[Path]:
 def _this_host() -> str:
     """A short, dot-free name of this machine that tells nobody what it is called."""
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def process_name() -> str:
+    """`<host>.<pid>-<start>.<random>`: a new name by which other processes can tell whether this one still runs."""
+    pid = os.getpid()
+    return f"{_this_host()}.{pid}-{_started(pid)}.{secrets.token_hex(8)}"
+
+
+def runs(name: str) -> bool:
+    """Whether the process that named something by `process_name` runs on this machine.
+
+    A number is given again to another process, in a container that is started again even to the same one; so the
+    instant counts at which it began.
+    """
+    host, owner, *_ = (*name.split("."), "")
+    pid, _, began = owner.partition("-")
+    return host == _this_host() and pid.isdigit() and _runs(int(pid)) and began in ("", _started(int(pid)))
+
+
+def _started(pid: int) -> str:
+    """When a process began, in ticks since the machine did; nothing where the system does not tell."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
 
 
 def _runs(pid: int) -> bool:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from datamint_like._cache.folder import PRIVATE_MODE, CacheFolder
+from datamint_like._sizes import parse_size
 from datamint_like.exceptions import ValidationError
 
 APP_NAME = "datamint-like"
@@ -33,6 +35,8 @@ class Settings:
         offline: Open no connection: only what is on this machine is used.
         config_file: Where the config file is, or would be.
         max_voxels: A header that claims more voxels than this is refused before memory is allocated.
+        cache_limit: Bytes that the cache folder should hold at most; None is no limit.
+        cache_mode: Of the folders in the cache, when they are made: 0o750 lets the group read.
     """
 
     home: Path
@@ -44,6 +48,19 @@ class Settings:
     ca_file: Path | None = None
     offline: bool = False
     config_file: Path | None = None
+    cache_limit: int | None = None
+    cache_mode: int = PRIVATE_MODE
+
+    def cache(self, given: CacheFolder | Path | None = None) -> CacheFolder:
+        """The cache folder that is given, with the limit and mode of the settings; None is their own.
+
+        Example:
+            >>> Settings(home=Path("/data/store"), cache_dir=Path("/data/cache"), cache_limit=10**9).cache().limit
+            1000000000
+        """
+        if isinstance(given, CacheFolder):
+            return given
+        return CacheFolder(self.cache_dir if given is None else given, self.cache_limit, self.cache_mode)
 
     @property
     def store_url(self) -> str:
@@ -61,8 +78,10 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
 
     Environment: `DATAMINT_LIKE_HOME`, `DATAMINT_LIKE_CACHE`, `DATAMINT_LIKE_SERVER_URL` (or
     `DATAMINT_API_URL`), `DATAMINT_LIKE_API_KEY` (or `DATAMINT_API_KEY`), `DATAMINT_LIKE_CA_FILE`,
-    `DATAMINT_LIKE_OFFLINE` (0 or 1), `DATAMINT_LIKE_MAX_VOXELS`.
-    The config file is `config.json` in the platform's config folder, with the keys `server_url`, `api_key`, `ca_file`.
+    `DATAMINT_LIKE_OFFLINE` (0 or 1), `DATAMINT_LIKE_MAX_VOXELS`, `DATAMINT_LIKE_CACHE_LIMIT` (`"200GB"`),
+    `DATAMINT_LIKE_CACHE_MODE` (`750`).
+    The config file is `config.json` in the platform's config folder, with the keys `server_url`, `api_key`, `ca_file`,
+    `cache_limit` and `cache_mode`.
 
     Raises:
         ValidationError: The config file or a variable cannot be used; the message says which and why.
@@ -91,6 +110,8 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         offline=_switch(env, "DATAMINT_LIKE_OFFLINE"),
         config_file=config_file,
         max_voxels=_whole_number(env, "DATAMINT_LIKE_MAX_VOXELS", Settings.max_voxels),
+        cache_limit=_cache_limit(env.get("DATAMINT_LIKE_CACHE_LIMIT") or file.cache_limit),
+        cache_mode=_cache_mode(env.get("DATAMINT_LIKE_CACHE_MODE") or file.cache_mode),
     )
 
 
@@ -112,6 +133,8 @@ class _ConfigFile(msgspec.Struct, frozen=True):
     server_url: str | None = None
     api_key: str | None = None
     ca_file: str | None = None
+    cache_limit: int | str | None = None
+    cache_mode: str | None = None
 
 
 #: `api_key_source` of a key that stands in the config file.
@@ -139,7 +162,8 @@ def _config_file(path: Path) -> _ConfigFile:
         raise ValidationError(f"The config file {path} is not a JSON object in UTF-8. {mend}") from None
     except msgspec.MsgspecError as error:
         raise ValidationError(
-            f"The config file {path} is not a JSON object of the texts server_url, api_key and ca_file: {error}. {mend}"
+            f"The config file {path} is not a JSON object of the texts server_url, api_key, ca_file, cache_limit "
+            f"and cache_mode: {error}. {mend}"
         ) from error
 
 
@@ -161,6 +185,40 @@ def _whole_number(env: Mapping[str, str], name: str, default: int) -> int:
     if number < 1:
         raise ValidationError(f"The environment variable {name} must be a whole number from 1, not {text!r:.80}.")
     return number
+
+
+def _cache_limit(text: int | str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return parse_size(text)
+    except ValidationError as error:
+        raise ValidationError(f"DATAMINT_LIKE_CACHE_LIMIT (cache_limit of the config file): {error}") from None
+
+
+def _cache_mode(text: str | None) -> int:
+    try:
+        return checked_mode(int(text, 8)) if text else PRIVATE_MODE
+    except ValueError as error:
+        raise ValidationError(
+            f"DATAMINT_LIKE_CACHE_MODE (cache_mode of the config file) is an octal mode such as 700 or 750, not "
+            f"{text!r:.80}."
+        ) from error
+
+
+def checked_mode(mode: int) -> int:
+    """The mode for folders of a cache.
+
+    Raises:
+        ValidationError: Its owner could not use them.
+
+    Example:
+        >>> oct(checked_mode(0o750))
+        '0o750'
+    """
+    if isinstance(mode, bool) or not isinstance(mode, int) or mode & PRIVATE_MODE != PRIVATE_MODE or mode > 0o777:
+        raise ValidationError(f"cache_mode is a mode of folders from 0o700 to 0o777, not {mode!r:.80}.")
+    return mode
 
 
 def _switch(env: Mapping[str, str], name: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datamint_like._cache.folder import CacheFolder
 from datamint_like.backends._urls import is_server, store_folder, store_url
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["open_backend", "open_blobs", "remember_key", "store_url"]
 
 
-def open_backend(url: str, *, api_key: str | None = None, cache_dir: Path | None = None) -> Backend:
+def open_backend(url: str, *, api_key: str | None = None, cache_dir: CacheFolder | Path | None = None) -> Backend:
     """The store at `url`: a `file://` URL or a plain path is the embedded store, made when it is new.
 
     Args:
@@ -61,7 +62,7 @@ def remember_key(url: str, api_key: str) -> None:
         given(store_url(url), api_key)
 
 
-def open_blobs(url: str, *, cache_dir: Path | None = None) -> Blobs:
+def open_blobs(url: str, *, cache_dir: CacheFolder | Path | None = None) -> Blobs:
     """The bytes of the store at `url`, without its database: light enough for every DataLoader worker.
 
     Args:

@@ -229,6 +229,9 @@ class Blobs(Protocol):
             StorageError: It is gone, or its bytes are not those stored.
         """
 
+    def kept_path(self, of: Part | Annotation) -> Path | None:
+        """Where in the cache folder the file of a part or segmentation lies, or will; None: it is read in place."""
+
 
 class Backend(Protocol):
     """Everything a store can do.

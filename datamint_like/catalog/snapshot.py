@@ -24,8 +24,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like._cache.leases import pinned
+from datamint_like._cache.use import InUse
 from datamint_like._files import build_file
 from datamint_like.backends.base import ProjectContent
+from datamint_like.backends.remote.versions import stem_of
 from datamint_like.entities import Annotation, AnnotationWorklist, Part, Project, Resource
 from datamint_like.exceptions import CacheError
 from datamint_like.imaging import canonical_shape, facts_of, frame_axis_of
@@ -128,6 +131,8 @@ class Snapshot:
         """
         self.path = path
         self._local = threading.local()
+        self._in_use = InUse(path)
+        self._pin = pinned(path, "catalog")
         (raw,) = self._one("SELECT value FROM meta WHERE key = 'snapshot'")
         self.meta = _decode_meta(raw, path)
 
@@ -200,6 +205,27 @@ class Snapshot:
         wanted = set(rows)
         found = self._all("SELECT row, parts FROM resource")
         return sum(part.size for row, parts in found if row in wanted for part in _decode_sizes(parts))
+
+    def file_names(self) -> set[str]:
+        """What the files of all rows, and of their masks, are kept under: digests, or versions where there are none.
+
+        Example:
+            >>> len(snapshot.file_names())
+            5
+        """
+        parts = (part.sha256 for raw in self.column("parts") for part in _decode_parts(raw))
+        annotations = (each for raw in self.column("annotations") for each in _decode_annotations(raw))
+        return {*parts, *(stem_of(each) for each in annotations if each.is_segmentation())}
+
+    def fault(self) -> str | None:
+        """What is wrong with the file as a database; None where nothing is.
+
+        Example:
+            >>> snapshot.fault() is None
+            True
+        """
+        found = "; ".join(str(line) for (line,) in self._all("PRAGMA quick_check"))
+        return None if found == "ok" else f"The snapshot {self.path.name} is damaged ({found:.300})."
 
     def rows_where(self, condition: str = "1", **values: Any) -> Rows:
         """The rows, ascending, that meet an SQL condition over the columns of `resource`.
@@ -280,6 +306,7 @@ class Snapshot:
         return rows[0]
 
     def _all(self, sql: str, *values: Any, **named: Any) -> list[tuple[Any, ...]]:
+        self._in_use.note()
         try:
             return self._connection().execute(sql, named or values).fetchall()
         except sqlite3.Error as error:

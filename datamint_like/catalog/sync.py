@@ -12,17 +12,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from datamint_like._files import make_dirs, sweep_partial, write_bytes
+from datamint_like._cache.collecting import wrote
+from datamint_like._cache.entries import CURRENT
+from datamint_like._cache.folder import CacheFolder, open_as_its_folder
+from datamint_like._files import sweep_partial, write_bytes
 from datamint_like.backends.base import Backend, ProjectContent
 from datamint_like.backends.finding import find_project
 from datamint_like.catalog.snapshot import FORMAT, Snapshot, write_snapshot
 from datamint_like.entities import Project
 from datamint_like.exceptions import CacheError
 
-_CURRENT = "current"
 
-
-def sync_project(backend: Backend, project: str | Project, cache_dir: Path) -> Snapshot:
+def sync_project(backend: Backend, project: str | Project, cache_dir: CacheFolder | Path) -> Snapshot:
     """The snapshot of the project as it is now; built only when the store has changed.
 
     Args:
@@ -40,16 +41,18 @@ def sync_project(backend: Backend, project: str | Project, cache_dir: Path) -> S
         True
     """
     found = project if isinstance(project, Project) else find_project(backend, project)
-    folder = _store_folder(cache_dir, backend.url) / found.id
+    cache = CacheFolder.at(cache_dir)
+    folder = _store_folder(cache.path, backend.url) / found.id
     known = _opened(folder / _file_name(backend.project_revision(found.id)))
-    snapshot = known or _built(folder, backend.read_project(found.id), backend.url)
+    snapshot = known or _built(cache, folder, backend.read_project(found.id), backend.url)
     with _cache_errors(folder):
         if _current(folder) != snapshot.path:
-            write_bytes(folder / _CURRENT, snapshot.path.name.encode())
+            write_bytes(folder / CURRENT, snapshot.path.name.encode())
+            open_as_its_folder(folder / CURRENT)
     return snapshot
 
 
-def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: Path) -> Snapshot:
+def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: CacheFolder | Path) -> Snapshot:
     """The snapshot of a list of resources, in that order, as they are now.
 
     Raises:
@@ -61,8 +64,9 @@ def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: Pat
         2
     """
     content = backend.read_resources(resource_ids)
-    folder = _store_folder(cache_dir, backend.url) / "resources"
-    return _opened(folder / _file_name(content.revision)) or _built(folder, content, backend.url)
+    cache = CacheFolder.at(cache_dir)
+    folder = _store_folder(cache.path, backend.url) / "resources"
+    return _opened(folder / _file_name(content.revision)) or _built(cache, folder, content, backend.url)
 
 
 def newest_snapshot(store_url: str, project: str | Project, cache_dir: Path) -> Snapshot:
@@ -80,7 +84,7 @@ def newest_snapshot(store_url: str, project: str | Project, cache_dir: Path) -> 
     """
     asked = (project.id,) if isinstance(project, Project) else (project,)
     store = _store_folder(cache_dir, store_url)
-    pointers = sorted(store.glob(f"*/{_CURRENT}"), key=lambda pointer: pointer.stat().st_mtime_ns, reverse=True)
+    pointers = sorted(store.glob(f"*/{CURRENT}"), key=lambda pointer: pointer.stat().st_mtime_ns, reverse=True)
     by_name = None
     for pointer in pointers:
         snapshot = _opened(_current(pointer.parent))
@@ -107,12 +111,14 @@ def _opened(path: Path | None) -> Snapshot | None:
         return None  # it is built again from the store
 
 
-def _built(folder: Path, content: ProjectContent, store_url: str) -> Snapshot:
+def _built(cache: CacheFolder, folder: Path, content: ProjectContent, store_url: str) -> Snapshot:
     target = folder / _file_name(content.revision)
     with _cache_errors(folder):
-        make_dirs(folder)
+        cache.make(folder)
         sweep_partial(folder)
         write_snapshot(target, content, store_url)
+        open_as_its_folder(target)
+        wrote(cache, target)
     return Snapshot(target)
 
 
@@ -140,6 +146,6 @@ def _file_name(revision: str) -> str:
 
 def _current(folder: Path) -> Path | None:
     try:
-        return folder / (folder / _CURRENT).read_text()
+        return folder / (folder / CURRENT).read_text()
     except FileNotFoundError:
         return None

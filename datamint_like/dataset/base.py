@@ -14,10 +14,12 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
+from datamint_like._cache import CacheFolder
+from datamint_like._sizes import parse_size
 from datamint_like._words import counted
 from datamint_like.annotations import MergeStrategy, Selection
 from datamint_like.backends import remember_key, store_url
-from datamint_like.config import load_settings
+from datamint_like.config import checked_mode, load_settings
 from datamint_like.dataset import splits
 from datamint_like.dataset.box_transforms import Boxes, left_boxes
 from datamint_like.dataset.boxes import BOX_KEYS
@@ -50,7 +52,6 @@ from datamint_like.dataset.transforms import Transform, checked_transform, trans
 from datamint_like.entities import Project, Resource
 from datamint_like.exceptions import DatamintDatasetException
 from datamint_like.imaging.types import Intensity, Kind, Orientation, ReadOptions
-from datamint_like.slices.lru import parse_size
 from datamint_like.slices.packs import Compression, Packs
 
 __all__ = ["DatamintBaseDataset", "DatamintDatasetException"]
@@ -107,6 +108,10 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
             (n, 2) by author. Coordinates are array indices: the centre of the first pixel is (0, 0).
         seed: Transforms draw what (seed, epoch, item) says, on any number of workers; None follows torch's random
             numbers. `get_dataloader` then also shuffles by it.
+        cache_limit: How much the cache folder should hold, in bytes or as `"200GB"`: what was used longest ago goes
+            when something is added. None is the configured limit, else none.
+        cache_mode: Of the folders in the cache when they are made: `0o750` lets the group read them. None is the
+            configured mode, else 0o700.
 
     Raises:
         DatamintDatasetException: Both or neither of `project` and `resources`, or options that exclude each other.
@@ -159,6 +164,8 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         compression: Compression = "gzip",
         seed: int | None = None,
         return_boxes: bool = False,
+        cache_limit: int | str | None = None,
+        cache_mode: int | None = None,
     ) -> None:
         if (project is None) == (resources is None):
             raise DatamintDatasetException(
@@ -170,10 +177,14 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
                 "auto_update=False opens the newest snapshot of a project; a list of resources has none. Give project=."
             )
         settings = load_settings()
-        cache = settings.cache_dir if cache_dir is None else Path(cache_dir).expanduser().absolute()
+        cache = CacheFolder(
+            settings.cache_dir if cache_dir is None else Path(cache_dir).expanduser().absolute(),
+            settings.cache_limit if cache_limit is None else parse_size(cache_limit),
+            settings.cache_mode if cache_mode is None else checked_mode(cache_mode),
+        )
         self._source = Source(
             store_url=store_url(server_url or settings.store_url),
-            cache_dir=cache,
+            cache=cache,
             project=project,
             resource_ids=None if resources is None else resource_ids_of(resources),
             auto_update=auto_update,

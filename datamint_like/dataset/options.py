@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import NoneType
 from typing import Any, Literal
 
 import numpy as np
 
+from datamint_like._cache import CacheFolder
 from datamint_like.annotations import MergeStrategy, check_strategy
 from datamint_like.entities import AnnotationWorklist, Project, Resource
 from datamint_like.exceptions import DatamintDatasetException
@@ -40,7 +40,7 @@ class Source:
 
     Attributes:
         store_url: The store.
-        cache_dir: Where snapshots lie on this machine.
+        cache: Where snapshots lie on this machine.
         project: Name, id or record; None where `resource_ids` are given.
         resource_ids: The resources, in order.
         auto_update: Ask the store for changes; otherwise open the newest snapshot.
@@ -50,7 +50,7 @@ class Source:
     """
 
     store_url: str
-    cache_dir: Path
+    cache: CacheFolder
     project: str | Project | None
     resource_ids: tuple[str, ...] | None
     auto_update: bool

@@ -110,12 +110,12 @@ def root_rows(prepared: Prepared, source: Source, kinds: Collection[str], class_
 
 def _open(source: Source, api_key: str | None) -> Snapshot:
     if source.project is not None and not (source.auto_update and _may_ask(source)):
-        return newest_snapshot(source.store_url, source.project, source.cache_dir)
-    backend = open_backend(source.store_url, api_key=api_key, cache_dir=source.cache_dir)
+        return newest_snapshot(source.store_url, source.project, source.cache.path)
+    backend = open_backend(source.store_url, api_key=api_key, cache_dir=source.cache)
     try:
         if source.project is not None:
-            return sync_project(backend, source.project, source.cache_dir)
-        return sync_resources(backend, source.resource_ids or (), source.cache_dir)
+            return sync_project(backend, source.project, source.cache)
+        return sync_resources(backend, source.resource_ids or (), source.cache)
     finally:
         backend.close()
 

@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like._cache import Lease
 from datamint_like.annotations import MaskPiece, is_of_one_frame, keeper, stack_instances
 from datamint_like.backends import open_blobs
 from datamint_like.backends.about import about
 from datamint_like.backends.base import Blobs
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.entities import Annotation, Part, Resource
+from datamint_like.exceptions import DecodeError
 from datamint_like.imaging import read, required_facts, turn_of
 from datamint_like.imaging.masks import decode_frame_mask, decode_mask
 from datamint_like.imaging.types import Decoded, HeaderFacts, ReadOptions
@@ -61,6 +63,12 @@ class Record:
     parts: list[Part]
 
 
+def _is_of_missing_file(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, FileNotFoundError):
+        error = error.__cause__
+    return error is not None
+
+
 class Reader:
     """Reads rows of one prepared dataset. Pickles as its options: each process opens its own files and cache."""
 
@@ -74,7 +82,7 @@ class Reader:
     @cached_property
     def blobs(self) -> Blobs:
         """Where the bytes lie."""
-        return open_blobs(self.prepared.snapshot.meta.store_url, cache_dir=self.options.packs.folder)
+        return open_blobs(self.prepared.snapshot.meta.store_url, cache_dir=self.options.packs.cache)
 
     @cached_property
     def _keeps(self) -> Callable[[Annotation], bool]:
@@ -109,6 +117,16 @@ class Reader:
 
     def image(self, record: Record, options: ReadOptions | None = None) -> Decoded:
         """The decoded resource of a record; (C, D, H, W)."""
+        try:
+            return self._decoded(record, options)
+        except DecodeError as error:
+            if not _is_of_missing_file(error):
+                raise
+        kept = (self.blobs.kept_path(part) for part in record.parts)
+        with Lease(self.options.packs.cache, (path for path in kept if path is not None), renewed=False):
+            return self._decoded(record, options)  # a file went from the cache between its finding and its reading
+
+    def _decoded(self, record: Record, options: ReadOptions | None) -> Decoded:
         paths, names = self.files(record)
         with about(record.resource):
             return read(paths, record.facts, options or self.options.read, names=names)

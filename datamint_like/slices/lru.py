@@ -8,10 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-from datamint_like.exceptions import ValidationError
-
 T = TypeVar("T")
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
 class ByteLRU(Generic[T]):
@@ -75,23 +72,3 @@ class ByteLRU(Generic[T]):
         while self.held > self.limit:
             _, dropped = self._values.popitem(last=False)
             self.held -= self._weigh(dropped)
-
-
-def parse_size(size: int | str) -> int:
-    """The number of bytes that `256_000_000`, `"256MB"` or `"1.5 GiB"` means.
-
-    Raises:
-        ValidationError: It is not a size.
-    """
-    if isinstance(size, int) and not isinstance(size, bool) and size >= 0:
-        return size
-    text = str(size).strip().upper()
-    number = text.rstrip("KMGIB ")
-    unit = text[len(number) :].strip()
-    try:
-        value = float(number)
-    except ValueError:
-        value = -1.0
-    if value < 0 or unit not in _UNITS:
-        raise ValidationError(f"A size is bytes or text such as '256MB' or '2GiB', not {size!r}.")
-    return int(value * _UNITS[unit])

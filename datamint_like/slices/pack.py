@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from isal import igzip, isal_zlib
 
+from datamint_like._cache.use import InUse
 from datamint_like._files import new_file
 from datamint_like.exceptions import CacheError
 from datamint_like.slices.gzip_members import LONGEST, empty_member, fields_of, member_length, stored_member
@@ -83,6 +84,7 @@ class Pack:
             CacheError: It is damaged, or of another version.
         """
         self.path = path
+        self._in_use = InUse(path)
         self._handle = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         self.close = weakref.finalize(self, os.close, self._handle)
         try:
@@ -106,6 +108,7 @@ class Pack:
         Raises:
             CacheError: Its bytes are damaged.
         """
+        self._in_use.note()
         start, end = int(self._starts[index]), int(self._ends[index])
         try:
             npy = isal_zlib.decompress(os.pread(self._handle, end - start, start), wbits=31)

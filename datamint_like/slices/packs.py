@@ -10,17 +10,19 @@ import hashlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import filelock
 import msgspec
 import numpy.typing as npt
 
-from datamint_like._files import make_dirs
+from datamint_like._cache.collecting import wrote
+from datamint_like._cache.folder import CacheFolder, open_as_its_folder
+from datamint_like._cache.turns import turn
+from datamint_like._files import sweep_partial
 from datamint_like.exceptions import CacheError
 from datamint_like.slices.pack import SUFFIX, Pack, write_pack
 from datamint_like.slices.raw_pack import SUFFIX as RAW_SUFFIX
@@ -31,7 +33,6 @@ Compression = Literal["gzip"] | None
 _LOG = logging.getLogger(__name__)
 #: How long a process waits for another that builds the same pack (s), before it does without.
 _PATIENCE_S = 20.0
-_FOREVER = -1.0
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,10 @@ class Content:
 class Packs:
     """The packs of one folder; pickles as its options."""
 
-    def __init__(self, folder: Path, compression: Compression = "gzip") -> None:
-        """Use `folder`, and compress new packs with gzip or (None) not at all."""
-        self.folder = folder
+    def __init__(self, cache: CacheFolder | Path, compression: Compression = "gzip") -> None:
+        """Use this cache folder, and compress new packs with gzip or (None) not at all."""
+        self.cache = CacheFolder.at(cache)
+        self.folder = self.cache.path
         self.compression = compression
         self._start()
         self._complained = False
@@ -74,12 +76,16 @@ class Packs:
         self._pid = os.getpid()
         self._one_at_a_time = threading.Lock()
 
-    def __reduce__(self) -> tuple[type[Packs], tuple[Path, Compression]]:
-        return Packs, (self.folder, self.compression)
+    def __reduce__(self) -> tuple[type[Packs], tuple[CacheFolder, Compression]]:
+        return Packs, (self.cache, self.compression)
+
+    def path(self, key: PackKey) -> Path:
+        """Where the pack lies, or will."""
+        return key.path(self.folder, SUFFIX if self.compression else RAW_SUFFIX)
 
     def find(self, key: PackKey) -> Pack | RawPack | None:
         """The pack, or None where there is none; a damaged one is removed and told in the log."""
-        path = self._path(key)
+        path = self.path(key)
         try:
             return Pack(path) if self.compression else RawPack(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -92,7 +98,7 @@ class Packs:
         """Remove a pack that turned out damaged, so that it is made again."""
         _LOG.warning("%s It is made again.", reason)
         with suppress(OSError):
-            self._path(key).unlink()
+            self.path(key).unlink()
 
     def ensure(self, key: PackKey, make: Callable[[], Content]) -> bool:
         """Make the pack where it is missing, however long another process takes for it; whether it was made here.
@@ -102,7 +108,7 @@ class Packs:
         """
         if self.find(key) is not None:
             return False
-        made = self.build(key, make, patience_s=_FOREVER)
+        made = self.build(key, make, patience_s=None)
         if isinstance(made, Content) and self.find(key) is None:
             raise CacheError(
                 f"its slices ({key.axis}) cannot be written to the cache folder. Free space there, or name another "
@@ -111,22 +117,17 @@ class Packs:
         return isinstance(made, Content)
 
     def build(
-        self, key: PackKey, make: Callable[[], Content], *, patience_s: float = _PATIENCE_S
+        self, key: PackKey, make: Callable[[], Content], *, patience_s: float | None = _PATIENCE_S
     ) -> Content | Pack | RawPack:
         """The content that `make` gives, packed for the next time; the pack itself where another was faster."""
-        path = self._path(key)
-        with self._building:
-            lock = self._lock(path, patience_s)
-            try:
-                if (found := self.find(key)) is not None:
-                    return found
-                content = make()
-                if lock is not None:
-                    self._write(path, content)
-                return content
-            finally:
-                if lock is not None:
-                    lock.release()
+        path = self.path(key)
+        with self._building, self._turn(path, patience_s) as mine:
+            if (found := self.find(key)) is not None:
+                return found
+            content = make()
+            if mine:
+                self._write(path, content)
+            return content
 
     @property
     def _building(self) -> threading.Lock:
@@ -135,29 +136,34 @@ class Packs:
             self._start()
         return self._one_at_a_time
 
-    def _path(self, key: PackKey) -> Path:
-        return key.path(self.folder, SUFFIX if self.compression else RAW_SUFFIX)
+    @contextmanager
+    def _turn(self, path: Path, patience_s: float | None) -> Iterator[bool]:
+        """A block in which others wait; False where another process is slow, or nothing can be written."""
+        with ExitStack() as held:
+            mine = False
+            try:
+                self._make_folder(path)
+                mine = held.enter_context(turn(path.with_name(f"{path.name}.lock"), patience_s))
+            except OSError as error:  # a read-only or full disk
+                self._complain(error)
+            yield mine
 
-    def _lock(self, path: Path, patience_s: float) -> filelock.BaseFileLock | None:
-        """The right to build a pack; None where another process is slow, or nothing can be written."""
-        try:
-            make_dirs(path.parent)
-            lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), timeout=patience_s)
-            lock.acquire()
-        except filelock.Timeout:
-            return None
-        except (OSError, NotImplementedError) as error:  # a read-only or full disk; a file system without locks
-            self._complain(error)
-            return None
-        return lock
+    def _make_folder(self, path: Path) -> None:
+        self.cache.make(path.parent)
+        sweep_partial(path.parent)
 
     def _write(self, path: Path, content: Content) -> None:
         slices: Iterable[Array] = content.slices
         try:
+            self._make_folder(path)  # again: the cache may have been cleared while the slices were made
             if self.compression:
                 write_pack(path, slices, content.facts)
             else:
                 write_raw_pack(path, slices, len(content.slices), content.facts)
+            open_as_its_folder(path)
+            wrote(self.cache, path)
+        except FileNotFoundError:
+            _LOG.info("The slice pack %s went from the cache while it was written.", path.name)
         except OSError as error:
             self._complain(error)
 

@@ -18,6 +18,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like._cache.use import InUse
 from datamint_like._files import new_file
 from datamint_like.exceptions import CacheError
 
@@ -62,6 +63,7 @@ class RawPack:
             CacheError: It is damaged, or of another version.
         """
         self.path = path
+        self._in_use = InUse(path)
         try:
             with open(path, "rb") as file:
                 self.facts = _facts(file)
@@ -83,6 +85,7 @@ class RawPack:
 
     def read(self, index: int) -> Array:
         """One slice, read-only, as a view of the file."""
+        self._in_use.note()
         found: Array = self._slices[index]
         return found
 

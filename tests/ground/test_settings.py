@@ -48,7 +48,11 @@ def test_a_broken_config_file_is_named_with_what_is_wrong() -> None:
 
 
 BROKEN: dict[str, tuple[bytes, str]] = {
-    "no JSON": (b'{"api_key": "sesame"', r"is not a JSON object of the texts server_url, api_key and ca_file"),
+    "no JSON": (
+        b'{"api_key": "sesame"',
+        r"is not a JSON object of the texts server_url, api_key, ca_file, "
+        r"cache_limit and cache_mode",
+    ),
     "a list": (b'["sesame"]', r"Expected `object`, got `array`"),
     "nothing": (b"", r"is not a JSON object"),
     "a store that is a number": (b'{"server_url": 5, "api_key": "sesame"}', r"got `int` - at `\$\.server_url`"),

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from datamint_like._cache import CacheFolder
 from datamint_like.backends.remote.blob_cache import BlobCache
 from datamint_like.backends.remote.blobs import RemoteBlobs
 from datamint_like.backends.remote.downloads import Wanted
@@ -53,7 +54,7 @@ WANTED = Wanted(PATH, "the file 'a.dcm'", DIGEST, len(DATA), DIGEST)
 
 @pytest.fixture
 def cache(tmp_path: Path) -> BlobCache:
-    return BlobCache(tmp_path / "cache")
+    return BlobCache(CacheFolder(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -264,12 +265,12 @@ def test_a_disk_that_fills_up_is_told_and_nothing_of_the_file_stays(server: File
     code = (
         "import resource, signal, sys\n"
         "from pathlib import Path\n"
-        "from tests.remote.test_downloads import WANTED, BlobCache, Transport, KEY\n"
+        "from tests.remote.test_downloads import WANTED, BlobCache, CacheFolder, Transport, KEY\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
         "from datamint_like.exceptions import CacheError\n"
         "try:\n"
-        f"    BlobCache(Path({str(cache.folder)!r})).fetched(Transport({server.url!r}, KEY), WANTED)\n"
+        f"    BlobCache(CacheFolder(Path({str(cache.folder)!r}))).fetched(Transport({server.url!r}, KEY), WANTED)\n"
         "except CacheError as error:\n"
         "    sys.exit(0 if 'No room' in str(error) else str(error))\n"
         "sys.exit('no error')\n"
@@ -283,7 +284,7 @@ def test_a_disk_that_fills_up_is_told_and_nothing_of_the_file_stays(server: File
 def test_a_cache_that_cannot_be_written_is_told(transport: Transport, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(CacheError, match="DATAMINT_LIKE_CACHE"):
-        BlobCache(tmp_path / "file").fetched(transport, WANTED)
+        BlobCache(CacheFolder(tmp_path / "file")).fetched(transport, WANTED)
 
 
 def test_a_killed_download_is_gone_on_with_by_another_process(
@@ -292,8 +293,8 @@ def test_a_killed_download_is_gone_on_with_by_another_process(
     proxy.plan(PATH, Drip(10_000, 0.1))
     code = (
         "from pathlib import Path\n"
-        "from tests.remote.test_downloads import WANTED, BlobCache, Transport, KEY\n"
-        f"BlobCache(Path({str(cache.folder)!r})).fetched(Transport({proxy.url!r}, KEY), WANTED)\n"
+        "from tests.remote.test_downloads import WANTED, BlobCache, CacheFolder, Transport, KEY\n"
+        f"BlobCache(CacheFolder(Path({str(cache.folder)!r}))).fetched(Transport({proxy.url!r}, KEY), WANTED)\n"
     )
     child = subprocess.Popen([sys.executable, "-c", code])
     while not cache.incoming.is_dir() or not any(path.stat().st_size > 20_000 for path in left(cache)):

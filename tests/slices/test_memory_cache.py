@@ -7,12 +7,10 @@ import signal
 import threading
 import time
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamint_like.exceptions import ValidationError
-from datamint_like.slices.lru import ByteLRU, parse_size
+from datamint_like.slices.lru import ByteLRU
 
 
 @given(limit=st.integers(0, 30), asked=st.lists(st.integers(1, 12), max_size=60))
@@ -47,19 +45,6 @@ def test_threads_that_ask_for_one_value_make_it_once() -> None:
     for thread in threads:
         thread.join()
     assert len(made) == 1
-
-
-@pytest.mark.parametrize(
-    ("size", "count"), [(0, 0), (12, 12), ("12", 12), ("256MB", 256_000_000), ("1.5 GiB", 3 * 2**29), ("2kb", 2000)]
-)
-def test_sizes_are_read_as_people_write_them(size: int | str, count: int) -> None:
-    assert parse_size(size) == count
-
-
-@pytest.mark.parametrize("size", ["", "much", "-1MB", -1, "3 QB", "MB", True, None])
-def test_what_is_no_size_is_refused(size: object) -> None:
-    with pytest.raises(ValidationError, match="256MB"):
-        parse_size(size)  # type: ignore[arg-type]
 
 
 def test_a_child_forked_while_a_value_is_made_starts_afresh() -> None:

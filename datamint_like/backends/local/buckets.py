@@ -93,6 +93,9 @@ class BucketStore:
         _at_once(lambda part: self.part_path(part, resource_name), parts)
         return [self.blob_path(part.sha256) for part in parts]
 
+    def kept_path(self, of: Part | Annotation) -> None:
+        """Nothing: these files do not lie in the cache of a dataset."""
+
     def annotation_bytes(self, annotation: Annotation) -> bytes:
         """The payload of a segmentation, checked against its digest.
 

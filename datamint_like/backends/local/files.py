@@ -88,6 +88,9 @@ class FileStore:
         """The files of several parts, in order."""
         return [self.part_path(part, resource_name) for part in parts]
 
+    def kept_path(self, of: Part | Annotation) -> None:
+        """Nothing: these files do not lie in the cache of a dataset."""
+
     def annotation_bytes(self, annotation: Annotation) -> bytes:
         """The payload of a segmentation, checked against its digest.
 

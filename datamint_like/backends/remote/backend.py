@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from datamint_like._cache.folder import CacheFolder
 from datamint_like.backends.remote.annotations import Annotations
 from datamint_like.backends.remote.answers import Calls
 from datamint_like.backends.remote.blobs import RemoteBlobs
@@ -33,7 +34,7 @@ class HttpBackend(Users, Projects, Splits, Resources, Annotations):
         url: str,
         api_key: str | None = None,
         *,
-        cache_dir: Path | None = None,
+        cache_dir: CacheFolder | Path | None = None,
         policy: RetryPolicy | None = None,
     ) -> None:
         """Nothing is asked before the first call.

@@ -14,7 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from datamint_like._files import is_written_now, make_dirs, sweep_partial
+from datamint_like._cache.collecting import wrote
+from datamint_like._cache.folder import CacheFolder
+from datamint_like._files import is_written_now, sweep_partial
 from datamint_like.backends.base import Arrived
 from datamint_like.backends.remote.downloads import Wanted, download
 from datamint_like.backends.remote.transport import Transport
@@ -30,7 +32,12 @@ _swept: set[tuple[int, Path]] = set()
 class BlobCache:
     """The files in one cache folder."""
 
-    folder: Path
+    cache: CacheFolder
+
+    @property
+    def folder(self) -> Path:
+        """Where the cache is."""
+        return self.cache.path
 
     @property
     def incoming(self) -> Path:
@@ -59,14 +66,16 @@ class BlobCache:
         if target.exists():
             return target
         transport.refuse_offline(wanted.name)
-        self._make_ready()
+        self._make_ready(target.parent)
         if not self._brought_by_another(wanted, target.exists, arrived):
             download(transport, wanted, target, self.incoming, arrived)
+            wrote(self.cache, target)
         return target
 
-    def _make_ready(self) -> None:
+    def _make_ready(self, shelf: Path) -> None:
         try:
-            make_dirs(self.incoming)
+            self.cache.make(self.incoming)
+            self.cache.make(shelf)
         except OSError as error:
             raise CacheError(
                 f"The cache folder {self.folder} cannot be written: {error.strerror}. Name another folder in "

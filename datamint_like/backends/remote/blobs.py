@@ -10,13 +10,15 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
+from datamint_like._cache import CacheFolder, Lease
+from datamint_like._cache.use import note_use
 from datamint_like.backends.base import Arrived
 from datamint_like.backends.local.unchanged import fault_of
 from datamint_like.backends.remote.answers import path
 from datamint_like.backends.remote.blob_cache import BlobCache
 from datamint_like.backends.remote.downloads import Wanted
 from datamint_like.backends.remote.transport import Call, Transport
-from datamint_like.backends.remote.versions import is_digest, version_of_annotation
+from datamint_like.backends.remote.versions import is_digest, stem_of
 from datamint_like.config import load_settings
 from datamint_like.entities import Annotation, Part
 from datamint_like.exceptions import StorageError, ValidationError
@@ -31,14 +33,16 @@ class RemoteBlobs:
     What the cache holds is read without the server, and without a key.
     """
 
-    def __init__(self, url: str, cache_dir: Path | None = None, transport: Transport | None = None) -> None:
+    def __init__(
+        self, url: str, cache_dir: CacheFolder | Path | None = None, transport: Transport | None = None
+    ) -> None:
         """Keep files in `cache_dir`, None being the configured one; what is missing comes by `transport`."""
         self.url = url
         self._transport = transport
-        self.cache = BlobCache(load_settings().cache_dir if cache_dir is None else cache_dir)
+        self.cache = BlobCache(load_settings().cache(cache_dir))
 
-    def __reduce__(self) -> tuple[type[RemoteBlobs], tuple[str, Path]]:
-        return RemoteBlobs, (self.url, self.cache.folder)
+    def __reduce__(self) -> tuple[type[RemoteBlobs], tuple[str, CacheFolder]]:
+        return RemoteBlobs, (self.url, self.cache.cache)
 
     def __repr__(self) -> str:
         return f"RemoteBlobs({self.url!r})"
@@ -100,20 +104,32 @@ class RemoteBlobs:
         wanted = Wanted(
             path=path("annotations", annotation.resource_id, "annotations", annotation.id, "file"),
             name=f"the file of annotation {annotation.id}",
-            stem=annotation.sha256 or version_of_annotation(annotation),
+            stem=stem_of(annotation),
             sha256=annotation.sha256,
         )
+        note_use(self.cache.path(wanted.stem))
         try:
             data = self.cache.path(wanted.stem).read_bytes()
         except OSError:
-            return self.cache.fetched(self.transport, wanted).read_bytes()
+            return self._fetched_bytes(wanted)
         if wanted.sha256 is None or hashlib.sha256(data).hexdigest() == wanted.sha256:
             return data
         self._drop(self.cache.path(wanted.stem), wanted.name)
-        return self.cache.fetched(self.transport, wanted).read_bytes()
+        return self._fetched_bytes(wanted)
+
+    def _fetched_bytes(self, wanted: Wanted) -> bytes:
+        with suppress(FileNotFoundError):  # it was removed from the cache at once
+            return self.cache.fetched(self.transport, wanted).read_bytes()
+        with Lease(self.cache.cache, [self.cache.path(wanted.stem)], renewed=False):
+            return self.cache.fetched(self.transport, wanted).read_bytes()
+
+    def kept_path(self, of: Part | Annotation) -> Path:
+        """Where in the cache folder the file of a part or segmentation lies, or will."""
+        return self.cache.path(stem_of(of))
 
     def _is_whole(self, found: Path, part: Part) -> bool:
         """Whether the cache has the part's bytes; a damaged file is removed."""
+        note_use(found)  # first, for it moves the times by which a changed file is noticed
         if not is_digest(part.sha256):
             return found.exists()
         if (fault := fault_of(found, part)) is None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from datamint_like._cache.folder import CacheFolder
 from datamint_like.backends.base import Backend
 from datamint_like.backends.remote.serving import capabilities
 from datamint_like.backends.remote.transport import Transport
 
 
-def connect(url: str, *, api_key: str | None = None, cache_dir: Path | None = None) -> Backend:
+def connect(url: str, *, api_key: str | None = None, cache_dir: CacheFolder | Path | None = None) -> Backend:
     """The store behind a server: all of it of our own, what Datamint's protocol can of others.
 
     Raises:

@@ -7,7 +7,7 @@ import re
 
 import msgspec
 
-from datamint_like.entities import Annotation, Resource
+from datamint_like.entities import Annotation, Part, Resource
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _STEM = re.compile(r"[0-9a-f]{64}|version-[0-9a-f]{56}")
@@ -32,6 +32,11 @@ def version_of_annotation(annotation: Annotation) -> str:
     """The name of an annotation's file as it is now."""
     file = annotation.associated_file or annotation.file
     return _version(annotation.resource_id, annotation.id, annotation.created_at, file, annotation.deleted_at)
+
+
+def stem_of(of: Part | Annotation) -> str:
+    """What the file of a part or segmentation is kept under."""
+    return of.sha256 or version_of_annotation(of) if isinstance(of, Annotation) else of.sha256
 
 
 def _version(*facts: str | int | None) -> str:

@@ -1,0 +1,61 @@
+"""When an entry of the cache was used last: the time of its file, moved on now and then.
+
+The time of reading (atime) cannot tell: most systems keep it coarsely or not at all, and a backup moves it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+#: An entry in use is noted as used at most this often (s), whichever processes use it.
+EVERY_S = 6 * 3600.0
+#: How often (s) a process looks whether what it holds open has to be noted.
+_LOOK_S = 600.0
+
+
+_own = threading.local()
+
+
+@contextmanager
+def no_use() -> Iterator[None]:
+    """A block in which this thread looks at entries without using them, as a check of all of them does."""
+    before = getattr(_own, "looks", False)
+    _own.looks = True
+    try:
+        yield
+    finally:
+        _own.looks = before
+
+
+def note_use(path: Path | str) -> None:
+    """Note that an entry is used now, where that was not done in the last hours.
+
+    In a folder that cannot be written nothing is noted, and nothing is removed either.
+    """
+    if getattr(_own, "looks", False):
+        return
+    with suppress(OSError):
+        if os.stat(path).st_mtime < time.time() - EVERY_S:  # noqa: PTH116 -- each item asks; faster than path.stat()
+            os.utime(path)
+
+
+class InUse:
+    """A file that a process holds open, and notes as used while it reads it."""
+
+    __slots__ = ("_next", "_path")
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+        self._next = 0.0
+
+    def note(self) -> None:
+        """Note a use; this costs next to nothing but every few minutes."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _LOOK_S
+            note_use(self._path)
