@@ -63,15 +63,6 @@ _decode_annotations = msgspec.msgpack.Decoder(list[Annotation]).decode
 _decode_parts = msgspec.msgpack.Decoder(list[Part]).decode
 
 
-class _Size(msgspec.Struct):
-    """The length of a part alone."""
-
-    size: int
-
-
-_decode_sizes = msgspec.msgpack.Decoder(list[_Size]).decode
-
-
 class Row(msgspec.Struct, frozen=True):
     """All that a snapshot holds of one resource.
 
@@ -195,16 +186,18 @@ class Snapshot:
         (parts,) = self._one("SELECT parts FROM resource WHERE row = ?", row)
         return _decode_parts(parts)
 
-    def size_of_parts(self, rows: Sequence[int]) -> int:
-        """Bytes of all files of some rows; each row once.
+    def files(self, rows: Sequence[int], *, masks: bool) -> Iterator[tuple[list[Part], list[Annotation]]]:
+        """The files of each of some rows in ascending order, and, if asked for, its segmentations.
 
         Example:
-            >>> snapshot.size_of_parts([0]) == snapshot.parts(0)[0].size
-            True
+            >>> [len(parts) for parts, _ in snapshot.files([0, 2], masks=False)]
+            [1, 1]
         """
-        wanted = set(rows)
-        found = self._all("SELECT row, parts FROM resource")
-        return sum(part.size for row, parts in found if row in wanted for part in _decode_sizes(parts))
+        wanted, columns = frozenset(rows), "row, parts, annotations" if masks else "row, parts, NULL"
+        for row, parts, said_of_it in self._each(f"SELECT {columns} FROM resource ORDER BY row"):
+            if row in wanted:
+                said = _decode_annotations(said_of_it) if masks else []
+                yield _decode_parts(parts), [each for each in said if each.is_segmentation()]
 
     def file_names(self) -> set[str]:
         """What the files of all rows, and of their masks, are kept under: digests, or versions where there are none.
@@ -309,6 +302,13 @@ class Snapshot:
         self._in_use.note()
         try:
             return self._connection().execute(sql, named or values).fetchall()
+        except sqlite3.Error as error:
+            raise CacheError(f"The snapshot {self.path.name} cannot be read ({error}). {_REBUILD}") from error
+
+    def _each(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of an answer, one at a time."""
+        try:
+            yield from self._connection().execute(sql)
         except sqlite3.Error as error:
             raise CacheError(f"The snapshot {self.path.name} cannot be read ({error}). {_REBUILD}") from error
 

@@ -432,6 +432,7 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
 
         Raises:
             PrefetchError: Something is missing, damaged, or cannot be written; everything else was done first.
+            CacheError: The files take more than the cache may hold (`cache_limit=`); nothing was fetched.
             DatamintDatasetException: These resources have no such slices, or an argument is of another kind.
 
         Example:

@@ -10,10 +10,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from datamint_like._cache import lease
 from datamint_like._words import counted
 from datamint_like.dataset.options import settle_flags, whole_number
 from datamint_like.dataset.prefetch_progress import Progress, Shown, Watch
-from datamint_like.dataset.prefetch_rows import Job, Tally
+from datamint_like.dataset.prefetch_rows import Job, Tally, wanted_files
 from datamint_like.dataset.prefetch_tasks import done_by
 from datamint_like.dataset.reader import Reader
 from datamint_like.dataset.slice_reader import SliceReader
@@ -126,22 +127,24 @@ def prefetch(
 
     Raises:
         PrefetchError: A file is missing or damaged, cannot be decoded, or a pack cannot be written.
+        CacheError: The files take more than the cache may hold; nothing was fetched.
     """
     asked: list[int] = np.unique(rows).tolist()
     cut = None if slices is None else slices.cut
     job = Job(reader if slices is None else slices.reader, cut, options.include_annotations, options.workers)
-    watch, total = Watch(), reader.prepared.snapshot.size_of_parts(asked)
-    with Shown(watch, options.progress, total, len(asked)) as shown:
+    files, watch = wanted_files(reader, asked, include_annotations=options.include_annotations), Watch()
+    what = f"The prefetch of {counted(len(asked), 'resource')}"
+    with (
+        lease(reader.options.packs.cache, files.kept, size=files.size_kept, what=what) as watch.lease,
+        Shown(watch, options.progress, files.size, len(asked)) as shown,
+    ):
         if options.executor is None:
             tally = job.done(asked, watch, shown.glance)
         else:
             tally = done_by(options.executor, job, asked, watch, shown.glance)
     report = _report(len(asked), tally, None if cut is None else cut.pack_name, options)
     if report.failures and options.on_error == "raise":
-        raise PrefetchError(
-            f"The prefetch of {counted(len(asked), 'resource')} is incomplete: {_told(report.failures)}",
-            report.failures,
-        )
+        raise PrefetchError(f"{what} is incomplete: {_told(report.failures)}", report.failures)
     return report
 
 

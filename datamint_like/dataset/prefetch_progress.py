@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from tqdm import tqdm
+
+from datamint_like._cache import Lease
 
 #: Between two events (s) that a function is told.
 _EVERY_S = 0.1
@@ -53,7 +56,13 @@ class CalledOff(Exception):  # noqa: N818 -- no error: the prefetch that it belo
 
 
 class Watch:
-    """What the threads of a prefetch tell, and what tells them to stop."""
+    """What the threads of a prefetch tell, and what tells them to stop.
+
+    Attributes:
+        lease: Holds what was made in the cache, where this is the prefetch as a whole and not a task of it.
+    """
+
+    lease: Lease | None = None
 
     def __init__(self, off: threading.Event | None = None) -> None:
         self._lock = threading.Lock()
@@ -71,6 +80,11 @@ class Watch:
         self.check()
         with self._lock:
             self.size_done += size
+
+    def keep(self, paths: Sequence[Path]) -> None:
+        """Let these entries of the cache stay until the prefetch ends."""
+        if paths and self.lease is not None:
+            self.lease.add(paths)
 
     def call_off(self) -> None:
         """Let every thread stop at its next step."""

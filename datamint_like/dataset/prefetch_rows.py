@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from datamint_like._threads import Crew
@@ -41,6 +42,7 @@ class Tally:
     masks: int = 0
     made: int = 0
     there: int = 0
+    packs: list[Path] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
     def add(self, other: Tally) -> None:
@@ -50,7 +52,35 @@ class Tally:
         self.masks += other.masks
         self.made += other.made
         self.there += other.there
+        self.packs += other.packs
         self.failures += other.failures
+
+
+@dataclass(frozen=True)
+class WantedFiles:
+    """The files of some rows.
+
+    Attributes:
+        size: Bytes of all files but those of masks, whose size is not known.
+        kept: Where those lie, or will, that are kept in the cache folder, each once.
+        size_kept: Bytes of these.
+    """
+
+    size: int
+    kept: Collection[Path]
+    size_kept: int
+
+
+def wanted_files(reader: Reader, rows: Sequence[int], *, include_annotations: bool) -> WantedFiles:
+    """What is to be brought of some rows, before anything is."""
+    size, kept = 0, dict[Path, int]()
+    for parts, masks in reader.prepared.snapshot.files(rows, masks=include_annotations):
+        size += sum(part.size for part in parts)
+        files: list[Part | Annotation] = [*parts, *reader.kept(masks)]
+        for each in files:
+            if (path := reader.blobs.kept_path(each)) is not None:
+                kept[path] = each.size if isinstance(each, Part) else 0
+    return WantedFiles(size, kept.keys(), sum(kept.values()))
 
 
 @dataclass(frozen=True)
@@ -183,6 +213,7 @@ class _Round:
     def _note(self, result: _Done, packer: Crew[int, _Done]) -> None:
         row, failures = result.row, result.tally.failures
         self._tally.add(result.tally)
+        self._watch.keep(result.tally.packs)
         self._watch.failures += len(failures)
         if result.packed:
             self._watch.resources_done += 1
@@ -226,10 +257,13 @@ class _Round:
         slices, tally = self._job.slices, Tally()
         assert slices is not None
         resource, annotations = self._job.reader.annotated_resource(row)
+        if not self._job.include_annotations:
+            annotations = []
         with _Tried(tally, row, _AFTER_FILES, resource):
             volume = slices.volume(row)
             _count(tally, slices.pack_image(volume))
-        if self._job.include_annotations and any(each.is_segmentation() for each in annotations):
+            tally.packs = slices.pack_paths(volume, annotations)
+        if any(each.is_segmentation() for each in annotations):
             with _Tried(tally, row, _AFTER_FILES + 1, resource):
                 _count(tally, slices.pack_masks(slices.volume(row), annotations))
         return _Done(row, tally, packed=True)

@@ -93,6 +93,7 @@ class _Tasks:
             self._lost |= dict.fromkeys(rows, error)
             return
         self._tally.add(tally)
+        self._watch.keep(tally.packs)
         self._watch.moved(tally.size)
         self._watch.resources_done += len(rows)
         self._watch.failures += len(tally.failures)
