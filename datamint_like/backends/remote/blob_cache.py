@@ -74,8 +74,9 @@ class BlobCache:
 
     def _make_ready(self, shelf: Path) -> None:
         try:
-            self.cache.make(self.incoming)
-            self.cache.make(shelf)
+            if not (self.incoming.is_dir() and shelf.is_dir()):  # each file asks
+                self.cache.make(self.incoming)
+                self.cache.make(shelf)
         except OSError as error:
             raise CacheError(
                 f"The cache folder {self.folder} cannot be written: {error.strerror}. Name another folder in "
