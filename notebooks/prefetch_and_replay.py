@@ -48,7 +48,7 @@ print("the project:", ct.filename, tuple(volume.shape))
 # ## Everything comes first
 #
 # `prefetch` brings files and masks, sixteen at once, checks each against its SHA-256, and with `slices=` decodes every
-# volume into a pack meanwhile. On a terminal it shows one bar (bytes, rate, time left); here a function is told instead.
+# volume into a pack meanwhile. On a terminal it shows one bar (bytes, rate, time left); here a function is told.
 # In a job script this is `datamint-like prefetch head-ct --slices axial --annotations`, whose exit code is 0 only where
 # everything is there.
 
