@@ -15,8 +15,8 @@ The volume is a .nii.gz of real size: 512 x 512 x 48, int16, smooth with noise, 
 `patches`: patches (16, 96, 96) out of a warm pack, nothing in memory, against inflating the 16 slices and copying the
     crop; `patches_held`: with all slices in memory, against copying the crop.
 `two_workers`: how many times as fast, on the clock, two workers of `get_dataloader` give random slices of a warm pack
-    as one does (1.7): batches of 8, nothing in memory, workers that run already. Only on a machine that does nothing else
-    is this theirs alone: `load` is the number of processes that wanted a CPU within the last minute before.
+    as one does (1.7): batches of 8, nothing in memory, workers that run already. Only on a machine that does nothing
+    else is this theirs alone: `load` is the number of processes that wanted a CPU within the last minute before.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,10 +81,12 @@ class Watch:
         with self._lock:
             self.size_done += size
 
-    def keep(self, paths: Sequence[Path]) -> None:
-        """Let these entries of the cache stay until the prefetch ends."""
-        if paths and self.lease is not None:
-            self.lease.add(paths)
+    def keep(self, paths: list[Path]) -> list[Path]:
+        """Let these entries of the cache stay until the prefetch ends; those that another must hold come back."""
+        if self.lease is None or not paths:
+            return paths
+        self.lease.add(paths)
+        return []
 
     def call_off(self) -> None:
         """Let every thread stop at its next step."""

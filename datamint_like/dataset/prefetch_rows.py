@@ -35,7 +35,11 @@ class Failure:
 
 @dataclass
 class Tally:
-    """What was found in place or made."""
+    """What was found in place or made.
+
+    Attributes:
+        packs: Where packs lie that nobody holds yet.
+    """
 
     files: int = 0
     size: int = 0
@@ -212,8 +216,8 @@ class _Round:
 
     def _note(self, result: _Done, packer: Crew[int, _Done]) -> None:
         row, failures = result.row, result.tally.failures
+        result.tally.packs = self._watch.keep(result.tally.packs)
         self._tally.add(result.tally)
-        self._watch.keep(result.tally.packs)
         self._watch.failures += len(failures)
         if result.packed:
             self._watch.resources_done += 1

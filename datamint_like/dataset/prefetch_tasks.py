@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
 from queue import Empty, SimpleQueue
 
 from datamint_like.dataset.prefetch_progress import Watch
@@ -65,16 +65,18 @@ class _Tasks:
 
     def _try(self, tasks: Iterator[tuple[int, ...]], attempt: int, glance: Callable[[], None]) -> None:
         """Let the executor do tasks; the rows of those that are lost are kept, with the reason."""
-        while True:
-            for rows in islice(tasks, _SUBMITTED - len(self._open)):
-                self._submit(rows, attempt)
-            if not self._open:
-                return
-            glance()
-            try:
-                future = self._ended.get(timeout=_GLANCE_S)
-            except Empty:
-                continue
+        for rows in tasks:
+            self._submit(rows, attempt)
+            while len(self._open) >= _SUBMITTED:
+                self._take_one(glance)
+        while self._open:
+            self._take_one(glance)
+
+    def _take_one(self, glance: Callable[[], None]) -> None:
+        """Wait a little for a task that ends."""
+        glance()
+        with suppress(Empty):
+            future = self._ended.get(timeout=_GLANCE_S)
             self._note(future, self._open.pop(future))
 
     def _submit(self, rows: tuple[int, ...], attempt: int) -> None:
@@ -92,8 +94,8 @@ class _Tasks:
         except Exception as error:  # noqa: BLE001 -- each executor says in its own way that a worker is gone
             self._lost |= dict.fromkeys(rows, error)
             return
+        tally.packs = self._watch.keep(tally.packs)
         self._tally.add(tally)
-        self._watch.keep(tally.packs)
         self._watch.moved(tally.size)
         self._watch.resources_done += len(rows)
         self._watch.failures += len(tally.failures)

@@ -19,6 +19,7 @@ import torch
 
 from datamint_like import ImageDataset, VolumeDataset
 from datamint_like.backends._urls import store_folder
+from datamint_like.dataset import prefetch_tasks
 from datamint_like.dataset.prefetch_progress import PrefetchProgress
 from datamint_like.dataset.prefetch_rows import Job
 from datamint_like.exceptions import PrefetchError
@@ -51,10 +52,6 @@ def volumes(proxy: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return VolumeDataset("mixed", server_url=proxy.url, cache_dir=tmp_path, irregular_spacing="keep").prepare()
 
 
-def processes() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(2, get_context("spawn"))
-
-
 @pytest.fixture(scope="module")
 def dask() -> Iterator[distributed.Client]:
     """Two of Dask's workers, each a process that is started again when it dies."""
@@ -80,11 +77,6 @@ def test_a_pool_of_threads_does_it(volumes: VolumeDataset) -> None:
         assert_complete_and_right(volumes, pool)
 
 
-def test_a_pool_of_processes_does_it(volumes: VolumeDataset) -> None:
-    with processes() as pool:
-        assert_complete_and_right(volumes, pool)
-
-
 def test_dask_does_it(volumes: VolumeDataset, dask: distributed.Client) -> None:
     assert_complete_and_right(volumes, dask.get_executor())
 
@@ -105,17 +97,20 @@ def kill_when_files_come(proxy: FaultServer, pid: Callable[[], int]) -> threadin
     return thread
 
 
-def test_a_killed_process_ends_as_an_error_that_names_what_is_missing(
-    volumes: VolumeDataset, proxy: FaultServer
+def test_a_pool_of_processes_does_it_and_one_that_is_killed_ends_as_an_error_that_names_what_is_missing(
+    volumes: VolumeDataset, proxy: FaultServer, tmp_path: Path
 ) -> None:
-    with processes() as pool:
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        assert_complete_and_right(volumes, pool)
+        other = VolumeDataset("mixed", server_url=proxy.url, cache_dir=tmp_path / "other", irregular_spacing="keep")
+        other.prepare()
         killer = kill_when_files_come(proxy, lambda: next(iter(pool._processes)))
         with pytest.raises(PrefetchError, match=r"2 failures.*its task was lost \(BrokenProcessPool\)") as caught:
-            volumes.prefetch(slices="axial", executor=pool, progress=False)
+            other.prefetch(slices="axial", executor=pool, progress=False)
         killer.join()
-    names = [resource.filename for resource in volumes.resources]
+    names = [resource.filename for resource in other.resources]
     assert all(name in failure for name, failure in zip(names, caught.value.failures, strict=True))
-    assert volumes.prefetch(slices="axial", progress=False).is_complete
+    assert other.prefetch(slices="axial", progress=False).is_complete
 
 
 def test_what_a_killed_dask_worker_left_is_done_by_another(
@@ -152,6 +147,14 @@ def test_a_lost_task_is_tried_once_more(volumes: VolumeDataset) -> None:
     assert executor.tasks == [(0,), (1,), (0,)]
 
 
+def test_no_more_tasks_wait_than_an_executor_should_hold(
+    volumes: VolumeDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prefetch_tasks, "_SUBMITTED", 1)
+    with ThreadPoolExecutor(2) as pool:
+        assert volumes.prefetch(executor=pool, progress=False).files == FILES
+
+
 def test_what_is_lost_twice_is_named_and_the_rest_is_done(volumes: VolumeDataset) -> None:
     executor = _Forgetful(lambda _, rows: rows == (1,))
     report = volumes.prefetch(executor=executor, progress=False, on_error="report")
@@ -160,7 +163,11 @@ def test_what_is_lost_twice_is_named_and_the_rest_is_done(volumes: VolumeDataset
     assert report.files == 32
 
 
-def test_an_executor_that_takes_nothing_ends_as_an_error(volumes: VolumeDataset) -> None:
+@pytest.mark.parametrize("at_once", [1, 512])
+def test_an_executor_that_takes_nothing_ends_as_an_error(
+    volumes: VolumeDataset, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prefetch_tasks, "_SUBMITTED", at_once)
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
     with pytest.raises(PrefetchError, match=r"2 failures.*its task was lost \(RuntimeError\)"):

@@ -29,10 +29,18 @@ FILES = 60  # of the two series
 pytestmark = pytest.mark.filterwarnings("ignore::datamint_like.exceptions.SkippedResourcesWarning")
 
 
-@pytest.fixture
-def proxy(shelf: Shelf) -> Iterator[FaultServer]:
+@pytest.fixture(scope="module")
+def running(shelf: Shelf) -> Iterator[FaultServer]:
     with serving.served(store_folder(shelf.url)) as server, FaultServer(server.url) as proxy:
         yield proxy
+
+
+@pytest.fixture
+def proxy(running: FaultServer) -> FaultServer:
+    """The server of the shelf, which has been asked nothing yet and does nothing wrong."""
+    running.forget()
+    running.seen.clear()
+    return running
 
 
 @pytest.fixture
