@@ -186,19 +186,6 @@ class Snapshot:
         (parts,) = self._one("SELECT parts FROM resource WHERE row = ?", row)
         return _decode_parts(parts)
 
-    def files(self, rows: Sequence[int], *, masks: bool) -> Iterator[tuple[list[Part], list[Annotation]]]:
-        """The files of each of some rows in ascending order, and, if asked for, its segmentations.
-
-        Example:
-            >>> [len(parts) for parts, _ in snapshot.files([0, 2], masks=False)]
-            [1, 1]
-        """
-        wanted, columns = frozenset(rows), "row, parts, annotations" if masks else "row, parts, NULL"
-        for row, parts, said_of_it in self._each(f"SELECT {columns} FROM resource ORDER BY row"):
-            if row in wanted:
-                said = _decode_annotations(said_of_it) if masks else []
-                yield _decode_parts(parts), [each for each in said if each.is_segmentation()]
-
     def file_names(self) -> set[str]:
         """What the files of all rows, and of their masks, are kept under: digests, or versions where there are none.
 
@@ -302,13 +289,6 @@ class Snapshot:
         self._in_use.note()
         try:
             return self._connection().execute(sql, named or values).fetchall()
-        except sqlite3.Error as error:
-            raise CacheError(f"The snapshot {self.path.name} cannot be read ({error}). {_REBUILD}") from error
-
-    def _each(self, sql: str) -> Iterator[tuple[Any, ...]]:
-        """The rows of an answer, one at a time."""
-        try:
-            yield from self._connection().execute(sql)
         except sqlite3.Error as error:
             raise CacheError(f"The snapshot {self.path.name} cannot be read ({error}). {_REBUILD}") from error
 

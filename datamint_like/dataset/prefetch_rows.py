@@ -75,13 +75,20 @@ class WantedFiles:
     size_kept: int
 
 
+def _files_of(reader: Reader, row: int, *, include_annotations: bool) -> list[Part | Annotation]:
+    """The parts of a row, then its masks that the dataset keeps."""
+    if not include_annotations:
+        return [*reader.prepared.snapshot.parts(row)]
+    found = reader.prepared.snapshot.row(row)
+    return [*found.parts, *(each for each in reader.kept(found.annotations) if each.is_segmentation())]
+
+
 def wanted_files(reader: Reader, rows: Sequence[int], *, include_annotations: bool) -> WantedFiles:
     """What is to be brought of some rows, before anything is."""
     size, kept = 0, dict[Path, int]()
-    for parts, masks in reader.prepared.snapshot.files(rows, masks=include_annotations):
-        size += sum(part.size for part in parts)
-        files: list[Part | Annotation] = [*parts, *reader.kept(masks)]
-        for each in files:
+    for row in rows:
+        for each in _files_of(reader, row, include_annotations=include_annotations):
+            size += each.size if isinstance(each, Part) else 0
             if (path := reader.blobs.kept_path(each)) is not None:
                 kept[path] = each.size if isinstance(each, Part) else 0
     return WantedFiles(size, kept.keys(), sum(kept.values()))
@@ -204,15 +211,13 @@ class _Round:
     def _files(self, rows: Iterable[int], packer: Crew[int, _Done]) -> Iterator[_File]:
         """What the rows are made of, file by file."""
         for row in rows:
-            found = self._job.reader.prepared.snapshot.row(row)
-            wanted: list[Part | Annotation] = list(found.parts)
-            if self._job.include_annotations:
-                wanted += [each for each in self._job.reader.annotations(row) if each.is_segmentation()]
+            wanted = _files_of(self._job.reader, row, include_annotations=self._job.include_annotations)
+            resource = self._job.reader.prepared.snapshot.resource(row)
             self._left[row] = len(wanted)
             if not wanted:
                 self._row_done(row, packer)
             for number, each in enumerate(wanted):
-                yield _File(row, number, found.resource, each)
+                yield _File(row, number, resource, each)
 
     def _note(self, result: _Done, packer: Crew[int, _Done]) -> None:
         row, failures = result.row, result.tally.failures
