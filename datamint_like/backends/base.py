@@ -241,14 +241,19 @@ class ProjectContent:
 Known = Callable[[str], Resource | None]
 
 
+#: Is told how many bytes of a file are on this machine by now; what it raises ends the fetching, which can be gone on
+#: with.
+Arrived = Callable[[int], None]
+
+
 class Blobs(Protocol):
     """Where the bytes of parts and annotation files lie on this machine; light enough for every worker.
 
     Of a server's store the methods may also raise the errors of a request, and `CacheError`.
     """
 
-    def part_path(self, part: Part, resource_name: str) -> Path:
-        """A readable file with the part's bytes.
+    def part_path(self, part: Part, resource_name: str, arrived: Arrived | None = None) -> Path:
+        """A readable file with the part's bytes; `arrived` is told how many of them are here while it is fetched.
 
         Raises:
             StorageError: It is gone, or its bytes are not those stored or registered.

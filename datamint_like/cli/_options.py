@@ -6,6 +6,8 @@ import argparse
 
 from datamint_like.api import Api
 from datamint_like.backends import store_url
+from datamint_like.backends._urls import has_store, without_user_info
+from datamint_like.exceptions import ItemNotFoundError
 
 EXIT_CODES = """exit codes:
   0  all done
@@ -37,6 +39,19 @@ def open_api(args: argparse.Namespace) -> Api:
     """A handle on the store that the options name."""
     given = args.server_url if args.home is None else args.home
     return Api(server_url=None if given is None else store_url(given))
+
+
+def need_store(url: str) -> None:
+    """Nothing, where there is a store: a command that only reads makes none.
+
+    Raises:
+        ItemNotFoundError: There is none.
+    """
+    if not has_store(url):
+        raise ItemNotFoundError(
+            f"There is no store in {without_user_info(url)}. Check --home, --server-url or DATAMINT_LIKE_HOME, or make "
+            "one: datamint-like import PATH --project NAME"
+        )
 
 
 def command(

@@ -18,6 +18,7 @@ from datamint_like.dataset.options import flag
 from datamint_like.dataset.order_state import refuse_other_data
 from datamint_like.dataset.sampler import EpochSampler, WithEpochs
 from datamint_like.dataset.seeds import checked_seed, drawn_seed
+from datamint_like.dataset.worker_start import WorkerStart
 from datamint_like.exceptions import DatamintDatasetException
 
 #: Arguments of a `DataLoader` by which its caller decides the order.
@@ -131,6 +132,7 @@ def loader_of(
         given["shuffle"] = flag("shuffle", given["shuffle"])
     if "collate_fn" not in given:
         given["collate_fn"] = collate if given.get("batch_size", 1) is not None else single
+    given["worker_init_fn"] = WorkerStart(given.get("worker_init_fn"))
     if any(given.get(name) is not None for name in _OWN_ORDER):
         return OwnOrderLoader(**given)
     given = {name: value for name, value in given.items() if name not in _OWN_ORDER}

@@ -91,14 +91,15 @@ class Reader:
 
     def annotations(self, row: int) -> list[Annotation]:
         """The annotations of a row that the dataset's selection keeps, in order."""
-        return self._kept(self.prepared.snapshot.annotations(row))
+        return self.kept(self.prepared.snapshot.annotations(row))
 
     def annotated_resource(self, row: int) -> tuple[Resource, list[Annotation]]:
         """The resource of a row, and the annotations that the dataset's selection keeps, in order."""
         resource, annotations = self.prepared.snapshot.annotated_resource(row)
-        return resource, self._kept(annotations)
+        return resource, self.kept(annotations)
 
-    def _kept(self, annotations: list[Annotation]) -> list[Annotation]:
+    def kept(self, annotations: list[Annotation]) -> list[Annotation]:
+        """Those of some annotations that the dataset's selection keeps."""
         return [each for each in annotations if self._keeps(each)] if annotations else annotations
 
     def annotation_bytes(self, annotation: Annotation) -> bytes:
@@ -113,7 +114,7 @@ class Reader:
         """
         found = self.prepared.snapshot.row(row)
         facts = required_facts(found.resource)
-        return Record(row, found.resource, facts, self._kept(found.annotations), found.parts)
+        return Record(row, found.resource, facts, self.kept(found.annotations), found.parts)
 
     def image(self, record: Record, options: ReadOptions | None = None) -> Decoded:
         """The decoded resource of a record; (C, D, H, W)."""
