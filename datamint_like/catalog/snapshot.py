@@ -17,7 +17,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -31,11 +31,15 @@ from datamint_like.exceptions import CacheError
 from datamint_like.imaging import canonical_shape, facts_of, frame_axis_of
 from datamint_like.imaging.types import Kind
 
+if TYPE_CHECKING:
+    from datamint_like.catalog.export import ExportedTables, TableFormat
+
 FORMAT = 4
 Rows = npt.NDArray[np.int64]
 #: The columns that hold the extents of a volume: canonical, then as stored.
 Axis = Literal["d", "h", "w", "k", "j", "i"]
 _REBUILD = "Build the dataset again with auto_update=True."
+_AT_ONCE = 256  # rows in memory where all are gone through
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -139,6 +143,20 @@ class Snapshot:
         """
         record, annotations, parts = self._one("SELECT record, annotations, parts FROM resource WHERE row = ?", row)
         return Row(_decode_resource(record), _decode_annotations(annotations), _decode_parts(parts))
+
+    def each_row(self) -> Iterator[Row]:
+        """All there is of every row, in order, some at a time in memory.
+
+        Example:
+            >>> [len(row.annotations) for row in snapshot.each_row()]
+            [3, 3, 2]
+        """
+        chosen = "SELECT record, annotations, parts FROM resource WHERE row >= ? ORDER BY row LIMIT ?"
+        start = 0
+        while found := self._all(chosen, start, _AT_ONCE):
+            start += len(found)
+            for record, said, parts in found:
+                yield Row(_decode_resource(record), _decode_annotations(said), _decode_parts(parts))
 
     def resource(self, row: int) -> Resource:
         """The record of one row.
@@ -252,6 +270,49 @@ class Snapshot:
         cut = self._all(f"SELECT CASE kind WHEN '{kind}' THEN {axis} ELSE 0 END FROM resource ORDER BY row")
         counts = np.fromiter((count for (count,) in cut), dtype=np.int64)
         return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
+
+    def export(self, folder: str | Path, format: TableFormat = "parquet") -> ExportedTables:
+        """The paths of two tables written into `folder`: `resources` and `annotations`, as Parquet or JSON lines.
+
+        Both are of the whole snapshot, whatever part of it a dataset holds; `row` counts resources in its order, and
+        tells in both which resource a line is of. Times are UTC; `d`, `h`, `w` are the extents of an item in
+        canonical orientation; `metadata` and `geometry` are JSON (in Parquet as text). The tables hold what the
+        records hold: patient ids and the e-mails of annotators are among it.
+
+        Args:
+            folder: Where the tables go; it is made, and tables of an earlier export are replaced.
+            format: `"parquet"` (needs pyarrow: `pip install "datamint-like[parquet]"`) or `"jsonl"`.
+
+        Raises:
+            MissingExtraError: Parquet is asked for and pyarrow is not installed.
+            ValidationError: There is no such format, the folder cannot be written, or a time stamp is none.
+
+        Example:
+            >>> tables = dataset.snapshot.export("tables")
+            >>> tables.resources.name, tables.annotations.name
+            ('resources.parquet', 'annotations.parquet')
+        """
+        from datamint_like.catalog.export import export_snapshot
+
+        return export_snapshot(self, Path(folder), format)
+
+    def write_lock(self, path: str | Path) -> None:
+        """Write the lock file of this state: `VolumeDataset(lock=path)` opens it again, here or elsewhere.
+
+        Equal states give equal bytes. The file holds the records and the digests of all files, in plain text; no
+        pixels, no masks and no key.
+
+        Raises:
+            ValidationError: It cannot be written.
+
+        Example:
+            >>> dataset.snapshot.write_lock("chest.lock")
+            >>> ImageDataset(lock="chest.lock").fingerprint == dataset.fingerprint
+            True
+        """
+        from datamint_like.catalog.lock import write_lock
+
+        write_lock(self, Path(path))
 
     def _one(self, sql: str, *values: Any) -> tuple[Any, ...]:
         rows = self._all(sql, *values)

@@ -15,6 +15,7 @@ from pathlib import Path
 from datamint_like._files import make_dirs, sweep_partial, write_bytes
 from datamint_like.backends.base import Backend, ProjectContent
 from datamint_like.backends.finding import find_project
+from datamint_like.catalog.lock import Lock
 from datamint_like.catalog.snapshot import FORMAT, Snapshot, write_snapshot
 from datamint_like.entities import Project
 from datamint_like.exceptions import CacheError
@@ -42,7 +43,7 @@ def sync_project(backend: Backend, project: str | Project, cache_dir: Path) -> S
     found = project if isinstance(project, Project) else find_project(backend, project)
     folder = _store_folder(cache_dir, backend.url) / found.id
     known = _opened(folder / _file_name(backend.project_revision(found.id)))
-    snapshot = known or _built(folder, backend.read_project(found.id), backend.url)
+    snapshot = known or _built_in(folder, backend.read_project(found.id), backend.url)
     with _cache_errors(folder):
         if _current(folder) != snapshot.path:
             write_bytes(folder / _CURRENT, snapshot.path.name.encode())
@@ -62,7 +63,26 @@ def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: Pat
     """
     content = backend.read_resources(resource_ids)
     folder = _store_folder(cache_dir, backend.url) / "resources"
-    return _opened(folder / _file_name(content.revision)) or _built(folder, content, backend.url)
+    return _opened(folder / _file_name(content.revision)) or _built_in(folder, content, backend.url)
+
+
+def locked_snapshot(lock: Path, store_url: str, cache_dir: Path) -> Snapshot:
+    """The snapshot that a lock file holds, with its files to be found at a store; the store is not asked.
+
+    Raises:
+        ValidationError: It is no lock file of this version, or not as it was written.
+        CacheError: The cache cannot be written.
+
+    Example:
+        >>> snapshot.write_lock("chest.lock")
+        >>> list(locked_snapshot(Path("chest.lock"), api.server_url, Path("elsewhere")).each_row()) == list(
+        ...     snapshot.each_row()
+        ... )
+        True
+    """
+    whole = Lock(lock)
+    target = _store_folder(cache_dir, store_url) / "locks" / _file_name(whole.digest)
+    return _opened(target) or _built(target, whole.content(store_url), store_url)
 
 
 def newest_snapshot(store_url: str, project: str | Project, cache_dir: Path) -> Snapshot:
@@ -107,11 +127,14 @@ def _opened(path: Path | None) -> Snapshot | None:
         return None  # it is built again from the store
 
 
-def _built(folder: Path, content: ProjectContent, store_url: str) -> Snapshot:
-    target = folder / _file_name(content.revision)
-    with _cache_errors(folder):
-        make_dirs(folder)
-        sweep_partial(folder)
+def _built_in(folder: Path, content: ProjectContent, store_url: str) -> Snapshot:
+    return _built(folder / _file_name(content.revision), content, store_url)
+
+
+def _built(target: Path, content: ProjectContent, store_url: str) -> Snapshot:
+    with _cache_errors(target.parent):
+        make_dirs(target.parent)
+        sweep_partial(target.parent)
         write_snapshot(target, content, store_url)
     return Snapshot(target)
 

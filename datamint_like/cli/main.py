@@ -86,17 +86,17 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    from datamint_like.cli import demo, importing, keys, listing, serve
+    from datamint_like.cli import demo, importing, keys, listing, locking, serve
 
     parser = _Parser(
         prog="datamint-like",
-        description="PyTorch datasets for annotated medical images: import, list, serve a team, run the demo.",
+        description="PyTorch datasets for annotated medical images: import, list, lock, serve a team, run the demo.",
         epilog=f"{_EXAMPLE}\n\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"datamint-like {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (importing, listing, demo, serve, keys):
+    for module in (importing, listing, locking, demo, serve, keys):
         module.add_parser(commands)
     return parser
 
