@@ -1,12 +1,10 @@
 """Snapshots of projects on this machine."""
 
-from datamint_like.catalog.export import ExportedTables
 from datamint_like.catalog.lock import lock_lines
 from datamint_like.catalog.snapshot import Snapshot, write_snapshot
 from datamint_like.catalog.sync import locked_snapshot, newest_snapshot, sync_project, sync_resources
 
 __all__ = [
-    "ExportedTables",
     "Snapshot",
     "lock_lines",
     "locked_snapshot",
