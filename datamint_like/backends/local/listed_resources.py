@@ -45,7 +45,9 @@ def _chosen(read: Read) -> list[sa.ColumnElement[Any]]:
 
 @cache
 def _fields(dialect: str) -> sa.ColumnElement[str]:
-    names_and_values = [each for column in _plain for each in (sa.literal_column(f"'{column.name}'"), column)]
+    names_and_values: list[sa.ColumnElement[Any]] = []
+    for column in _plain:
+        names_and_values += [sa.literal_column(f"'{column.name}'"), column]
     made = sa.func.json_build_object if dialect == "postgresql" else sa.func.json_object
     return sa.cast(made(*names_and_values), sa.Text)
 
