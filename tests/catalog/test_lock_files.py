@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import tempfile
 import tracemalloc
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -189,6 +191,21 @@ def test_opened_again_it_is_read_through_and_not_copied(
     first = reopened(tmp_path, lines)
     monkeypatch.setattr("datamint_like.catalog.sync.write_snapshot", lambda *_: pytest.fail("it was copied again"))
     assert reopened(tmp_path, lines).path == first.path
+
+
+def test_processes_that_open_it_at_once_get_the_same(lines: list[bytes], tmp_path: Path) -> None:
+    lock = tmp_path / "project.lock"
+    lock.write_bytes(b"".join(lines))
+    with ProcessPoolExecutor(3, multiprocessing.get_context("fork")) as processes:
+        opened = list(processes.map(locked_snapshot, [lock] * 6, [STORE] * 6, [tmp_path / "cache"] * 6))
+    assert {each.path for each in opened} == {opened[0].path}
+    assert [len(each) for each in opened] == [2] * 6
+    assert [path.name for path in opened[0].path.parent.iterdir()] == [opened[0].path.name]
+
+
+def test_a_copy_that_is_damaged_is_made_again(lines: list[bytes], tmp_path: Path) -> None:
+    reopened(tmp_path, lines).path.write_bytes(b"no database")
+    assert len(reopened(tmp_path, lines)) == 2
 
 
 def test_it_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
