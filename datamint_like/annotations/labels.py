@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 import torch
 
 from datamint_like.annotations.labelspace import LabelSpace
-from datamint_like.annotations.selection import is_of_one_frame
 from datamint_like.annotations.strategy import MergeStrategy, check_strategy, votes_needed
-from datamint_like.entities import Annotation
+from datamint_like.entities import Annotation, is_of_one_frame
 from datamint_like.exceptions import DatamintDatasetException, ValidationError
 
 

@@ -1,8 +1,9 @@
 """Snapshots of projects on this machine."""
 
 from datamint_like.catalog.lock import lock_lines
-from datamint_like.catalog.snapshot import Snapshot, write_snapshot
+from datamint_like.catalog.snapshot import Snapshot
 from datamint_like.catalog.sync import locked_snapshot, newest_snapshot, sync_project, sync_resources
+from datamint_like.catalog.writing import write_snapshot
 
 __all__ = [
     "Snapshot",

@@ -24,7 +24,8 @@ from datamint_like.exceptions import ValidationError
 from datamint_like.imaging import canonical_shape, facts_of
 
 if TYPE_CHECKING:
-    from datamint_like.catalog.snapshot import Row, Snapshot
+    from datamint_like.backends.base import ContentRow
+    from datamint_like.catalog.snapshot import Snapshot
 
 TableFormat = Literal["parquet", "jsonl"]
 #: `instant` is UTC with microseconds, `json` a value of any form: text in Parquet, itself in JSON lines.
@@ -58,7 +59,7 @@ class _Shape(NamedTuple):
 class _ResourceRow(NamedTuple):
     number: int
     record: Resource
-    row: Row
+    row: ContentRow
     kind: str | None
     shape: _Shape
 

@@ -24,16 +24,17 @@ import msgspec
 
 from datamint_like._files import new_file
 from datamint_like.backends._urls import is_server, store_folder
-from datamint_like.backends.base import ProjectContent
+from datamint_like.backends.base import ContentRow, ProjectContent
 from datamint_like.backends.local.files import FileStore
 from datamint_like.backends.remote.located import located
 from datamint_like.backends.remote.versions import is_stem
-from datamint_like.catalog.snapshot import Row, Snapshot
+from datamint_like.catalog.snapshot import Snapshot
 from datamint_like.entities import Annotation, AnnotationWorklist, Part, Project, Resource
-from datamint_like.exceptions import ValidationError
+from datamint_like.exceptions import DatamintException, ValidationError
 
 LOCK_FORMAT = 1
 _LONGEST_HEAD = 1 << 20
+_RESOURCE = b'{"resource":'
 T = TypeVar("T")
 
 
@@ -118,6 +119,7 @@ class Lock:
     Attributes:
         path: Where it lies.
         digest: SHA-256 of its content.
+        count: How many resources it holds.
     """
 
     def __init__(self, path: Path) -> None:
@@ -129,31 +131,23 @@ class Lock:
         self.path = path
         self.digest = ""
         with self._opened() as file:
-            for _ in self._lines(file):
-                pass
+            self.count = sum(line.startswith(_RESOURCE) for line in self._lines(file))
 
-    def content(self, store_url: str) -> ProjectContent:
-        """The state that the file holds, with files to be found at a store.
+    @contextmanager
+    def content(self, store_url: str) -> Iterator[ProjectContent]:
+        """A block in which the state that the file holds is read, with files to be found at a store.
 
         Raises:
-            ValidationError: The file has changed since it was checked.
+            ValidationError: The file holds other lines than one that was written, or has changed since it was checked.
         """
         with self._opened() as file:
             lines = self._lines(file)
             head = self._decoded(next(lines), _Head)
-            rest = (self._decoded(line, _Line) for line in lines)
-            worklists, rows = self._sorted_out(rest)
-            found = list(rows)
-        return ProjectContent(
-            revision=head.revision,
-            project=head.project,
-            worklists=worklists,
-            resources=tuple(row.resource for row in found),
-            parts={row.resource.id: _placed(row.parts, row.resource.id, store_url) for row in found},
-            annotations={row.resource.id: row.annotations for row in found},
-        )
+            worklists, rows = self._sorted_out(self._decoded(line, _Line) for line in lines)
+            found = (ContentRow(row.resource, _placed(row, store_url), row.annotations) for row in rows)
+            yield ProjectContent(head.revision, head.project, worklists, self.count, found)
 
-    def _sorted_out(self, lines: Iterator[_Line]) -> tuple[tuple[AnnotationWorklist, ...], Iterator[Row]]:
+    def _sorted_out(self, lines: Iterator[_Line]) -> tuple[tuple[AnnotationWorklist, ...], Iterator[ContentRow]]:
         """The worklists, and the rows that follow them."""
         worklists: list[AnnotationWorklist] = []
         for line in lines:
@@ -162,14 +156,14 @@ class Lock:
             worklists.append(line.worklist)
         return tuple(worklists), iter(())
 
-    def _rows(self, first: _Line, lines: Iterator[_Line]) -> Iterator[Row]:
+    def _rows(self, first: _Line, lines: Iterator[_Line]) -> Iterator[ContentRow]:
         if first.resource is None:
             self._refuse("files or annotations stand before the first resource")
-        row = Row(first.resource, [], [])
+        row = ContentRow(first.resource, [], [])
         for line in lines:
             if line.resource is not None:
                 yield row
-                row = Row(line.resource, [], [])
+                row = ContentRow(line.resource, [], [])
             elif line.part is not None and is_stem(line.part.sha256):
                 row.parts.append(line.part)
             elif line.annotation is not None and is_stem(line.annotation.sha256 or "0" * 64):
@@ -225,18 +219,20 @@ class Lock:
         try:
             with open(self.path, "rb") as file:
                 yield file
+        except DatamintException:
+            raise  # told already; some of ours are errors of the system, too
         except OSError as error:
             raise ValidationError(f"The lock file {self.path} cannot be read: {error.strerror or error}.") from error
 
 
-def _placed(parts: list[Part], resource_id: str, store_url: str) -> list[Part]:
-    """The files of a resource as the blobs of this store are asked for them."""
+def _placed(row: ContentRow, store_url: str) -> list[Part]:
+    """The files of a row as the blobs of this store are asked for them."""
     if is_server(store_url):
-        return located(parts, resource_id)
+        return located(row.parts, row.resource.id)
     files = FileStore(store_folder(store_url))
     return [
         msgspec.structs.replace(part, linked_path=None, mtime_ns=None)
         if part.linked_path is not None and files.blob_path(part.sha256).exists()
         else part
-        for part in parts
+        for part in row.parts
     ]

@@ -16,9 +16,10 @@ from datamint_like._files import make_dirs, sweep_partial, write_bytes
 from datamint_like.backends.base import Backend, ProjectContent
 from datamint_like.backends.finding import find_project
 from datamint_like.catalog.lock import Lock
-from datamint_like.catalog.snapshot import FORMAT, Snapshot, write_snapshot
+from datamint_like.catalog.snapshot import FORMAT, Snapshot
+from datamint_like.catalog.writing import write_snapshot
 from datamint_like.entities import Project
-from datamint_like.exceptions import CacheError
+from datamint_like.exceptions import CacheError, DatamintException
 
 _CURRENT = "current"
 
@@ -43,7 +44,7 @@ def sync_project(backend: Backend, project: str | Project, cache_dir: Path) -> S
     found = project if isinstance(project, Project) else find_project(backend, project)
     folder = _store_folder(cache_dir, backend.url) / found.id
     known = _opened(folder / _file_name(backend.project_revision(found.id)))
-    snapshot = known or _built_in(folder, backend.read_project(found.id), backend.url)
+    snapshot = known or _read(folder, backend, found.id)
     with _cache_errors(folder):
         if _current(folder) != snapshot.path:
             write_bytes(folder / _CURRENT, snapshot.path.name.encode())
@@ -61,9 +62,10 @@ def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: Pat
         >>> len(sync_resources(api.backend, [xray.id, head.id], Path("cache")))
         2
     """
-    content = backend.read_resources(resource_ids)
     folder = _store_folder(cache_dir, backend.url) / "resources"
-    return _opened(folder / _file_name(content.revision)) or _built_in(folder, content, backend.url)
+    with backend.read_resources(resource_ids) as content:
+        target = folder / _file_name(content.revision)
+        return _opened(target) or _built(target, content, backend.url)
 
 
 def locked_snapshot(lock: Path, store_url: str, cache_dir: Path) -> Snapshot:
@@ -82,7 +84,11 @@ def locked_snapshot(lock: Path, store_url: str, cache_dir: Path) -> Snapshot:
     """
     whole = Lock(lock)
     target = _store_folder(cache_dir, store_url) / "locks" / _file_name(whole.digest)
-    return _opened(target) or _built(target, whole.content(store_url), store_url)
+    known = _opened(target)
+    if known is not None:
+        return known
+    with whole.content(store_url) as content:
+        return _built(target, content, store_url)
 
 
 def newest_snapshot(store_url: str, project: str | Project, cache_dir: Path) -> Snapshot:
@@ -127,8 +133,9 @@ def _opened(path: Path | None) -> Snapshot | None:
         return None  # it is built again from the store
 
 
-def _built_in(folder: Path, content: ProjectContent, store_url: str) -> Snapshot:
-    return _built(folder / _file_name(content.revision), content, store_url)
+def _read(folder: Path, backend: Backend, project_id: str) -> Snapshot:
+    with backend.read_project(project_id) as content:
+        return _built(folder / _file_name(content.revision), content, backend.url)
 
 
 def _built(target: Path, content: ProjectContent, store_url: str) -> Snapshot:
@@ -144,6 +151,8 @@ def _cache_errors(folder: Path) -> Iterator[None]:
     """Disk errors as CacheError: which folder, and what to do."""
     try:
         yield
+    except DatamintException:
+        raise  # what the store says; some of its errors are errors of the system, too
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise CacheError(

@@ -40,7 +40,7 @@ from datamint_like.dataset.placing import lying_at
 from datamint_like.dataset.prefetch import PrefetchReport, prefetch
 from datamint_like.dataset.prepared import Prepared, prepare, root_rows
 from datamint_like.dataset.reader import Reader, ReaderOptions
-from datamint_like.dataset.rows import RowNumbers
+from datamint_like.dataset.rows import RowNumbers, packed, unpacked
 from datamint_like.dataset.seeds import EpochIndex, checked_seed, drawing_from, item_seed
 from datamint_like.dataset.slice_reader import SliceReader
 from datamint_like.dataset.sums import summed
@@ -267,8 +267,11 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         """The prepared state without the key; open files and cached arrays stay behind."""
-        self.prepare()
-        return {key: value for key, value in self.__dict__.items() if key != "_api_key"} | {"_api_key": None}
+        return {**self.__dict__, "_api_key": None, "_state": (self._prepared, packed(self._rows))}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        prepared, rows = state["_state"]
+        self.__dict__.update(state, _state=(prepared, unpacked(rows)))
 
     # items
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from hypothesis import strategies as st
 
-from datamint_like.backends.base import ProjectContent
+from datamint_like.backends.base import ContentRow, ProjectContent
 from datamint_like.entities import Annotation, AnnotationSpec, AnnotationWorklist, Part, Project, Resource
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -44,11 +44,18 @@ def annotations(resource_id: str) -> st.SearchStrategy[Annotation]:
     )
 
 
-def parts(*, linked: bool) -> st.SearchStrategy[list[Part]]:
-    places = st.none() | TEXTS.map(lambda text: f"/nowhere/{text}") if linked else st.none()
-    one = st.builds(Part, index=st.integers(0, 99), filename=TEXTS, size=st.integers(0, 2**40), sha256=DIGESTS)
+def parts() -> st.SearchStrategy[list[Part]]:
+    places = st.none() | TEXTS.map(lambda text: f"/nowhere/{text}")
     return st.lists(
-        st.builds(lambda part, place: msgspec.structs.replace(part, linked_path=place), one, places), max_size=3
+        st.builds(
+            Part,
+            index=st.integers(0, 99),
+            filename=TEXTS,
+            size=st.integers(0, 2**40),
+            sha256=DIGESTS,
+            linked_path=places,
+        ),
+        max_size=3,
     )
 
 
@@ -87,16 +94,47 @@ PROJECTS = st.builds(
 )
 
 
-@st.composite
-def contents(draw: st.DrawFn) -> ProjectContent:
+@dataclass(frozen=True)
+class Made:
     """What a store might say of a project, or of a list of resources."""
+
+    revision: str
+    project: Project | None
+    worklists: tuple[AnnotationWorklist, ...]
+    rows: list[ContentRow]
+
+    def content(self) -> ProjectContent:
+        """As a snapshot is written of it."""
+        return ProjectContent(self.revision, self.project, self.worklists, len(self.rows), iter(self.rows))
+
+
+@st.composite
+def contents(draw: st.DrawFn) -> Made:
+    """A content with few rows."""
     project = draw(st.none() | PROJECTS)
-    held = tuple(draw(resources(number)) for number in range(draw(st.integers(0, 4))))
-    return ProjectContent(
-        revision=draw(TEXTS),
-        project=project,
-        worklists=() if project is None else tuple(draw(st.lists(WORKLISTS, max_size=2))),
-        resources=held,
-        parts={each.id: draw(parts(linked=True)) for each in held},
-        annotations={each.id: draw(st.lists(annotations(each.id), max_size=3)) for each in held},
-    )
+    held = [draw(resources(number)) for number in range(draw(st.integers(0, 4)))]
+    worklists = () if project is None else tuple(draw(st.lists(WORKLISTS, max_size=2)))
+    rows = [ContentRow(each, draw(parts()), draw(st.lists(annotations(each.id), max_size=3))) for each in held]
+    return Made(draw(TEXTS), project, worklists, rows)
+
+
+def small(count: int = 2) -> Made:
+    """A project of pictures with a label each."""
+    project = Project(id="p", name="chest", created_at="", created_by="", dataset_id="d")
+    rows = []
+    for n in range(count):
+        own = f"r{n}"
+        resource = Resource(
+            id=own,
+            resource_uri="",
+            storage="",
+            location="",
+            filename=f"{n}.png",
+            mimetype="image/png",
+            status="published",
+            created_at="2026-02-01T09:00:00.000000Z",
+            created_by="ana@lab.example",
+        )
+        said = Annotation(id=f"a{n}", identifier="nodule", scope="image", annotation_type="label", resource_id=own)
+        rows.append(ContentRow(resource, [Part(index=0, filename=f"{n}.png", size=3, sha256=f"{n:064x}")], [said]))
+    return Made("revision 7", project, (), rows)

@@ -17,11 +17,9 @@ from hypothesis import given, settings
 from pyarrow import parquet
 
 from datamint_like import ImageDataset
-from datamint_like.backends.base import ProjectContent
 from datamint_like.catalog import Snapshot, write_snapshot
 from datamint_like.exceptions import MissingExtraError, ValidationError
-from tests.catalog.made_up import contents
-from tests.catalog.test_lock_files import small
+from tests.catalog.made_up import Made, contents, small
 from tests.dataset.conftest import ANA, Shelf, shelf
 
 __all__ = ["shelf"]
@@ -37,8 +35,8 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
-def snapshot_of(folder: Path, content: ProjectContent) -> Snapshot:
-    write_snapshot(folder / "one.sqlite", content, "file:///nowhere/store")
+def snapshot_of(folder: Path, made: Made) -> Snapshot:
+    write_snapshot(folder / "one.sqlite", made.content(), "file:///nowhere/store")
     return Snapshot(folder / "one.sqlite")
 
 
@@ -84,9 +82,9 @@ def plain(name: str, value: Any) -> Any:
 
 @given(contents())
 @settings(deadline=None, max_examples=25)
-def test_whatever_records_hold_goes_into_both(content: ProjectContent) -> None:
+def test_whatever_records_hold_goes_into_both(made: Made) -> None:
     with tempfile.TemporaryDirectory() as name:
-        snapshot = snapshot_of(Path(name), content)
+        snapshot = snapshot_of(Path(name), made)
         columns, lines = snapshot.export(name), snapshot.export(name, format="jsonl")
         for table, text in zip(columns, lines, strict=True):
             rows = parquet.read_table(table).to_pylist()

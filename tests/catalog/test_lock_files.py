@@ -7,7 +7,7 @@ import json
 import multiprocessing
 import tempfile
 import tracemalloc
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,18 +16,17 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from datamint_like.backends.base import ProjectContent
+from datamint_like.backends.base import ContentRow
 from datamint_like.backends.remote.located import located
 from datamint_like.catalog import Snapshot, lock_lines, locked_snapshot, write_snapshot
-from datamint_like.entities import Annotation, Part, Project, Resource
 from datamint_like.exceptions import CacheError, ValidationError
-from tests.catalog.made_up import contents
+from tests.catalog.made_up import Made, contents, small
 
 STORE, SERVER = "file:///nowhere/store", "https://lab.example"
 
 
-def snapshot_of(path: Path, content: ProjectContent, store_url: str = STORE) -> Snapshot:
-    write_snapshot(path, content, store_url)
+def snapshot_of(path: Path, made: Made, store_url: str = STORE) -> Snapshot:
+    write_snapshot(path, made.content(), store_url)
     return Snapshot(path)
 
 
@@ -38,70 +37,39 @@ def reopened(folder: Path, lines: Sequence[bytes], store_url: str = STORE) -> Sn
 
 @given(contents())
 @settings(deadline=None, max_examples=40)
-def test_what_a_lock_file_gives_back_is_the_snapshot_it_was_written_of(content: ProjectContent) -> None:
+def test_what_a_lock_file_gives_back_is_the_snapshot_it_was_written_of(made: Made) -> None:
     with tempfile.TemporaryDirectory() as name:
-        before = snapshot_of(Path(name) / "one.sqlite", content)
+        before = snapshot_of(Path(name) / "one.sqlite", made)
         lines = list(lock_lines(before))
         after = reopened(Path(name), lines)
         assert after.meta == before.meta
-        assert list(after.each_row()) == list(before.each_row())
+        assert list(after.each_row()) == list(before.each_row()) == made.rows
         assert after.column("digest") == before.column("digest")
         assert list(lock_lines(after)) == lines
 
 
 @given(contents())
 @settings(deadline=None, max_examples=20)
-def test_equal_states_give_equal_bytes_however_the_store_was_reached(content: ProjectContent) -> None:
-    def with_parts(parts: Mapping[str, Sequence[Part]]) -> ProjectContent:
-        return replace(content, parts=parts)
-
-    stored = {
-        resource_id: [msgspec.structs.replace(part, linked_path=None) for part in own]
-        for resource_id, own in content.parts.items()
-    }
-    fetched = {resource_id: located(own, resource_id) for resource_id, own in stored.items()}
+def test_equal_states_give_equal_bytes_however_the_store_was_reached(made: Made) -> None:
+    stored = [
+        ContentRow(
+            row.resource, [msgspec.structs.replace(part, linked_path=None) for part in row.parts], row.annotations
+        )
+        for row in made.rows
+    ]
+    fetched = [ContentRow(row.resource, located(row.parts, row.resource.id), row.annotations) for row in stored]
     with tempfile.TemporaryDirectory() as name:
-        here = snapshot_of(Path(name) / "here.sqlite", with_parts(stored))
-        there = snapshot_of(Path(name) / "there.sqlite", with_parts(fetched), SERVER)
+        here = snapshot_of(Path(name) / "here.sqlite", replace(made, rows=stored))
+        there = snapshot_of(Path(name) / "there.sqlite", replace(made, rows=fetched), SERVER)
         lines = list(lock_lines(here))
         assert lines == list(lock_lines(there))
-        assert list(reopened(Path(name), lines, SERVER).each_row()) == list(there.each_row())
+        assert list(reopened(Path(name), lines, SERVER).each_row()) == fetched
 
 
 @pytest.fixture
 def lines(tmp_path: Path) -> list[bytes]:
     """The lock file of a small project, as lines."""
     return list(lock_lines(snapshot_of(tmp_path / "small.sqlite", small())))
-
-
-def small(count: int = 2) -> ProjectContent:
-    project = Project(id="p", name="chest", created_at="", created_by="", dataset_id="d")
-    held = tuple(
-        Resource(
-            id=f"r{n}",
-            resource_uri="",
-            storage="",
-            location="",
-            filename=f"{n}.png",
-            mimetype="image/png",
-            status="published",
-            created_at="2026-02-01T09:00:00.000000Z",
-            created_by="ana@lab.example",
-        )
-        for n in range(count)
-    )
-    said = {
-        each.id: [
-            Annotation(
-                id=f"a{each.id}", identifier="nodule", scope="image", annotation_type="label", resource_id=each.id
-            )
-        ]
-        for each in held
-    }
-    parts = {
-        each.id: [Part(index=0, filename=each.filename, size=3, sha256=f"{n:064x}")] for n, each in enumerate(held)
-    }
-    return ProjectContent("revision 7", project, (), held, parts, said)
 
 
 def sealed(lines: Sequence[bytes]) -> list[bytes]:
@@ -113,9 +81,9 @@ def sealed(lines: Sequence[bytes]) -> list[bytes]:
 def test_it_is_text_that_shows_a_change_as_the_lines_that_changed(lines: list[bytes], tmp_path: Path) -> None:
     keys = [next(iter(json.loads(line))) for line in lines]
     assert keys == ["datamint_like_lock", *["resource", "part", "annotation"] * 2, "sha256"]
-    content = small()
-    more = replace(content, annotations={**content.annotations, "r1": []})
-    changed = list(lock_lines(snapshot_of(tmp_path / "more.sqlite", more)))
+    first, second = small().rows
+    fewer = replace(small(), rows=[first, ContentRow(second.resource, second.parts, [])])
+    changed = list(lock_lines(snapshot_of(tmp_path / "fewer.sqlite", fewer)))
     assert [line for line in lines if line not in changed] == [lines[6], lines[7]]
 
 
@@ -226,13 +194,15 @@ def test_it_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.M
     assert [each.name for each in tmp_path.iterdir() if "project" in each.name] == ["project.lock"]
 
 
-def test_writing_holds_a_few_rows_in_memory(tmp_path: Path) -> None:
+def test_writing_and_opening_hold_a_few_rows_in_memory(tmp_path: Path) -> None:
     snapshot = snapshot_of(tmp_path / "large.sqlite", small(5000))
+    lock = tmp_path / "large.lock"
     tracemalloc.start()
     try:
-        size = sum(map(len, lock_lines(snapshot)))
+        snapshot.write_lock(lock)
+        assert len(locked_snapshot(lock, STORE, tmp_path / "cache")) == 5000
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert size > 5_000_000
+    assert lock.stat().st_size > 5_000_000
     assert peak < 2_000_000

@@ -83,8 +83,11 @@ def test_groups_are_a_partition_that_keeps_patients_together(patients: list[str 
     resource = np.repeat(np.arange(len(patients)), repeats)
     groups = Groups(np.arange(len(resource)), resource, patients)
     for by_patient in (False, True):
-        members = groups.members(by_patient=by_patient)
+        units = groups.units(by_patient=by_patient)
+        members = [units.of_units([n]) for n in range(len(units))]
         assert sorted(int(n) for m in members for n in m) == list(range(len(resource)))
+        assert [m.tolist() for m in members] == sorted(sorted(m.tolist()) for m in members)
+        assert units.of_units(range(len(units))[::-1]).tolist() == [n for m in members[::-1] for n in m.tolist()]
         side = {int(n): index for index, m in enumerate(members) for n in m}
         for one in range(len(resource)):
             for two in range(len(resource)):

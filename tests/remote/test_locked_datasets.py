@@ -28,6 +28,7 @@ from datamint_like.exceptions import (
     StorageError,
     ValidationError,
 )
+from datamint_like.testing.contents import whole
 from tests import serving
 from tests.dataset.conftest import Shelf, shelf
 from tests.remote.test_datasets_over_http import assert_same, itself
@@ -62,8 +63,7 @@ class Place:
         self.store.update_worklist(self.store.list_worklists(project.id)[0].id, {"description": "later"})
 
     def annotations_of(self, resource_id: str) -> list[Any]:
-        (content,) = self.store.read_resources([resource_id]).annotations.values()
-        return list(content)
+        return whole(self.store.read_resources([resource_id])).annotations[resource_id]
 
 
 @pytest.fixture

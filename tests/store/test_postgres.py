@@ -26,6 +26,7 @@ from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.backends.local.options import StoreOptions, open_store
 from datamint_like.entities import User
 from datamint_like.exceptions import ItemNotFoundError, StorageError, ValidationError
+from datamint_like.testing.contents import whole
 from datamint_like.testing.samples import CT_FILES, XRAY, label, project_of, upload
 from tests.servers.postgres import PostgresServer
 
@@ -168,7 +169,7 @@ def write_much(n: int, options: StoreOptions, project_id: str, shared_id: str) -
         store.add_tags([shared_id], [f"tag-{n}-{step}"])
         store.create_annotations(shared_id, [label(f"label-{n}-{step}")])
         store.assign_split(project_id, [resource.id, shared_id], f"split-{n}")
-        content = store.read_project(project_id)
+        content = whole(store.read_project(project_id))
         assert set(content.parts) == {each.id for each in content.resources}
         assigned = [row.resource_id for row in store.list_splits(project_id)]
         assert len(set(assigned)) == len(assigned)

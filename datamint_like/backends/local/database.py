@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 import getpass
 import re
-import uuid
+import secrets
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,6 +65,22 @@ class Read:
     def row(self, statement: sa.Select[Any]) -> Any | None:
         """The first row of `statement`, as a mapping, or None."""
         return self.connection.execute(statement).mappings().first()
+
+    def plain(self, statement: sa.Select[Any]) -> Sequence[Any]:
+        """All rows of `statement` as the driver gives them, by position: neither JSON nor flags are converted."""
+        result, driver = self.connection.execute(statement), self.connection.dialect.loaded_dbapi
+        assert result.cursor is not None  # a statement that selects has one
+        try:
+            rows: Sequence[Any] = result.cursor.fetchall()
+        except driver.Error as error:
+            raise sa.exc.DBAPIError.instance(None, None, error, driver.Error, hide_parameters=True) from error
+        return rows
+
+    def batches_of(self, statement: sa.Select[Any], size: int) -> Iterator[Sequence[Any]]:
+        """The rows of `statement`, some at a time; a cursor of the database holds the rest."""
+        held = {"stream_results": True, "yield_per": size}
+        with self.connection.execute(statement, execution_options=held) as result:
+            yield from result.partitions()
 
     def store_id(self) -> str:
         """The store's random id, which tells its revisions from those of other stores."""
@@ -236,8 +253,14 @@ def batches(values: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def new_id() -> str:
-    """A random id, shaped as a UUID."""
-    return str(uuid.uuid4())
+    """A new id, shaped as a UUID (version 7): the time in milliseconds, then 74 random bits.
+
+    What is made together has ids that lie together, so that millions of rows find their places at the end of an index.
+    """
+    drawn = secrets.randbits(74)
+    number = time.time_ns() // 1_000_000 << 80 | 7 << 76 | drawn >> 62 << 64 | 2 << 62 | drawn & (1 << 62) - 1
+    digits = f"{number:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def _fill(connection: sa.Connection) -> None:

@@ -6,7 +6,6 @@ itself, and header facts stay the JSON text that it holds. A row comes as one te
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import Any
 
@@ -31,7 +30,7 @@ def listed(read: Read, statement: sa.Select[Any]) -> list[msgspec.Raw]:
     """The resources that a statement over `resources` picks, in its order, each as JSON."""
     tags = _tags_of(read, statement.with_only_columns(resources.c.id))
     found = []
-    for resource_id, fields, published, deleted, metadata in _raw(read, statement.with_only_columns(*_chosen(read))):
+    for resource_id, fields, published, deleted, metadata in read.plain(statement.with_only_columns(*_chosen(read))):
         said = tags.get(resource_id, "[]")
         flags = f'"published":{_FLAGS[published]},"deleted":{_FLAGS[deleted]}'
         found.append(msgspec.Raw(f'{fields[:-1]},{flags},"metadata":{metadata},"tags":{said}{_END}'))
@@ -57,7 +56,7 @@ def _tags_of(read: Read, page: sa.Select[Any]) -> dict[str, str]:
     column, ids = resource_tags.c, page.subquery()
     chosen = sa.select(column.resource_id, column.position, column.tag).join(ids, ids.c.id == column.resource_id)
     placed: dict[str, list[tuple[int, str]]] = {}
-    for resource_id, position, tag in _raw(read, chosen):
+    for resource_id, position, tag in read.plain(chosen):
         placed.setdefault(resource_id, []).append((position, tag))
     return {resource_id: _tags_as_json(tuple(sorted(each))) for resource_id, each in placed.items()}
 
@@ -65,11 +64,3 @@ def _tags_of(read: Read, page: sa.Select[Any]) -> dict[str, str]:
 @lru_cache(maxsize=1024)  # many resources have the same
 def _tags_as_json(placed: tuple[tuple[int, str], ...]) -> str:
     return msgspec.json.encode([tag for _, tag in placed]).decode()
-
-
-def _raw(read: Read, statement: sa.Select[Any]) -> Iterable[Any]:
-    """The rows as the driver gives them: neither JSON nor flags are converted."""
-    cursor = read.connection.execute(statement).cursor
-    assert cursor is not None  # a statement that selects has one
-    rows: Iterable[Any] = cursor.fetchall()
-    return rows

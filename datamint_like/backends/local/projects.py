@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -102,6 +102,17 @@ def members(read: Read, project_id: str) -> list[Resource]:
     return resource_rows.fetch(read, statement)
 
 
+def member_ids(read: Read, project_id: str, at_once: int) -> Iterator[list[str]]:
+    """The ids of `members`, some at a time."""
+    statement = (
+        sa.select(_member.resource_id)
+        .join(resources, _member.resource_id == resources.c.id)
+        .where(_member.project_id == project_id, resources.c.deleted.is_(False))
+        .order_by(_member.added_at)
+    )
+    return ([resource_id for (resource_id,) in some] for some in read.batches_of(statement, at_once))
+
+
 def add_resources(write: Write, project_id: str, resource_ids: Sequence[str]) -> None:
     """Add resources in this order, publishing them; members stay where they are."""
     need_project(write, project_id)
@@ -109,11 +120,16 @@ def add_resources(write: Write, project_id: str, resource_ids: Sequence[str]) ->
     need_live_resources(write, wanted)
     present = _members_among(write, project_id, wanted)
     new = [resource_id for resource_id in wanted if resource_id not in present]
-    base = {"project_id": project_id, "added_by": write.user}
-    write.insert(project_resources, [{**base, "resource_id": each, "added_at": write.stamp()} for each in new])
+    admit(write, project_id, new)
     resource_rows.publish(write, new)
     if new:
         write.touch_projects([project_id])
+
+
+def admit(write: Write, project_id: str, resource_ids: Sequence[str]) -> None:
+    """Add the rows of new members, in this order."""
+    base = {"project_id": project_id, "added_by": write.user}
+    write.insert(project_resources, [{**base, "resource_id": each, "added_at": write.stamp()} for each in resource_ids])
 
 
 def remove_resources(write: Write, project_id: str, resource_ids: Sequence[str]) -> None:

@@ -25,7 +25,7 @@ from datamint_like.backends.remote.transport import PASSING_FAILURES, Call, Tran
 from datamint_like.exceptions import CacheError, DatamintException, ServerError, StorageError
 
 _LOG = logging.getLogger(__name__)
-_SLOWEST = 50_000  # bytes a second: a download may take as long as at this speed
+SLOWEST = 50_000  # bytes a second: a download may take as long as at this speed
 _LONGEST_S = 24 * 3600.0  # for a file of unknown length
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _BEYOND_THE_END = 416
@@ -108,7 +108,7 @@ def _other_bytes(url: str, wanted: Wanted, found: _Found) -> StorageError:
 
 def _filled(transport: Transport, wanted: Wanted, partial: Path) -> _Found:
     """Size and digest of the partial file, once the server has sent the rest of it."""
-    longest = _LONGEST_S if wanted.size is None else wanted.size / _SLOWEST
+    longest = _LONGEST_S if wanted.size is None else wanted.size / SLOWEST
     tries = transport.tries(max(transport.policy.deadline_s, longest))
     with open(partial, "ab+") as file:
         taking = _Taking(file, wanted, tries)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
+from datamint_like._threads import ahead
 from datamint_like.backends.remote.blobs import AT_ONCE, RemoteBlobs
 from datamint_like.entities import Part, Resource
 from datamint_like.exceptions import DecodeError, GeometryError
@@ -20,9 +20,9 @@ _LOG = logging.getLogger(__name__)
 
 
 def with_facts(
-    resources: Sequence[Resource], parts: Mapping[str, Sequence[Part]], blobs: RemoteBlobs
-) -> list[Resource]:
-    """These resources, each with the header facts that datasets ask for.
+    resources: Iterable[Resource], part_of: Callable[[Resource], Part], blobs: RemoteBlobs
+) -> Iterator[Resource]:
+    """These resources, one after another, each with the header facts that datasets ask for.
 
     Where the metadata lacks them the file is fetched, which the dataset needs anyway, and its header read. One that
     cannot be read keeps what it has, and the log tells why.
@@ -31,7 +31,7 @@ def with_facts(
     def completed(resource: Resource) -> Resource:
         if facts_of(resource) is not None:
             return resource
-        (part,) = parts[resource.id]
+        part = part_of(resource)
         try:
             facts = _of_nifti(resource, blobs.head(part, _HEAD)) if _is_nifti(resource) else None
             facts = facts or probe([blobs.part_path(part, resource.filename)], names=[part.filename])
@@ -48,8 +48,7 @@ def with_facts(
             instance_uid=resource.instance_uid or facts.instance_uid,
         )
 
-    with ThreadPoolExecutor(AT_ONCE, "datamint-like-headers") as threads:
-        return list(threads.map(completed, resources))
+    return ahead(completed, resources, at_once=AT_ONCE)
 
 
 def _is_nifti(resource: Resource) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -23,13 +25,13 @@ from datamint_like.server.access import (
     need_resources,
 )
 from datamint_like.server.call import Call
+from datamint_like.server.contents import STREAM, content_stream
 from datamint_like.server.errors import Existing
 from datamint_like.server.pages import Page, paged
 from datamint_like.server.routing import Route
 from datamint_like.server.schemas import ResourceIds, SegmentationData, annotators_of, specs_of
 
 Json = dict[str, Any]
-STREAM = "application/x-msgpack"
 CLOSED = "closed"
 
 
@@ -235,27 +237,18 @@ def revision(call: Call) -> Any:
 
 def project_content(call: Call) -> Any:
     """Everything that a dataset reads of the project, as a stream."""
-    return StreamingResponse(content_stream(call.store.read_project(call.path["project_id"])), media_type=STREAM)
+    return _streamed(call.store.read_project(call.path["project_id"]))
 
 
 def resources_content(call: Call) -> Any:
     """Everything that a dataset reads of some resources, as a stream."""
-    return StreamingResponse(content_stream(call.store.read_resources(call.body.resource_ids)), media_type=STREAM)
+    return _streamed(call.store.read_resources(call.body.resource_ids))
 
 
-def content_stream(content: ProjectContent) -> Iterator[bytes]:
-    """Length-prefixed MessagePack: a head, each resource with its parts and annotations, and an end."""
-
-    def framed(value: Any) -> bytes:
-        packed = msgspec.msgpack.encode(value)
-        return len(packed).to_bytes(4, "big") + packed
-
-    head = {"revision": content.revision, "project": content.project, "worklists": content.worklists}
-    yield framed({**head, "resources": len(content.resources)})
-    for resource in content.resources:
-        parts = [msgspec.structs.replace(part, linked_path=None, mtime_ns=None) for part in content.parts[resource.id]]
-        yield framed([resource, parts, content.annotations[resource.id]])
-    yield framed("end")
+def _streamed(reading: AbstractContextManager[ProjectContent]) -> StreamingResponse:
+    """The content as it is read; reading has begun before the answer does, so that an error is one."""
+    stream = content_stream(reading)
+    return StreamingResponse(chain([next(stream)], stream), media_type=STREAM)
 
 
 _EXAMPLE = {"name": "Chest pilot", "description": "Radiographs of 2026", "resource_ids": []}
