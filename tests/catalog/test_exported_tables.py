@@ -81,7 +81,7 @@ def plain(name: str, value: Any) -> Any:
 
 
 @given(contents())
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=20)
 def test_whatever_records_hold_goes_into_both(made: Made) -> None:
     with tempfile.TemporaryDirectory() as name:
         snapshot = snapshot_of(Path(name), made)
@@ -103,7 +103,7 @@ def test_a_large_project_is_written_some_rows_at_a_time(
 ) -> None:
     monkeypatch.setattr("datamint_like.catalog.export._AT_ONCE", 300)
     peaks = []
-    for count in (1000, 6000):
+    for count in (600, 3000):
         (tmp_path / str(count)).mkdir()
         snapshot = snapshot_of(tmp_path / str(count), small(count))
         tracemalloc.start()

@@ -36,7 +36,7 @@ def reopened(folder: Path, lines: Sequence[bytes], store_url: str = STORE) -> Sn
 
 
 @given(contents())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 def test_what_a_lock_file_gives_back_is_the_snapshot_it_was_written_of(made: Made) -> None:
     with tempfile.TemporaryDirectory() as name:
         before = snapshot_of(Path(name) / "one.sqlite", made)
@@ -49,7 +49,7 @@ def test_what_a_lock_file_gives_back_is_the_snapshot_it_was_written_of(made: Mad
 
 
 @given(contents())
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_equal_states_give_equal_bytes_however_the_store_was_reached(made: Made) -> None:
     stored = [
         ContentRow(

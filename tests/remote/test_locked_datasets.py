@@ -213,11 +213,10 @@ def test_pickles_workers_splits_and_filters_are_as_usual(place: Place) -> None:
     again = pickle.loads(pickle.dumps(there))
     place.lock.unlink()
     assert_same(again[0], here[0])
-    for method, workers in (("fork", 2), ("spawn", 1)):
-        options = {"num_workers": workers, "multiprocessing_context": multiprocessing.get_context(method)}
-        loader = torch.utils.data.DataLoader(there, batch_size=None, collate_fn=itself, **options)
-        for left, right in zip(loader, here, strict=True):
-            assert_same(left, right)
+    options = {"num_workers": 2, "multiprocessing_context": multiprocessing.get_context("fork")}
+    loader = torch.utils.data.DataLoader(again, batch_size=None, collate_fn=itself, **options)
+    for left, right in zip(loader, here, strict=True):
+        assert_same(left, right)
 
 
 @pytest.mark.parametrize(
