@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ import numpy as np
 from datamint_like import Api, ImageDataset
 from datamint_like.backends.base import NewAnnotation, NewResource
 from datamint_like.entities import Part
+from datamint_like.exceptions import PatientLeakageWarning
 from datamint_like.imaging.types import HeaderFacts
 
 READERS = tuple(f"reader{n}@lab.example" for n in range(4))
@@ -130,6 +132,7 @@ def sync(home: Path, count: int) -> dict[str, Any]:
 
 def use(home: Path, count: int) -> dict[str, Any]:
     """What a training job does with the dataset."""
+    warnings.simplefilter("ignore", PatientLeakageWarning)
     before, draw = memory_mb(), np.random.default_rng(0)
     dataset, reopened = timed(lambda: opened(home).prepare())
     held = memory_mb() - before
@@ -148,13 +151,13 @@ def use(home: Path, count: int) -> dict[str, Any]:
             **took,
             "rows": [len(part) for part in found.values()] if isinstance(found, dict) else len(found),
         }
-    resources = dataset.resources
     places = draw.integers(0, count, 20_000).tolist()
-    _, took = timed(lambda: [resources[place] for place in places])
-    results["resources_i_us"] = round(took["s"] / len(places) * 1e6, 2)
-    items = dataset.resource_annotations
-    _, took = timed(lambda: [items[place] for place in places])
-    results["resource_annotations_i_us"] = round(took["s"] / len(places) * 1e6, 2)
+    for name, sequence in (
+        ("resources_i", dataset.resources),
+        ("resource_annotations_i", dataset.resource_annotations),
+    ):
+        _, took = timed(lambda sequence=sequence: [sequence[place] for place in places])  # type: ignore[misc]
+        results[name] = {unit.replace("s", "us"): round(time / len(places) * 1e6, 1) for unit, time in took.items()}
     _, results["fingerprint"] = timed(lambda: dataset.fingerprint)
     results["peak_mb"] = peak_mb()
     return results

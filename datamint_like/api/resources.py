@@ -272,10 +272,11 @@ class ResourcesApi(Endpoint):
             NotImplementedError: The store lies behind a server, which takes files one by one.
 
         Example:
+            >>> import hashlib
             >>> from datamint_like.backends.base import NewAnnotation, NewResource
             >>> from datamint_like.entities import Part
             >>> from datamint_like.imaging import probe
-            >>> file = Path("xray.png").absolute()
+            >>> file = sorted(Path("ct").iterdir())[0].absolute()
             >>> facts, digest = probe([file]), hashlib.sha256(file.read_bytes()).hexdigest()
             >>> part = Part(index=0, filename=file.name, size=file.stat().st_size, sha256=digest, linked_path=str(file))
             >>> said = (NewAnnotation("label", "benign", author="ana@lab.example"),)

@@ -24,6 +24,7 @@ _LONGEST = 1 << 12  # bytes of the dictionary for each half of a row; more is sl
 _LEVEL = 1
 _values_of = msgspec.structs.astuple
 _encode = msgspec.msgpack.Encoder().encode
+_decode_record = msgspec.msgpack.Decoder(tuple[list[Any], list[list[Any]]]).decode
 _decode_resource = msgspec.msgpack.Decoder(tuple[list[Any], msgspec.Raw]).decode
 _decode_parts = msgspec.msgpack.Decoder(tuple[msgspec.Raw, list[list[Any]]]).decode
 _decode_annotations = msgspec.msgpack.Decoder(list[list[Any]]).decode
@@ -49,16 +50,20 @@ class Packing:
         """Resource and parts of a row, and its annotations; empty where there are none."""
         return self._deflated(_record(row)), self._deflated(_said(row)) if row.annotations else b""
 
+    def row(self, record: bytes, annotations: bytes) -> ContentRow:
+        """The row that was packed."""
+        values, parts = _decode_record(self._inflated(record))
+        return ContentRow(_resource(values), [_part(each) for each in parts], self.annotations(annotations))
+
     def resource(self, record: bytes) -> Resource:
         """The resource of a packed record."""
         values, _ = _decode_resource(self._inflated(record))
-        values[_TAGS] = tuple(values[_TAGS])
-        return Resource(**dict(zip(_RESOURCE, values, strict=True)))
+        return _resource(values)
 
     def parts(self, record: bytes) -> list[Part]:
         """The parts of a packed record."""
         _, parts = _decode_parts(self._inflated(record))
-        return [Part(**dict(zip(_PART, values, strict=True))) for values in parts]
+        return [_part(each) for each in parts]
 
     def annotations(self, packed: bytes) -> list[Annotation]:
         """The annotations that were packed."""
@@ -74,6 +79,15 @@ class Packing:
         if not unpacker.eof:
             raise ValueError("it ends too early")
         return found
+
+
+def _resource(values: list[Any]) -> Resource:
+    values[_TAGS] = tuple(values[_TAGS])
+    return Resource(**dict(zip(_RESOURCE, values, strict=True)))
+
+
+def _part(values: list[Any]) -> Part:
+    return Part(**dict(zip(_PART, values, strict=True)))
 
 
 def _record(row: ContentRow) -> bytes:

@@ -11,6 +11,7 @@ say, by which they are found and counted, and `said(row, term, count)`, how ofte
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
@@ -121,7 +122,8 @@ class Snapshot:
             ('nih_00000001_000.png', 3, 1)
         """
         record, said = self._one("SELECT record, annotations FROM packed WHERE row = ?", row)
-        return self._unpacked(row, record, said)
+        with self._undamaged(row):
+            return self._packing.row(record, said)
 
     def each_row(self) -> Iterator[ContentRow]:
         """All there is of every row, in order, some at a time in memory.
@@ -133,7 +135,9 @@ class Snapshot:
         chosen = "SELECT row, record, annotations FROM packed WHERE row >= ? ORDER BY row LIMIT ?"
         for start in range(0, len(self), _AT_ONCE):
             for row, record, said in self._all(chosen, start, _AT_ONCE):
-                yield self._unpacked(row, record, said)
+                with self._undamaged(row):
+                    found = self._packing.row(record, said)
+                yield found
 
     def resource(self, row: int) -> Resource:
         """The record of one row.
@@ -187,6 +191,11 @@ class Snapshot:
             >>> snapshot.rows_where("kind = :kind", kind="image").tolist()
             [0, 1, 2]
         """
+        count, first, last = self._all(
+            f"SELECT COUNT(*), MIN(row), MAX(row) FROM resource WHERE {condition}", **values
+        )[0]
+        if count and count == last - first + 1:  # as where all rows are of one kind: not a million one by one
+            return np.arange(first, last + 1, dtype=np.int64)
         return self._numbers(f"SELECT row FROM resource WHERE {condition} ORDER BY row", values)
 
     def annotated_rows(self, condition: str, values: dict[str, Any]) -> Rows:
@@ -217,14 +226,23 @@ class Snapshot:
         """
         return [(kind, name, count) for kind, name, count in self.count_by("type, identifier", condition, values)]
 
-    def count_by(self, columns: str, condition: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """(the columns' values, how many) of the annotations that meet an SQL condition, sorted.
+    def count_by(
+        self, columns: str, condition: str, values: dict[str, Any], rows: Rows | None = None
+    ) -> list[tuple[Any, ...]]:
+        """(the columns' values, how many) of the annotations that meet an SQL condition, sorted; of some rows alone.
 
         Example:
             >>> snapshot.count_by("author", "1", {})
             [('annotator.a@demo.example', 8)]
+            >>> snapshot.count_by("author", "type = 'label'", {}, np.array([0, 2]))
+            [('annotator.a@demo.example', 2)]
         """
-        sql = f"SELECT {columns}, SUM(count) FROM term WHERE {condition} GROUP BY {columns} ORDER BY {columns}"
+        source, count = "term", "count"
+        if rows is not None and len(rows) < len(self):
+            chosen = "row IN (SELECT value FROM json_each(:counted_rows))"
+            source = f"(SELECT term.*, said.count AS times FROM said JOIN term USING (term) WHERE {chosen})"
+            count, values = "times", {**values, "counted_rows": json.dumps(rows.tolist())}
+        sql = f"SELECT {columns}, SUM({count}) FROM {source} WHERE {condition} GROUP BY {columns} ORDER BY {columns}"
         return self._all(sql, **values)
 
     def column(self, name: str) -> list[Any]:
@@ -325,11 +343,6 @@ class Snapshot:
             yield
         except DAMAGED as error:
             raise CacheError(f"The snapshot {self.path.name} is damaged in row {row} ({error}). {_REBUILD}") from error
-
-    def _unpacked(self, row: int, record: bytes, said: bytes) -> ContentRow:
-        unpack = self._packing
-        with self._undamaged(row):
-            return ContentRow(unpack.resource(record), unpack.parts(record), unpack.annotations(said))
 
     @cached_property
     def _packing(self) -> Packing:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
 from collections.abc import Iterator
 from itertools import chain, islice
@@ -53,6 +52,7 @@ def write_snapshot(path: Path, content: ProjectContent, store_url: str) -> None:
         DatamintException: The content could not be read; nothing is left behind.
 
     Example:
+        >>> from datamint_like.catalog import Snapshot
         >>> with api.backend.read_project(api.projects.get_by_name("chest").id) as content:
         ...     write_snapshot(Path("chest.sqlite"), content, api.server_url)
         >>> len(Snapshot(Path("chest.sqlite")))
@@ -159,5 +159,6 @@ def _columns(row: ContentRow) -> tuple[Any, ...]:
         digest.update(_encode(annotation))
     kind = facts.kind if facts else None
     uneven = frame_axis_of(facts)[0] if facts and facts.irregularity else None
-    found = (resource.id, digest.digest(), kind, resource.patient_id, resource.filename, json.dumps(resource.tags))
+    tags = msgspec.json.encode(resource.tags).decode()
+    found = (resource.id, digest.digest(), kind, resource.patient_id, resource.filename, tags)
     return (*found, d, h, w, uneven, *(facts.shape if facts else (0, 0, 0)))

@@ -82,6 +82,7 @@ def matching_rows(criteria: Criteria, reader: Reader, rows: Rows) -> Rows:
     snapshot, condition, values = reader.prepared.snapshot, reader.prepared.condition, reader.prepared.values
     if criteria.tags is not None:
         tagged = "EXISTS (SELECT 1 FROM json_each(tags) AS t WHERE t.value IN (SELECT value FROM json_each(:wanted)))"
+        tagged = f"tags IN (SELECT tags FROM (SELECT DISTINCT tags FROM resource) WHERE {tagged})"
         rows = np.intersect1d(rows, snapshot.rows_where(tagged, wanted=json.dumps(criteria.tags)))
     if criteria.has_annotations is not None:
         annotated = np.isin(rows, snapshot.annotated_rows(condition, values))

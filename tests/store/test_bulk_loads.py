@@ -118,6 +118,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "facts": ({"facts": None}, "give facts"),
     "paths too": ({"paths": (XRAY,)}, "no paths"),
     "parts": ({"parts": ("x.png",)}, "tuple of Part"),
+    "project": ({"project_id": "another"}, "another project"),
     "tag": ({"tags": ("",)}, "tag"),
     "name": ({"filename": " "}, "filename"),
     "annotation": ({"annotations": (NewAnnotation("label", "x", "frame", 9),)}, "frame_index"),

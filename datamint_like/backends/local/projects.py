@@ -263,12 +263,15 @@ def _live() -> sa.Select[Any]:
 
 
 def _totals(read: Read, project_ids: Sequence[str]) -> dict[str, int]:
-    """How many members each project has."""
+    """How many members each project has: all but the deleted, of which there are few to look up."""
     totals: dict[str, int] = {}
+    held = sa.select(_member.project_id, sa.func.count().label("total")).group_by(_member.project_id)
+    gone = held.where(_member.resource_id.in_(sa.select(resources.c.id).where(resources.c.deleted.is_(True))))
     for batch in batches(project_ids):
-        live = _live().where(_member.project_id.in_(batch)).subquery()
-        rows = read.rows(sa.select(live.c.project_id, sa.func.count().label("total")).group_by(live.c.project_id))
-        totals |= {row["project_id"]: row["total"] for row in rows}
+        for row in read.rows(held.where(_member.project_id.in_(batch))):
+            totals[row["project_id"]] = row["total"]
+        for row in read.rows(gone.where(_member.project_id.in_(batch))):
+            totals[row["project_id"]] -= row["total"]
     return totals
 
 

@@ -72,6 +72,8 @@ class Storing:
         for each in new:
             if not isinstance(each, NewResource):
                 raise ValidationError(f"Many resources are given as NewResource each, not as {type(each).__name__}.")
+            if each.project_id not in (None, project_id):
+                raise ValidationError(f"{each.filename!r} names another project than the one that all are loaded into.")
         with self._database.read() as read:
             need_project(read, project_id)  # before a byte is copied
         prepared = [uploads.prepare(replace(each, publish=True)) for each in new]
