@@ -33,7 +33,7 @@ from datamint_like.entities import Annotation, AnnotationWorklist, Part, Project
 from datamint_like.exceptions import DatamintException, ValidationError
 
 LOCK_FORMAT = 1
-_LONGEST_HEAD = 1 << 20
+_LONGEST_HEAD = 1 << 24
 _RESOURCE = b'{"resource":'
 T = TypeVar("T")
 
