@@ -21,6 +21,7 @@ from datamint_like._files import sha256_of, sweep_partial, write_bytes
 from datamint_like.backends.base import Backend, ProjectContent
 from datamint_like.backends.finding import find_project
 from datamint_like.catalog.changing import UnfitBaseError, write_changed
+from datamint_like.catalog.lock import Lock
 from datamint_like.catalog.snapshot import FORMAT, Snapshot
 from datamint_like.catalog.writing import write_snapshot
 from datamint_like.entities import Project, Resource
@@ -90,7 +91,31 @@ def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: Cac
     cache = CacheFolder.at(cache_dir)
     folder = _store_folder(cache.path, backend.url) / _LISTS
     with backend.read_resources(resource_ids) as content:
-        return _opened(folder / _file_name(content.revision)) or _built(cache, folder, content, backend.url)
+        target = folder / _file_name(content.revision)
+        return _opened(target) or _built(cache, target, content, backend.url)
+
+
+def locked_snapshot(lock: Path, store_url: str, cache_dir: CacheFolder | Path) -> Snapshot:
+    """The snapshot that a lock file holds, with its files to be found at a store; the store is not asked.
+
+    Raises:
+        ValidationError: It is no lock file of this version, or not as it was written.
+        CacheError: The cache cannot be written.
+
+    Example:
+        >>> snapshot.write_lock("chest.lock")
+        >>> list(locked_snapshot(Path("chest.lock"), api.server_url, Path("elsewhere")).each_row()) == list(
+        ...     snapshot.each_row()
+        ... )
+        True
+    """
+    whole, cache = Lock(lock), CacheFolder.at(cache_dir)
+    target = _store_folder(cache.path, store_url) / "locks" / _file_name(whole.digest)
+    known = _opened(target)
+    if known is not None:
+        return known
+    with whole.content(store_url) as content:
+        return _built(cache, target, content, store_url)
 
 
 def newest_snapshot(store_url: str, project: str | Project, cache_dir: Path) -> Snapshot:
@@ -160,11 +185,11 @@ def _read(cache: CacheFolder, folder: Path, backend: Backend, project_id: str) -
         try:
             known = partial(_record_in, base)
             with backend.read_changes(project_id, base.meta.revision, known) as content:
-                return _built(cache, folder, content, backend.url, base)
+                return _built(cache, folder / _file_name(content.revision), content, backend.url, base)
         except UnfitBaseError as error:
             _LOG.warning("The snapshot %s is not gone on with (%s); all is copied.", base.path.name, error)
     with backend.read_project(project_id) as content:
-        return _built(cache, folder, content, backend.url)
+        return _built(cache, folder / _file_name(content.revision), content, backend.url)
 
 
 def _record_in(snapshot: Snapshot, resource_id: str) -> Resource | None:
@@ -182,12 +207,11 @@ def _base(folder: Path) -> Snapshot | None:
 
 
 def _built(
-    cache: CacheFolder, folder: Path, content: ProjectContent, store_url: str, base: Snapshot | None = None
+    cache: CacheFolder, target: Path, content: ProjectContent, store_url: str, base: Snapshot | None = None
 ) -> Snapshot:
-    target = folder / _file_name(content.revision)
-    with _cache_errors(folder):
-        cache.make(folder)
-        sweep_partial(folder)
+    with _cache_errors(target.parent):
+        cache.make(target.parent)
+        sweep_partial(target.parent)
         if base is None or content.changes is None:
             write_snapshot(target, content, store_url)
         else:

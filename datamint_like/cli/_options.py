@@ -20,6 +20,12 @@ EXIT_CODES = """exit codes:
 
 def add_store_options(parser: argparse.ArgumentParser) -> None:
     """Add `--home`, `--server-url` and `--json`."""
+    add_store(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """Add `--home` and `--server-url`."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--home",
@@ -32,7 +38,6 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
         help="the store by its URL: file:///folder, or a server's https://host. Its key is read from "
         "DATAMINT_LIKE_API_KEY (or the config file), never from the command line, which others can see",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
 
 def open_api(args: argparse.Namespace) -> Api:

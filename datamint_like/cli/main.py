@@ -86,17 +86,17 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    from datamint_like.cli import caching, demo, importing, keys, listing, prefetching, serve
+    from datamint_like.cli import caching, demo, importing, keys, listing, locking, prefetching, serve
 
     parser = _Parser(
         prog="datamint-like",
-        description="PyTorch datasets for annotated medical images: import, list, prefetch, serve, tidy, demo.",
+        description="PyTorch datasets for annotated medical images: import, list, lock, prefetch, serve, tidy, demo.",
         epilog=f"{_EXAMPLE}\n\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"datamint-like {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (importing, listing, prefetching, demo, serve, keys, caching):
+    for module in (importing, listing, locking, prefetching, demo, serve, keys, caching):
         module.add_parser(commands)
     return parser
 

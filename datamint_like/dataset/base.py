@@ -31,8 +31,10 @@ from datamint_like.dataset.options import (
     Output,
     Source,
     Worklists,
+    check_origin,
     dtype_name,
     flag,
+    lock_file,
     names_of,
     resource_ids_of,
     worklist_ids_of,
@@ -64,7 +66,7 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
     of the project: no later change of the store reaches it, nor a part that was taken from it.
 
     Args:
-        project: Name, id or `Project`. Either this or `resources`.
+        project: Name, id or `Project`. Either this or `resources` or `lock`.
         resources: `Resource` objects or ids.
         auto_update: Ask the store for changes when preparing; False opens the newest snapshot on this machine.
         api_key: Key of the server; None is that of the settings. It is never kept in a pickle: spawned workers take
@@ -106,6 +108,8 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         compression: `"gzip"` packs slices compressed, None as they are: faster to read, and larger on the disk.
         return_boxes: Give items `boxes` (n, 4), `box_labels` (n,) and, of volumes, videos and patches, `box_planes`
             (n, 2) by author. Coordinates are array indices: the centre of the first pixel is (0, 0).
+        lock: A lock file (`datamint-like lock PROJECT > project.lock`): exactly the state that it holds, whatever the
+            store holds today. The store is asked for files alone, by their digests, and may be any that has them.
         seed: Transforms draw what (seed, epoch, item) says, on any number of workers; None follows torch's random
             numbers. `get_dataloader` then also shuffles by it, and counts the epochs; of an index that tells no epoch,
             as that of a `DataLoader` made otherwise, it is epoch 0.
@@ -115,7 +119,8 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
             configured mode, else 0o700.
 
     Raises:
-        DatamintDatasetException: Both or neither of `project` and `resources`, or options that exclude each other.
+        DatamintDatasetException: Several or none of `project`, `resources` and `lock`, or options that exclude each
+            other.
 
     Example:
         >>> dataset = ImageDataset(project="chest", seed=42)  # every dataset class is one of these
@@ -167,16 +172,9 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         return_boxes: bool = False,
         cache_limit: int | str | None = None,
         cache_mode: int | None = None,
+        lock: str | Path | None = None,
     ) -> None:
-        if (project is None) == (resources is None):
-            raise DatamintDatasetException(
-                f"{type(self).__name__} takes either project= or resources=, "
-                f"{'got neither' if project is None else 'got both'}."
-            )
-        if resources is not None and not auto_update:
-            raise DatamintDatasetException(
-                "auto_update=False opens the newest snapshot of a project; a list of resources has none. Give project=."
-            )
+        check_origin(type(self).__name__, auto_update, project=project, resources=resources, lock=lock)
         settings = load_settings()
         cache = CacheFolder(
             settings.cache_dir if cache_dir is None else Path(cache_dir).expanduser().absolute(),
@@ -188,6 +186,7 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
             cache=cache,
             project=project,
             resource_ids=None if resources is None else resource_ids_of(resources),
+            lock=None if lock is None else lock_file(lock),
             auto_update=auto_update,
             worklists=worklist_ids_of(worklists),
             strict_kind=strict_kind,

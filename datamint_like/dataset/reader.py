@@ -15,6 +15,7 @@ from datamint_like.annotations import MaskPiece, is_of_one_frame, keeper, stack_
 from datamint_like.backends import open_blobs
 from datamint_like.backends.about import about
 from datamint_like.backends.base import Blobs
+from datamint_like.dataset.locked_blobs import LockedBlobs
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.entities import Annotation, Part, Resource
 from datamint_like.exceptions import DecodeError
@@ -82,7 +83,8 @@ class Reader:
     @cached_property
     def blobs(self) -> Blobs:
         """Where the bytes lie."""
-        return open_blobs(self.prepared.snapshot.meta.store_url, cache_dir=self.options.packs.cache)
+        blobs = open_blobs(self.prepared.snapshot.meta.store_url, cache_dir=self.options.packs.cache)
+        return LockedBlobs(blobs) if self.prepared.locked else blobs
 
     @cached_property
     def _keeps(self) -> Callable[[Annotation], bool]:
