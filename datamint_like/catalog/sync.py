@@ -56,12 +56,19 @@ def sync_project(backend: Backend, project: str | Project, cache_dir: CacheFolde
     found = project if isinstance(project, Project) else find_project(backend, project)
     folder = _store_folder(cache.path, backend.url) / found.id
     revision = asked if asked and _project_of(last) == found.id else backend.project_revision(found.id)
-    snapshot = _opened(folder / _file_name(revision)) or _read(cache, folder, backend, found.id)
+    known = _opened(folder / _file_name(revision))
+    snapshot = known or _read(cache, folder, backend, found.id)
     with _cache_errors(folder):
-        if _current(folder) != snapshot.path:
-            write_bytes(folder / CURRENT, f"{snapshot.path.name} {sha256_of(snapshot.path)}".encode())
-            open_as_its_folder(folder / CURRENT)
+        if known is None or _current(folder) != snapshot.path:
+            _point(folder, snapshot.path, just_written=known is None)
     return snapshot
+
+
+def _point(folder: Path, path: Path, *, just_written: bool) -> None:
+    """Name the current snapshot; with its digest where its bytes are surely those that were written."""
+    digest = sha256_of(path) if just_written else ""
+    write_bytes(folder / CURRENT, f"{path.name} {digest}".strip().encode())
+    open_as_its_folder(folder / CURRENT)
 
 
 def _revision_of(backend: Backend, last: Snapshot | None) -> str | None:

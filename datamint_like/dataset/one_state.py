@@ -38,7 +38,7 @@ def open_together(source: Source, open_newest: Callable[[], Snapshot]) -> Snapsh
         DatamintDatasetException: This rank cannot have the state of rank 0.
         DatamintException: What `open_newest` raised on rank 0.
     """
-    if not in_a_group():
+    if source.lock is not None or not in_a_group():  # a lock file is one state
         return open_newest()
     opened: list[Snapshot] = []
 

@@ -61,6 +61,16 @@ def parted(rank: int, url: str, folder: Path) -> Any:
     return state_of(dataset) if rank == 0 else told(dataset)
 
 
+def locked(rank: int, url: str, folder: Path) -> Any:
+    """Both ranks open two projects as lock files hold them, each rank its own files."""
+    seen = []
+    for name in ("P", "Q"):
+        lock = folder / f"{name} {rank}.lock"
+        sync_project(open_backend(url), name, folder / f"locks {rank}").write_lock(lock)
+        seen.append(state_of(ImageDataset(lock=lock, server_url=url, cache_dir=folder / f"locks {rank}"))[1])
+    return seen
+
+
 def told(dataset: ImageDataset) -> list[str]:
     """The error that preparing ends with."""
     try:
@@ -105,7 +115,7 @@ def dies(rank: int, url: str, folder: Path) -> Any:
 
 
 SCENES: tuple[Callable[[int, str, Path], Any], ...] = (
-    together, apart, parted, fails, never_comes, splits, dies
+    together, locked, apart, parted, fails, never_comes, splits, dies
 )  # fmt: skip
 
 
@@ -156,6 +166,11 @@ def test_a_rank_that_cannot_have_the_state_of_rank_0_names_both(seen: list[dict[
     assert kind == "DatamintDatasetException"
     assert f"at revision {first}, and this rank cannot: revision " in message
     assert "share one cache_dir" in message
+
+
+def test_lock_files_need_no_agreement(seen: list[dict[str, Any]]) -> None:
+    assert seen[0]["locked"] == seen[1]["locked"]
+    assert len(set(seen[0]["locked"])) == 2
 
 
 def test_the_failure_of_rank_0_is_that_of_all(seen: list[dict[str, Any]]) -> None:
