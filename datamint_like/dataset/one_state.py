@@ -32,13 +32,13 @@ def open_together(source: Source, open_newest: Callable[[], Snapshot]) -> Snapsh
 
     As long as the process group lasts, it is that which rank 0 opened first, whoever opens it again. Ranks that share a
     cache folder open the file of rank 0. Others sync for themselves, which is the same state unless the store changed
-    in between.
+    in between. A lock file says which state by itself, so each rank reads its own.
 
     Raises:
         DatamintDatasetException: This rank cannot have the state of rank 0.
         DatamintException: What `open_newest` raised on rank 0.
     """
-    if not in_a_group():
+    if source.lock is not None or not in_a_group():
         return open_newest()
     opened: list[Snapshot] = []
 

@@ -61,6 +61,22 @@ def parted(rank: int, url: str, folder: Path) -> Any:
     return state_of(dataset) if rank == 0 else told(dataset)
 
 
+def locked(rank: int, url: str, folder: Path) -> Any:
+    """Each rank opens lock files, of one name and two states, with a cache of its own; the project changes."""
+    found = []
+    for state in ("first", "second"):
+        lock = folder / state / "project.lock"
+        if rank == 0:
+            lock.parent.mkdir()
+            store = open_backend(url)
+            sync_project(store, "Q", folder / state).write_lock(lock)
+            store.close()
+            changed(url, state, 1)
+        dist.barrier()
+        found.append(state_of(ImageDataset(lock=lock, server_url=url, cache_dir=folder / f"own {rank}")))
+    return found
+
+
 def told(dataset: ImageDataset) -> list[str]:
     """The error that preparing ends with."""
     try:
@@ -105,7 +121,7 @@ def dies(rank: int, url: str, folder: Path) -> Any:
 
 
 SCENES: tuple[Callable[[int, str, Path], Any], ...] = (
-    together, apart, parted, fails, never_comes, splits, dies
+    together, apart, parted, locked, fails, never_comes, splits, dies
 )  # fmt: skip
 
 
@@ -156,6 +172,11 @@ def test_a_rank_that_cannot_have_the_state_of_rank_0_names_both(seen: list[dict[
     assert kind == "DatamintDatasetException"
     assert f"at revision {first}, and this rank cannot: revision " in message
     assert "share one cache_dir" in message
+
+
+def test_ranks_have_the_state_of_their_lock_file(seen: list[dict[str, Any]]) -> None:
+    assert seen[0]["locked"] == seen[1]["locked"]
+    assert seen[0]["locked"][0] != seen[0]["locked"][1]
 
 
 def test_the_failure_of_rank_0_is_that_of_all(seen: list[dict[str, Any]]) -> None:
