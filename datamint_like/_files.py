@@ -302,6 +302,11 @@ def runs(name: str) -> bool:
     return host == _this_host() and pid.isdigit() and _runs(int(pid)) and began in ("", _started(int(pid)))
 
 
+def of_this_machine(name: str) -> bool:
+    """Whether a process of this machine named something by `process_name`."""
+    return name.startswith(f"{_this_host()}.")
+
+
 def _started(pid: int) -> str:
     """When a process began, in ticks since the machine did; nothing where the system does not tell."""
     try:

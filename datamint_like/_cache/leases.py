@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from datamint_like._cache.folder import CacheFolder, cache_of, open_as_its_folder
-from datamint_like._files import process_name, runs
+from datamint_like._files import of_this_machine, process_name, runs
 from datamint_like._sizes import size_text
 from datamint_like.exceptions import CacheError
 
@@ -27,6 +27,7 @@ _FIRST_LINE = "datamint-like lease 1\n"
 LASTS_S, _RENEWED_S = 3600.0, 600.0
 #: Two changes of a folder within one tick of the file system's clock leave the same time.
 _TICK_NS = 50_000_000
+_swept: set[tuple[int, Path]] = set()
 
 
 class Lease:
@@ -42,6 +43,7 @@ class Lease:
         ended = threading.Event()
         with suppress(OSError):
             cache.make(cache.path / "leases")
+            _sweep(cache.path / "leases")
             self._file = cache.path / "leases" / f"{process_name()}{SUFFIX}"
             self._append(_FIRST_LINE)
             open_as_its_folder(self._file)
@@ -114,7 +116,9 @@ class Leased:
             return  # nobody ever leased anything
         if stamp != self._stamp or abs(time.time_ns() - stamp) < _TICK_NS:
             self._stamp = stamp
-            self._names = frozenset(name for path in _in_force(self._folder) for name in _names_of(path))
+            self._names = frozenset(
+                name for path in _in(self._folder) if _is_in_force(path) for name in _names_of(path)
+            )
 
 
 def _is_in_force(path: Path) -> bool:
@@ -126,9 +130,9 @@ def _is_in_force(path: Path) -> bool:
     return False
 
 
-def _in_force(folder: Path) -> list[Path]:
+def _in(folder: Path) -> list[Path]:
     with suppress(OSError):
-        return [path for path in folder.iterdir() if path.name.endswith(SUFFIX) and _is_in_force(path)]
+        return [path for path in folder.iterdir() if path.name.endswith(SUFFIX)]
     return []
 
 
@@ -137,6 +141,17 @@ def _names_of(path: Path) -> list[str]:
         first, _, names = path.read_text(encoding="utf-8", errors="replace").partition("\n")
         return names.split("\n") if f"{first}\n" == _FIRST_LINE else []
     return []
+
+
+def _sweep(folder: Path) -> None:
+    """Remove, once a process, the leases of processes of this machine that were killed, or ended without tidying."""
+    if (os.getpid(), folder) in _swept:
+        return
+    _swept.add((os.getpid(), folder))
+    for path in _in(folder):
+        with suppress(OSError):  # another process sweeps, too
+            if of_this_machine(path.name) and not _is_in_force(path):
+                path.unlink()
 
 
 def _renew(path: Path, ended: threading.Event) -> None:

@@ -10,7 +10,10 @@ Standard library only. Each connection carries one request, so that every reques
 
 from __future__ import annotations
 
+import gzip
 import http.client
+import json
+import re
 import socket
 import struct
 import threading
@@ -22,6 +25,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+_RANGE = re.compile(r"bytes (\d+)-(\d+)/(.+)")
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host"})
 
 
@@ -153,6 +157,101 @@ class WrongByte(Fault):
 
 
 @dataclass(frozen=True)
+class WrongRange(Fault):
+    """A part of the file that says to begin elsewhere than was asked for."""
+
+    by: int = 1
+
+    def answer(self, answer: Answer) -> Answer:
+        """The answer with another `Content-Range`, where it has one."""
+        found = _RANGE.fullmatch(answer.headers.get("content-range", ""))
+        if found is None:
+            return answer
+        moved = f"bytes {int(found[1]) + self.by}-{int(found[2]) + self.by}/{found[3]}"
+        return Answer(answer.status, {**answer.headers, "content-range": moved}, answer.body)
+
+
+class Gzipped(Fault):
+    """The body is compressed, though nobody asked for that."""
+
+    def answer(self, answer: Answer) -> Answer:
+        """The answer with another coding."""
+        headers = {**answer.headers, "content-encoding": "gzip"}
+        return Answer(answer.status, headers, gzip.compress(answer.body))
+
+
+class AsDatamint(Fault):
+    """A server of Datamint's protocol alone: no digests, no ranges, and of a file only its frames, width and height.
+
+    Hide the routes that are ours, too: `proxy.hide(*OURS)`.
+    """
+
+    def request(self, headers: dict[str, str]) -> dict[str, str]:
+        """The headers that such a server knows."""
+        return {name: value for name, value in headers.items() if name not in ("range", "if-range", "idempotency-key")}
+
+    def answer(self, answer: Answer) -> Answer:
+        """The answer as far as such a server would give it."""
+        if not answer.headers.get("content-type", "").startswith("application/json"):
+            return answer
+        return Answer(answer.status, answer.headers, json.dumps(_without_ours(json.loads(answer.body))).encode())
+
+
+#: The routes that are ours alone.
+OURS = (
+    "/capabilities",
+    "/now",
+    "/users/me",
+    "/content",
+    "/revision",
+    "/parts",
+    "/by-ids",
+    "/uploads",
+    "/work-statuses",
+)
+
+
+def _without_ours(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_ours(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _without_ours(each) for key, each in value.items() if key not in ("sha256", "kind")}
+    if "metadata" in kept:
+        kept["metadata"] = {key: kept["metadata"][key] for key in ("frame_count", "width", "height")}
+    return kept
+
+
+@dataclass(frozen=True)
+class Together(Fault):
+    """Several faults of one answer; it is sent as the last of them sends."""
+
+    faults: tuple[Fault, ...]
+
+    def request(self, headers: dict[str, str]) -> dict[str, str]:
+        """The headers after all of them."""
+        for fault in self.faults:
+            headers = fault.request(headers)
+        return headers
+
+    def answer(self, answer: Answer) -> Answer:
+        """The answer after all of them."""
+        for fault in self.faults:
+            answer = fault.answer(answer)
+        return answer
+
+    def length(self, answer: Answer) -> int:
+        """The body's length, off by what all of them claim."""
+        true = len(answer.body)
+        return max(0, true + sum(fault.length(answer) - true for fault in self.faults))
+
+    def send(self, connection: socket.socket, head: bytes, body: bytes) -> None:
+        """Send as the last one that does so in its own way."""
+        own = [fault for fault in self.faults if type(fault).send is not Fault.send]
+        (own[-1] if own else Fault()).send(connection, head, body)
+
+
+@dataclass(frozen=True)
 class Seen:
     """A request that came, its headers in lower case."""
 
@@ -174,6 +273,7 @@ class FaultServer:
         self._upstream = urlsplit(upstream)
         self._otherwise = otherwise or Fault()
         self._plans: list[tuple[str, list[Fault]]] = []
+        self._hidden: tuple[str, ...] = ()
         self._lock = threading.Lock()
         self.seen: list[Seen] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -202,6 +302,10 @@ class FaultServer:
         with self._lock:
             self._plans.clear()
 
+    def hide(self, *paths: str) -> None:
+        """Answer 404 to every request whose path holds one of these, as a server does that has no such route."""
+        self._hidden += paths
+
     def fault_for(self, request: Seen) -> Fault:
         """The fault that this request meets; it is noted among those seen."""
         with self._lock:
@@ -209,6 +313,8 @@ class FaultServer:
             for path, faults in self._plans:
                 if path in request.path and faults:
                     return faults.pop(0)
+        if any(path in request.path for path in self._hidden):
+            return Status(404, body=b'{"message": "Route unknown"}')
         return self._otherwise
 
     def ask(self, request: Seen, headers: dict[str, str], body: bytes) -> Answer:

@@ -151,3 +151,19 @@ def test_what_is_no_lease_is_not_taken_for_one(shelf: Shelf) -> None:
     mine = shelf.file(1, hours=90)
     shelf.put("leases/00000000.1-1.ab.lease").write_text(f"something else\n{shelf.cache.name(mine)}\n")
     assert gone_after_collecting(shelf) == {shelf.cache.name(mine)}
+
+
+def test_leases_of_killed_processes_are_swept_by_the_next_that_leases(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Lease(shelf.cache) as holding:
+        (mine,) = held(shelf)
+        host, owner, *rest = mine.name.split(".")
+        gone = shelf.put(f"leases/{host}.{owner.partition('-')[0]}-1.{'.'.join(rest)}", hours=1.1)
+        young = shelf.put(f"leases/{host}.{owner.partition('-')[0]}-2.{'.'.join(rest)}", hours=0.9)
+        other = shelf.put(f"leases/00000000.1-1.{'.'.join(rest)}", hours=1.1)
+        monkeypatch.setattr(leases, "_swept", set())
+        with Lease(shelf.cache):
+            assert not gone.exists()
+            assert (mine.exists(), young.exists(), other.exists()) == (True, True, True)
+        assert holding

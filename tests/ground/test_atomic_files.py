@@ -18,6 +18,7 @@ from datamint_like._files import (
     build_file,
     make_dirs,
     new_file,
+    partial_file,
     private_folder,
     publish,
     sha256_of,
@@ -140,6 +141,21 @@ def test_files_of_living_writers_and_of_other_machines_and_whole_files_are_not_s
     sweep_partial(tmp_path)
     sweep_partial(tmp_path / "no such folder")
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_what_a_process_left_whose_number_another_has_now_is_gone_on_with_and_swept(tmp_path: Path) -> None:
+    mine = partial_file(tmp_path, "stem")
+    host, owner, *rest = mine.name.split(".")
+    theirs = tmp_path / ".".join((host, f"{owner.partition('-')[0]}-1", *rest))
+    theirs.write_bytes(b"half")
+    taken = partial_file(tmp_path, "stem")
+    assert taken.read_bytes() == b"half"
+    age(taken)
+    sweep_partial(tmp_path)
+    assert taken.exists()
+    taken.rename(theirs)
+    sweep_partial(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def age(path: Path) -> None:

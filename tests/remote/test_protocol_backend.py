@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -19,54 +18,19 @@ from datamint_like.backends.base import NewAnnotation, NewProject, NewResource, 
 from datamint_like.backends.remote.protocol_only import ProtocolBackend
 from datamint_like.entities import AnnotationSpec, SegmentationClass
 from datamint_like.exceptions import ItemNotFoundError
-from datamint_like.testing.fault_server import Answer, Fault, FaultServer, Status
+from datamint_like.testing.fault_server import OURS, AsDatamint, FaultServer
 from datamint_like.testing.samples import CT_FILES, IMAGES, XRAY, XRAY_MASK, label, xray_mask
 from tests import serving
 from tests.remote.file_server import KEY, FileServer
 
-OURS = (
-    "/capabilities",
-    "/now",
-    "/users/me",
-    "/content",
-    "/revision",
-    "/parts",
-    "/by-ids",
-    "/uploads",
-    "/work-statuses",
-)
 CLIP = IMAGES / "ultrasound" / "examples_ybr_color.dcm"
 pytestmark = pytest.mark.filterwarnings("ignore::datamint_like.exceptions.SkippedResourcesWarning")
-
-
-class AsDatamint(Fault):
-    """A server of ours that knows no digests, no ranges, and of a file only its frames, width and height."""
-
-    def request(self, headers: dict[str, str]) -> dict[str, str]:
-        return {name: value for name, value in headers.items() if name not in ("range", "if-range", "idempotency-key")}
-
-    def answer(self, answer: Answer) -> Answer:
-        if not answer.headers.get("content-type", "").startswith("application/json"):
-            return answer
-        return Answer(answer.status, answer.headers, json.dumps(_without_ours(json.loads(answer.body))).encode())
-
-
-def _without_ours(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_without_ours(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    kept = {key: _without_ours(each) for key, each in value.items() if key not in ("sha256", "kind")}
-    if "metadata" in kept:
-        kept["metadata"] = {key: kept["metadata"][key] for key in ("frame_count", "width", "height")}
-    return kept
 
 
 @pytest.fixture
 def proxy(tmp_path: Path) -> Iterator[FaultServer]:
     with serving.served(tmp_path / "store") as server, FaultServer(server.url, AsDatamint()) as running:
-        for each in OURS:
-            running.plan(each, *[Status(404, body=b'{"message": "Route unknown"}')] * 1000)
+        running.hide(*OURS)
         yield running
 
 
