@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -23,6 +22,7 @@ from datamint_like.config import checked_mode, load_settings
 from datamint_like.dataset import splits
 from datamint_like.dataset.box_transforms import Boxes, left_boxes
 from datamint_like.dataset.boxes import BOX_KEYS
+from datamint_like.dataset.bringing import Bringing
 from datamint_like.dataset.collate import Collate
 from datamint_like.dataset.faces import Faces
 from datamint_like.dataset.item import Item
@@ -40,13 +40,10 @@ from datamint_like.dataset.options import (
     worklist_ids_of,
 )
 from datamint_like.dataset.placing import lying_at
-from datamint_like.dataset.prefetch import OnError, PrefetchOptions, PrefetchReport, prefetch
-from datamint_like.dataset.prefetch_progress import Progress
 from datamint_like.dataset.prepared import Prepared, prepare, root_rows
 from datamint_like.dataset.reader import Reader, ReaderOptions
 from datamint_like.dataset.rows import RowNumbers, packed, unpacked
 from datamint_like.dataset.seeds import EpochIndex, checked_seed, drawing_from, item_seed
-from datamint_like.dataset.slice_reader import SliceReader
 from datamint_like.dataset.sums import summed
 from datamint_like.dataset.targets import segmentation_targets
 from datamint_like.dataset.tensors import own_tensor
@@ -59,7 +56,7 @@ from datamint_like.slices.packs import Compression, Packs
 __all__ = ["DatamintBaseDataset", "DatamintDatasetException"]
 
 
-class DatamintBaseDataset(Faces, Dataset[Item], ABC):
+class DatamintBaseDataset(Faces, Bringing, Dataset[Item], ABC):
     """A PyTorch dataset over the resources of a project (or a list of resources).
 
     Nothing is read before it is needed; `prepare()` does it now. After that the dataset is pinned to one revision
@@ -403,55 +400,6 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         """
         self.prepare()
         return loader_of(self, self._seed, self.get_collate_fn(), *args, **kwargs)
-
-    def prefetch(
-        self,
-        include_annotations: bool = False,
-        *,
-        slices: str | int | None = None,
-        workers: int = 16,
-        executor: Executor | None = None,
-        on_error: OnError = "raise",
-        progress: Progress = True,
-    ) -> PrefetchReport:
-        """A report, once everything that items need is on this machine; it prints as a sentence.
-
-        Files come several at once, and packs of slices are built meanwhile. A second call finds all there; one that
-        was interrupted is gone on with where it stopped. Files of the embedded store lie in place: each is checked
-        against its hash.
-
-        Args:
-            include_annotations: The files of kept segmentations too.
-            slices: Also decode and pack the slices along an axis of volumes (`"axial"`, ...), or the `"frames"` of
-                videos, and with `include_annotations` those of the masks; a sliced dataset packs its own.
-            workers: How many files come at once; with an executor, in each of its tasks.
-            executor: A `concurrent.futures.Executor` that does the work in small tasks, also in other processes or on
-                other machines (`dask_client.get_executor()`) that see the same cache folder. They take the key of a
-                server from `DATAMINT_LIKE_API_KEY`. A lost task is tried once more.
-            on_error: `"raise"` ends with a `PrefetchError` where something failed, `"report"` with a report that lists
-                it; both after everything else was done.
-            progress: True shows a bar on stderr (bytes, rate, time left), False nothing; a function is called with a
-                `PrefetchProgress` some times a second, and what it raises ends the prefetch.
-
-        Raises:
-            PrefetchError: Something is missing, damaged, or cannot be written; everything else was done first.
-            CacheError: The files take more than the cache may hold (`cache_limit=`); nothing was fetched.
-            DatamintDatasetException: These resources have no such slices, or an argument is of another kind.
-
-        Example:
-            >>> report = volumes.prefetch(include_annotations=True, slices="axial")
-            >>> print(report)
-            1 resource: 32 files (1.1 MB) and 4 masks in place; 2 packs of slices (axial) made, 0 there already.
-        """
-        options = PrefetchOptions(include_annotations, workers, executor, on_error, progress)
-        self.prepare()
-        return prefetch(self._read, self._resource_rows(), self._slices_to_pack(slices), options)
-
-    def _slices_to_pack(self, slices: str | int | None) -> SliceReader | None:
-        """The cut along which `prefetch` packs slices; None for none."""
-        if slices is None:
-            return None
-        raise DatamintDatasetException(f"The items of a {type(self).__name__} have no slices {slices!r} to prefetch.")
 
     # transforms
 
