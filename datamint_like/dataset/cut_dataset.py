@@ -52,5 +52,9 @@ class CutDataset(PiecesDataset):
         volume = wanted.volume
         return slice_metainfo_of(volume.place, volume.axis, wanted.index, self._read.units(volume.facts))
 
+    @property
+    def _neighbors(self) -> int:
+        return self._choice.neighbors
+
     def _fingerprint_options(self) -> tuple[object, ...]:
         return (*super()._fingerprint_options(), self._choice.neighbors)
