@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from datamint_like.entities import Resource
 class CutDataset(PiecesDataset):
     """The slices of every resource along one cut: `image` (C, H, W), with neighbours (C * (2k + 1), H, W)."""
 
+    _is_flat: ClassVar[bool] = True
     _choice: SliceChoice
 
     def _pieces_before(self, prepared: Prepared) -> npt.NDArray[np.int64]:

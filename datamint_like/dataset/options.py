@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal
@@ -138,6 +139,30 @@ def names_of(keyword: str, names: Sequence[str] | str | None) -> tuple[str, ...]
     if not all(isinstance(name, str) for name in found):
         raise DatamintDatasetException(f"{keyword}= takes a list of names, not {names!r}.")
     return found
+
+
+def folder_of(keyword: str, folder: object) -> Path:
+    """The folder as an absolute path.
+
+    Raises:
+        DatamintDatasetException: It is no path.
+    """
+    if not isinstance(folder, (str, PathLike)):
+        raise DatamintDatasetException(f"{keyword} is the path of a folder, or None, not {folder!r:.80}.")
+    return Path(folder).expanduser().absolute()
+
+
+def key_of(api_key: object) -> str | None:
+    """The key of a server, which no message shows.
+
+    Raises:
+        DatamintDatasetException: It is no text.
+    """
+    if api_key is None or isinstance(api_key, str):
+        return api_key
+    raise DatamintDatasetException(
+        f"api_key is a text, or None for that of the settings, not a {type(api_key).__name__}."
+    )
 
 
 def dtype_name(dtype: object) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections import OrderedDict
@@ -92,6 +93,7 @@ def parse_size(size: int | str) -> int:
         value = float(number)
     except ValueError:
         value = -1.0
-    if value < 0 or unit not in _UNITS:
+    length = value * _UNITS.get(unit, math.nan)
+    if not 0 <= length < math.inf:
         raise ValidationError(f"A size is bytes or text such as '256MB' or '2GiB', not {size!r}.")
-    return int(value * _UNITS[unit])
+    return int(length)

@@ -21,7 +21,7 @@ import msgspec
 import numpy.typing as npt
 
 from datamint_like._files import make_dirs
-from datamint_like.exceptions import CacheError
+from datamint_like.exceptions import CacheError, ValidationError
 from datamint_like.slices.pack import SUFFIX, Pack, write_pack
 from datamint_like.slices.raw_pack import SUFFIX as RAW_SUFFIX
 from datamint_like.slices.raw_pack import RawPack, write_raw_pack
@@ -64,7 +64,13 @@ class Packs:
     """The packs of one folder; pickles as its options."""
 
     def __init__(self, folder: Path, compression: Compression = "gzip") -> None:
-        """Use `folder`, and compress new packs with gzip or (None) not at all."""
+        """Use `folder`, and compress new packs with gzip or (None) not at all.
+
+        Raises:
+            ValidationError: `compression` is neither.
+        """
+        if compression not in ("gzip", None):
+            raise ValidationError(f"compression is 'gzip', or None for none, not {compression!r:.80}.")
         self.folder = folder
         self.compression = compression
         self._start()
