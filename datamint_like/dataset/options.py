@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from os import PathLike
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal
@@ -147,9 +147,10 @@ def folder_of(keyword: str, folder: object) -> Path:
     Raises:
         DatamintDatasetException: It is no path.
     """
-    if not isinstance(folder, (str, PathLike)):
-        raise DatamintDatasetException(f"{keyword} is the path of a folder, or None, not {folder!r:.80}.")
-    return Path(folder).expanduser().absolute()
+    with suppress(TypeError, RuntimeError):  # it is no path of text, or names the home of a user that there is not
+        if "\0" not in str(path := Path(folder).expanduser()):  # type: ignore[arg-type]
+            return path.absolute()
+    raise DatamintDatasetException(f"{keyword} is the path of a folder, or None, not {folder!r:.80}.")
 
 
 def key_of(api_key: object) -> str | None:

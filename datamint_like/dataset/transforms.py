@@ -143,7 +143,7 @@ def transformed_by_all(
 def _failed(transform: Transform, image: Array, error: Exception) -> DatamintDatasetException:
     """The error that says which transform failed on which item."""
     advice = ""
-    if image.ndim == 4 and is_albumentations(transform):
+    if image.ndim == 4 and is_albumentations(transform) and isinstance(error, KeyError):  # it looked for a 2-D image
         advice = (
             " Not every transform of albumentations takes volumes: use one that does, or cut into 2-D items "
             "(.slice(...), .frame_by_frame())."
