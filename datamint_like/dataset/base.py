@@ -20,7 +20,7 @@ from datamint_like.annotations import MergeStrategy, Selection
 from datamint_like.backends import remember_key, store_url
 from datamint_like.config import checked_mode, load_settings
 from datamint_like.dataset import splits
-from datamint_like.dataset.box_transforms import Boxes, left_boxes
+from datamint_like.dataset.box_transforms import Boxes, check_step_takes_boxes, left_boxes
 from datamint_like.dataset.boxes import BOX_KEYS
 from datamint_like.dataset.bringing import Bringing
 from datamint_like.dataset.collate import Collate
@@ -34,6 +34,8 @@ from datamint_like.dataset.options import (
     check_origin,
     dtype_name,
     flag,
+    folder_of,
+    key_of,
     lock_file,
     names_of,
     resource_ids_of,
@@ -75,7 +77,9 @@ class DatamintBaseDataset(Faces, Bringing, Dataset[Item], ABC):
         semantic_seg_merge_strategy: Merge the annotators' semantic masks into one tensor.
         alb_transform: An albumentations transform, or any callable that takes `image=` and `masks=` and returns a
             dict of both: called once with the image (H, W, C) and all masks (n, H, W) of an item, of a volume as
-            albumentations' `volume` and `mask3d`. It may change their size. What is not uint8 enters as float32.
+            albumentations' `volume` and `mask3d`. It may change their size. What is not uint8 enters as float32, of
+            which albumentations' brightness, contrast, noise and such expect [0, 1] and clip to it: bring HU there
+            first, by `intensity=("window", center, width)`.
             MONAI's and TorchIO's come by `datamint_like.integrations.from_monai` and `from_torchio`. With
             `return_boxes` an albumentations `Compose` needs `bbox_params`; any other callable gets `bboxes=` (n, 4),
             from the corner of the first pixel, and `bbox_ids=` (n,), and returns both.
@@ -127,6 +131,8 @@ class DatamintBaseDataset(Faces, Bringing, Dataset[Item], ABC):
 
     #: Kinds of resources this class takes; others are left out with one warning.
     kinds: ClassVar[frozenset[Kind]]
+    #: Whether items are 2-D, whatever the resources are.
+    _is_flat: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -171,10 +177,15 @@ class DatamintBaseDataset(Faces, Bringing, Dataset[Item], ABC):
         cache_mode: int | None = None,
         lock: str | Path | None = None,
     ) -> None:
+        if not hasattr(type(self), "kinds"):
+            raise DatamintDatasetException(
+                f"{type(self).__name__} is abstract: it takes no kind of resource. Use VolumeDataset, VideoDataset or "
+                "ImageDataset, or give a class of your own `kinds`."
+            )
         check_origin(type(self).__name__, auto_update, project=project, resources=resources, lock=lock)
         settings = load_settings()
         cache = CacheFolder(
-            settings.cache_dir if cache_dir is None else Path(cache_dir).expanduser().absolute(),
+            settings.cache_dir if cache_dir is None else folder_of("cache_dir", cache_dir),
             settings.cache_limit if cache_limit is None else parse_size(cache_limit),
             settings.cache_mode if cache_mode is None else checked_mode(cache_mode),
         )
@@ -223,7 +234,8 @@ class DatamintBaseDataset(Faces, Bringing, Dataset[Item], ABC):
         self._transforms: tuple[Transform, ...] = ()
         self._seed = checked_seed(seed)
         self.set_transform(alb_transform)
-        self._api_key = api_key
+        self._check_steps()
+        self._api_key = key_of(api_key)
         if api_key is not None:
             remember_key(self._source.store_url, api_key)
         self._state: tuple[Prepared, RowNumbers] | None = None
@@ -298,7 +310,7 @@ class DatamintBaseDataset(Faces, Bringing, Dataset[Item], ABC):
         image, masks = raw.pop("image"), raw.pop("segmentations")
         boxes = {key: raw.pop(key) for key in BOX_KEYS if key in raw}
         given = (image, masks, Boxes.of(boxes)) if boxes else (image, masks)
-        with self._drawing(position), lying_at(lambda: self._metainfo(self._row(position))["affine"]):
+        with self._drawing(position), self._lying_at(position):
             made = self.apply_alb_transform(*given)
         image, masks = made["image"], made["segmentations"]
         boxes = left_boxes(boxes, made["boxes"]) if boxes else {}
@@ -355,6 +367,11 @@ class DatamintBaseDataset(Faces, Bringing, Dataset[Item], ABC):
     def _drawing(self, position: EpochIndex) -> drawing_from:
         """A block in which transforms draw what (seed, epoch, row) says, or freely where the dataset has no seed."""
         return drawing_from(None if self._seed is None else item_seed(self._seed, position.epoch, self._row(position)))
+
+    def _lying_at(self, position: EpochIndex) -> lying_at:
+        """A block in which transforms can ask for the affine and the resource of the item at a position."""
+        row = self._row(position)
+        return lying_at(lambda: self._metainfo(row)["affine"], lambda: self._resource(row))
 
     def _row(self, position: EpochIndex) -> EpochIndex:
         """The row number at a position of this dataset, in the same epoch."""
@@ -435,5 +452,12 @@ class DatamintBaseDataset(Faces, Bringing, Dataset[Item], ABC):
         self.__dict__.pop("fingerprint", None)
 
     def _checked(self, transform: Transform) -> Transform:
-        """The transform, where it can be called, and with boxes if there are any."""
-        return checked_transform(transform, boxes=self._output.return_boxes)
+        """The transform, where it can be called with such items, and with boxes if there are any."""
+        return checked_transform(transform, boxes=self._output.return_boxes, flat=self._is_flat)
+
+    def _check_steps(self) -> None:
+        """Refuse steps and transforms of an item that cannot be taken."""
+        if self._output.return_boxes:
+            check_step_takes_boxes(self.apply_alb_transform)
+        for transform in self._transforms:
+            self._checked(transform)
