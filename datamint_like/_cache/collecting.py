@@ -41,12 +41,19 @@ class Collected:
         freed: Their bytes.
         held: Bytes that the cache holds now.
         refused: Entries that should have gone and could not be removed.
+        limit: What it may hold; None is no limit.
     """
 
     removed: int
     freed: int
     held: int
     refused: tuple[str, ...] = ()
+    limit: int | None = None
+
+    @property
+    def is_within_limit(self) -> bool:
+        """Whether the cache holds no more than it may."""
+        return self.limit is None or self.held <= self.limit
 
 
 @dataclass
@@ -110,7 +117,7 @@ def collect(cache: Path, *, limit: int | None = None, grace_s: float = GRACE_S, 
             work.remove(entry)
     if really:
         _remove_empty_folders(cache, grace_s)
-    return Collected(work.removed, work.freed, work.held, tuple(work.refused))
+    return Collected(work.removed, work.freed, work.held, tuple(work.refused), limit)
 
 
 def _is_left_over(entry: Entry, current: frozenset[str]) -> bool:

@@ -40,30 +40,29 @@ class Entry(NamedTuple):
 def entries(cache: Path) -> Iterator[Entry]:
     """All that lies in a cache; what comes or goes meanwhile may be missed."""
     for top in CacheFolder(cache).own:
-        for found in _files_of(str(top)):
+        for name, found in _files_of(str(top), f"{top.name}/"):
             with suppress(FileNotFoundError):
-                name = os.path.relpath(found.path, cache).replace(os.sep, "/")
                 if name != f"{top.name}/{TAG}":
                     facts = found.stat(follow_symlinks=False)
-                    size = _size_of(Path(found.path)) if found.is_dir(follow_symlinks=False) else facts.st_size
+                    size = _size_of(found.path) if found.is_dir(follow_symlinks=False) else facts.st_size
                     yield Entry(kind_of(name), name, size, facts.st_mtime)
 
 
-def _files_of(folder: str) -> Iterator[os.DirEntry[str]]:
-    """The files below a folder, and its private folders as one each."""
+def _files_of(folder: str, before: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """The files below a folder, and its private folders as one each, with their names in the cache."""
     try:
         listed = list(os.scandir(folder))
     except OSError:  # it was removed meanwhile, or is closed to us
         return
     for found in listed:
         if found.is_dir(follow_symlinks=False) and PARTIAL_SUFFIX not in found.name:
-            yield from _files_of(found.path)
+            yield from _files_of(found.path, f"{before}{found.name}/")
         else:
-            yield found
+            yield before + found.name, found
 
 
-def _size_of(folder: Path) -> int:
-    return sum(found.stat(follow_symlinks=False).st_size for found in _files_of(str(folder)))
+def _size_of(folder: str) -> int:
+    return sum(found.stat(follow_symlinks=False).st_size for _, found in _files_of(folder))
 
 
 def kind_of(name: str) -> Kind:

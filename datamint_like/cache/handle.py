@@ -12,7 +12,7 @@ from datamint_like._sizes import parse_size
 from datamint_like.cache.usage import Usage, usage_of
 from datamint_like.cache.verifying import Verified, verify
 from datamint_like.config import load_settings
-from datamint_like.exceptions import CacheError
+from datamint_like.exceptions import CacheError, ValidationError
 
 _HOUR_S = 3600.0
 
@@ -95,13 +95,15 @@ class Cache:
             dry_run: Only tell.
 
         Raises:
-            ValidationError: `limit` is no size.
+            ValidationError: `limit` is no size, or `grace_hours` below 0.
 
         Example:
             >>> from datamint_like.cache import Cache
             >>> Cache().gc(limit="10GB").removed
             0
         """
+        if not grace_hours >= 0:
+            raise ValidationError(f"grace_hours is a number of hours from 0, not {grace_hours!r}.")
         size = self.limit if limit is None else parse_size(limit)
         return collect(self.folder, limit=size, grace_s=grace_hours * _HOUR_S, really=not dry_run)
 

@@ -1,6 +1,6 @@
 """The tables that an analyst wants of a snapshot: its resources and its annotations, as Parquet or JSON lines.
 
-A row of a table is made, written and forgotten, so a million resources need no more memory than some thousands.
+A row of a table is made, written and forgotten, so a million resources need no more memory than some thousand.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 TableFormat = Literal["parquet", "jsonl"]
 #: `instant` is UTC with microseconds, `json` a value of any form: text in Parquet, itself in JSON lines.
 _Type = Literal["text", "texts", "integer", "number", "flag", "instant", "json"]
-_AT_ONCE = 10_000  # rows of a table that are in memory, and in one row group of Parquet
+_AT_ONCE = 500  # rows of a table that are in memory as records
+_IN_A_GROUP = 40  # times as many, as columns, are a row group of Parquet
 
 
 class ExportedTables(NamedTuple):
@@ -171,13 +172,16 @@ def _parquet(file: IO[bytes], columns: Iterable[_Column], told: Iterable[Any]) -
     }
     schema = pa.schema([(column.name, types[column.type]) for column in columns])
     rows = iter(told)
+    records = (
+        pa.RecordBatch.from_arrays(
+            [pa.array([_for_parquet(column, each) for each in some], types[column.type]) for column in columns],
+            schema=schema,
+        )
+        for some in iter(lambda: list(islice(rows, _AT_ONCE)), [])
+    )
     with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
-        while batch := list(islice(rows, _AT_ONCE)):
-            arrays = [
-                pa.array([_for_parquet(column, each) for each in batch], field.type)
-                for column, field in zip(columns, schema, strict=True)
-            ]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+        while group := list(islice(records, _IN_A_GROUP)):
+            writer.write_table(pa.Table.from_batches(group))
 
 
 def _for_parquet(column: _Column, told: Any) -> Any:

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -30,13 +30,11 @@ from datamint_like._cache.leases import pinned
 from datamint_like._cache.use import InUse
 from datamint_like.backends.base import ContentRow
 from datamint_like.backends.remote.versions import stem_of
+from datamint_like.catalog.leaving import Writable
 from datamint_like.catalog.packing import DAMAGED, LAYOUT, Packing
 from datamint_like.entities import Annotation, AnnotationWorklist, Part, Project, Resource
 from datamint_like.exceptions import CacheError
 from datamint_like.imaging.types import Kind
-
-if TYPE_CHECKING:
-    from datamint_like.catalog.export import ExportedTables, TableFormat
 
 FORMAT = 5
 Rows = npt.NDArray[np.int64]
@@ -89,7 +87,7 @@ def _decode_meta(raw: bytes, path: Path) -> Meta:
     raise CacheError(f"The snapshot {path.name} {reason}. {_REBUILD}")
 
 
-class Snapshot:
+class Snapshot(Writable):
     """An open snapshot. Rows are numbered from 0 in dataset order.
 
     Example:
@@ -306,49 +304,6 @@ class Snapshot:
         """
         counts = self._numbers(f"SELECT CASE kind WHEN '{kind}' THEN {axis} ELSE 0 END FROM resource ORDER BY row", {})
         return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
-
-    def export(self, folder: str | Path, format: TableFormat = "parquet") -> ExportedTables:
-        """The paths of two tables written into `folder`: `resources` and `annotations`, as Parquet or JSON lines.
-
-        Both are of the whole snapshot, whatever part of it a dataset holds; `row` counts resources in its order, and
-        tells in both which resource a line is of. Times are UTC; `d`, `h`, `w` are the extents of an item in
-        canonical orientation; `metadata` and `geometry` are JSON (in Parquet as text). The tables hold what the
-        records hold: patient ids and the e-mails of annotators are among it.
-
-        Args:
-            folder: Where the tables go; it is made, and tables of an earlier export are replaced.
-            format: `"parquet"` (needs pyarrow: `pip install "datamint-like[parquet]"`) or `"jsonl"`.
-
-        Raises:
-            MissingExtraError: Parquet is asked for and pyarrow is not installed.
-            ValidationError: There is no such format, the folder cannot be written, or a time stamp is none.
-
-        Example:
-            >>> tables = dataset.snapshot.export("tables")
-            >>> tables.resources.name, tables.annotations.name
-            ('resources.parquet', 'annotations.parquet')
-        """
-        from datamint_like.catalog.export import export_snapshot
-
-        return export_snapshot(self, Path(folder), format)
-
-    def write_lock(self, path: str | Path) -> None:
-        """Write the lock file of this state: `VolumeDataset(lock=path)` opens it again, here or elsewhere.
-
-        Equal states give equal bytes. The file holds the records and the digests of all files, in plain text; no
-        pixels, no masks and no key.
-
-        Raises:
-            ValidationError: It cannot be written.
-
-        Example:
-            >>> dataset.snapshot.write_lock("chest.lock")
-            >>> ImageDataset(lock="chest.lock").fingerprint == dataset.fingerprint
-            True
-        """
-        from datamint_like.catalog.lock import write_lock
-
-        write_lock(self, Path(path))
 
     def _one(self, sql: str, *values: Any) -> tuple[Any, ...]:
         rows = self._all(sql, *values)

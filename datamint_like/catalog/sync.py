@@ -29,6 +29,7 @@ from datamint_like.exceptions import CacheError, DatamintException, ItemNotFound
 
 _LOG = logging.getLogger(__name__)
 _LISTS = "resources"  # the folder of snapshots of lists of resources
+_LOCKS = "locks"  # the folder of those of lock files
 
 
 def sync_project(backend: Backend, project: str | Project, cache_dir: CacheFolder | Path) -> Snapshot:
@@ -117,7 +118,7 @@ def locked_snapshot(lock: Path, store_url: str, cache_dir: CacheFolder | Path) -
         True
     """
     whole, cache = Lock(lock), CacheFolder.at(cache_dir)
-    target = _store_folder(cache.path, store_url) / "locks" / _file_name(whole.digest)
+    target = _store_folder(cache.path, store_url) / _LOCKS / _file_name(whole.digest)
     known = _opened(target)
     if known is not None:
         return known

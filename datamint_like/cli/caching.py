@@ -146,6 +146,8 @@ def _told(done: Collected, *, as_json: bool, would: bool = False) -> int:
             say(f"{name}: it cannot be removed.", sys.stderr)
         verb = "Would remove" if would else "Removed"
         say(f"{verb} {_entries(done.removed)} ({size_text(done.freed)}); {size_text(done.held)} stay.")
+        if not done.is_within_limit:
+            say("That is above the limit: the rest was used within the last hours, is in use, or is a newest snapshot.")
     return 1 if done.refused else 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -21,8 +20,9 @@ from datamint_like.annotations import MergeStrategy, Selection
 from datamint_like.backends import remember_key, store_url
 from datamint_like.config import checked_mode, load_settings
 from datamint_like.dataset import splits
-from datamint_like.dataset.box_transforms import Boxes, left_boxes
+from datamint_like.dataset.box_transforms import Boxes, check_step_takes_boxes, left_boxes
 from datamint_like.dataset.boxes import BOX_KEYS
+from datamint_like.dataset.bringing import Bringing
 from datamint_like.dataset.collate import Collate
 from datamint_like.dataset.faces import Faces
 from datamint_like.dataset.item import Item
@@ -34,19 +34,18 @@ from datamint_like.dataset.options import (
     check_origin,
     dtype_name,
     flag,
+    folder_of,
+    key_of,
     lock_file,
     names_of,
     resource_ids_of,
     worklist_ids_of,
 )
 from datamint_like.dataset.placing import lying_at
-from datamint_like.dataset.prefetch import OnError, PrefetchOptions, PrefetchReport, prefetch
-from datamint_like.dataset.prefetch_progress import Progress
 from datamint_like.dataset.prepared import Prepared, prepare, root_rows
 from datamint_like.dataset.reader import Reader, ReaderOptions
 from datamint_like.dataset.rows import RowNumbers, packed, unpacked
 from datamint_like.dataset.seeds import EpochIndex, checked_seed, drawing_from, item_seed
-from datamint_like.dataset.slice_reader import SliceReader
 from datamint_like.dataset.sums import summed
 from datamint_like.dataset.targets import segmentation_targets
 from datamint_like.dataset.tensors import own_tensor
@@ -59,7 +58,7 @@ from datamint_like.slices.packs import Compression, Packs
 __all__ = ["DatamintBaseDataset", "DatamintDatasetException"]
 
 
-class DatamintBaseDataset(Faces, Dataset[Item], ABC):
+class DatamintBaseDataset(Faces, Bringing, Dataset[Item], ABC):
     """A PyTorch dataset over the resources of a project (or a list of resources).
 
     Nothing is read before it is needed; `prepare()` does it now. After that the dataset is pinned to one revision
@@ -78,7 +77,9 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         semantic_seg_merge_strategy: Merge the annotators' semantic masks into one tensor.
         alb_transform: An albumentations transform, or any callable that takes `image=` and `masks=` and returns a
             dict of both: called once with the image (H, W, C) and all masks (n, H, W) of an item, of a volume as
-            albumentations' `volume` and `mask3d`. It may change their size. What is not uint8 enters as float32.
+            albumentations' `volume` and `mask3d`. It may change their size. What is not uint8 enters as float32, of
+            which albumentations' brightness, contrast, noise and such expect [0, 1] and clip to it: bring HU there
+            first, by `intensity=("window", center, width)`.
             MONAI's and TorchIO's come by `datamint_like.integrations.from_monai` and `from_torchio`. With
             `return_boxes` an albumentations `Compose` needs `bbox_params`; any other callable gets `bboxes=` (n, 4),
             from the corner of the first pixel, and `bbox_ids=` (n,), and returns both.
@@ -130,6 +131,8 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
 
     #: Kinds of resources this class takes; others are left out with one warning.
     kinds: ClassVar[frozenset[Kind]]
+    #: Whether items are 2-D, whatever the resources are.
+    _is_flat: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -174,10 +177,15 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         cache_mode: int | None = None,
         lock: str | Path | None = None,
     ) -> None:
+        if not hasattr(type(self), "kinds"):
+            raise DatamintDatasetException(
+                f"{type(self).__name__} is abstract: it takes no kind of resource. Use VolumeDataset, VideoDataset or "
+                "ImageDataset, or give a class of your own `kinds`."
+            )
         check_origin(type(self).__name__, auto_update, project=project, resources=resources, lock=lock)
         settings = load_settings()
         cache = CacheFolder(
-            settings.cache_dir if cache_dir is None else Path(cache_dir).expanduser().absolute(),
+            settings.cache_dir if cache_dir is None else folder_of("cache_dir", cache_dir),
             settings.cache_limit if cache_limit is None else parse_size(cache_limit),
             settings.cache_mode if cache_mode is None else checked_mode(cache_mode),
         )
@@ -226,7 +234,8 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         self._transforms: tuple[Transform, ...] = ()
         self._seed = checked_seed(seed)
         self.set_transform(alb_transform)
-        self._api_key = api_key
+        self._check_steps()
+        self._api_key = key_of(api_key)
         if api_key is not None:
             remember_key(self._source.store_url, api_key)
         self._state: tuple[Prepared, RowNumbers] | None = None
@@ -301,7 +310,7 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         image, masks = raw.pop("image"), raw.pop("segmentations")
         boxes = {key: raw.pop(key) for key in BOX_KEYS if key in raw}
         given = (image, masks, Boxes.of(boxes)) if boxes else (image, masks)
-        with self._drawing(position), lying_at(lambda: self._metainfo(self._row(position))["affine"]):
+        with self._drawing(position), self._lying_at(position):
             made = self.apply_alb_transform(*given)
         image, masks = made["image"], made["segmentations"]
         boxes = left_boxes(boxes, made["boxes"]) if boxes else {}
@@ -359,6 +368,11 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         """A block in which transforms draw what (seed, epoch, row) says, or freely where the dataset has no seed."""
         return drawing_from(None if self._seed is None else item_seed(self._seed, position.epoch, self._row(position)))
 
+    def _lying_at(self, position: EpochIndex) -> lying_at:
+        """A block in which transforms can ask for the affine and the resource of the item at a position."""
+        row = self._row(position)
+        return lying_at(lambda: self._metainfo(row)["affine"], lambda: self._resource(row))
+
     def _row(self, position: EpochIndex) -> EpochIndex:
         """The row number at a position of this dataset, in the same epoch."""
         return EpochIndex(int(self._rows[position]), position.epoch)
@@ -404,55 +418,6 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         self.prepare()
         return loader_of(self, self._seed, self.get_collate_fn(), *args, **kwargs)
 
-    def prefetch(
-        self,
-        include_annotations: bool = False,
-        *,
-        slices: str | int | None = None,
-        workers: int = 16,
-        executor: Executor | None = None,
-        on_error: OnError = "raise",
-        progress: Progress = True,
-    ) -> PrefetchReport:
-        """A report, once everything that items need is on this machine; it prints as a sentence.
-
-        Files come several at once, and packs of slices are built meanwhile. A second call finds all there; one that
-        was interrupted is gone on with where it stopped. Files of the embedded store lie in place: each is checked
-        against its hash.
-
-        Args:
-            include_annotations: The files of kept segmentations too.
-            slices: Also decode and pack the slices along an axis of volumes (`"axial"`, ...), or the `"frames"` of
-                videos, and with `include_annotations` those of the masks; a sliced dataset packs its own.
-            workers: How many files come at once; with an executor, in each of its tasks.
-            executor: A `concurrent.futures.Executor` that does the work in small tasks, also in other processes or on
-                other machines (`dask_client.get_executor()`) that see the same cache folder. They take the key of a
-                server from `DATAMINT_LIKE_API_KEY`. A lost task is tried once more.
-            on_error: `"raise"` ends with a `PrefetchError` where something failed, `"report"` with a report that lists
-                it; both after everything else was done.
-            progress: True shows a bar on stderr (bytes, rate, time left), False nothing; a function is called with a
-                `PrefetchProgress` some times a second, and what it raises ends the prefetch.
-
-        Raises:
-            PrefetchError: Something is missing, damaged, or cannot be written; everything else was done first.
-            CacheError: The files take more than the cache may hold (`cache_limit=`); nothing was fetched.
-            DatamintDatasetException: These resources have no such slices, or an argument is of another kind.
-
-        Example:
-            >>> report = volumes.prefetch(include_annotations=True, slices="axial")
-            >>> print(report)
-            1 resource: 32 files (1.1 MB) and 4 masks in place; 2 packs of slices (axial) made, 0 there already.
-        """
-        options = PrefetchOptions(include_annotations, workers, executor, on_error, progress)
-        self.prepare()
-        return prefetch(self._read, self._resource_rows(), self._slices_to_pack(slices), options)
-
-    def _slices_to_pack(self, slices: str | int | None) -> SliceReader | None:
-        """The cut along which `prefetch` packs slices; None for none."""
-        if slices is None:
-            return None
-        raise DatamintDatasetException(f"The items of a {type(self).__name__} have no slices {slices!r} to prefetch.")
-
     # transforms
 
     def set_transform(self, alb_transform: Transform | None = None) -> None:
@@ -487,5 +452,12 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         self.__dict__.pop("fingerprint", None)
 
     def _checked(self, transform: Transform) -> Transform:
-        """The transform, where it can be called, and with boxes if there are any."""
-        return checked_transform(transform, boxes=self._output.return_boxes)
+        """The transform, where it can be called with such items, and with boxes if there are any."""
+        return checked_transform(transform, boxes=self._output.return_boxes, flat=self._is_flat)
+
+    def _check_steps(self) -> None:
+        """Refuse steps and transforms of an item that cannot be taken."""
+        if self._output.return_boxes:
+            check_step_takes_boxes(self.apply_alb_transform)
+        for transform in self._transforms:
+            self._checked(transform)

@@ -77,6 +77,11 @@ class Holdings:
         """The snapshot's row behind one row number of this dataset; slices share their volume's."""
         return row
 
+    @property
+    def _neighbors(self) -> int:
+        """How many planes on each side of its own an item has among its channels."""
+        return 0
+
     def _resource(self, row: int) -> Resource:
         """The resource of one row number of this dataset."""
         return self._prepared.snapshot.resource(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
@@ -142,6 +143,31 @@ def names_of(keyword: str, names: Sequence[str] | str | None) -> tuple[str, ...]
     if not all(isinstance(name, str) for name in found):
         raise DatamintDatasetException(f"{keyword}= takes a list of names, not {names!r}.")
     return found
+
+
+def folder_of(keyword: str, folder: object) -> Path:
+    """The folder as an absolute path.
+
+    Raises:
+        DatamintDatasetException: It is no path.
+    """
+    with suppress(TypeError, RuntimeError):  # it is no path of text, or names the home of a user that there is not
+        if "\0" not in str(path := Path(folder).expanduser()):  # type: ignore[arg-type]
+            return path.absolute()
+    raise DatamintDatasetException(f"{keyword} is the path of a folder, or None, not {folder!r:.80}.")
+
+
+def key_of(api_key: object) -> str | None:
+    """The key of a server, which no message shows.
+
+    Raises:
+        DatamintDatasetException: It is no text.
+    """
+    if api_key is None or isinstance(api_key, str):
+        return api_key
+    raise DatamintDatasetException(
+        f"api_key is a text, or None for that of the settings, not a {type(api_key).__name__}."
+    )
 
 
 def dtype_name(dtype: object) -> object:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from datamint_like._cache import CacheFolder, Lease
-from datamint_like._cache.collecting import GRACE_S, collect, wrote
+from datamint_like._cache.collecting import GRACE_S, clear, collect, wrote
 from datamint_like._cache.folder import is_own
 from datamint_like._cache.use import EVERY_S, InUse, note_use
 from tests.cache.conftest import HOUR_S, Shelf
@@ -156,3 +156,21 @@ def test_a_folder_of_a_cache_is_tagged_when_it_appears_and_an_empty_one_is_taken
         (cache.path / "blobs" / "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55\n")
     )
     assert [path.name for path in cache.path.iterdir()] == ["blobs"]
+
+
+def test_the_tag_of_another_program_or_layout_is_not_ours(tmp_path: Path) -> None:
+    for name, text in (
+        ("packs", "Signature: 8a477f597d28d172789f06886806bc55\n# another cache\n"),
+        ("blobs", TAG_OF_2),
+    ):
+        theirs = tmp_path / name / "ab" / "theirs"
+        theirs.parent.mkdir(parents=True)
+        theirs.write_bytes(b"x")
+        os.utime(theirs, (0, 0))
+        (tmp_path / name / "CACHEDIR.TAG").write_text(text)
+    collect(tmp_path, limit=0, grace_s=0)
+    clear(tmp_path)
+    assert len(list(tmp_path.rglob("theirs"))) == 2
+
+
+TAG_OF_2 = "Signature: 8a477f597d28d172789f06886806bc55\n# datamint-like cache, layout 2\n"

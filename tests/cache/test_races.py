@@ -97,6 +97,40 @@ def test_a_pack_that_many_build_at_once_is_right_and_made_once_where_locks_work(
     assert (kinds["partial"].entries, kinds["other"].entries) == (0, 0)
 
 
+def test_a_pack_is_written_although_the_cache_is_cleared_while_it_is_made(tmp_path: Path) -> None:
+    packs = Packs(tmp_path)
+
+    def make() -> Content:
+        Cache(tmp_path).clear()
+        return Content(list(SLICES), {})
+
+    assert packs.ensure(PACK, make)
+    assert not packs.ensure(PACK, make)
+
+
+def test_nobody_sees_a_pack_whose_builder_dies_while_it_writes_and_the_next_builds_it(tmp_path: Path) -> None:
+    told, tell = os.pipe()
+
+    class Endless(list[np.ndarray]):
+        """Slices of which the third never comes."""
+
+        def __iter__(self) -> Iterator[np.ndarray]:
+            yield from SLICES[:2]
+            os.write(tell, b"x")
+            time.sleep(100)
+
+    child = forked(lambda: Packs(tmp_path).ensure(PACK, lambda: Content(Endless(SLICES), {})))
+    assert os.read(told, 1) == b"x"
+    assert Packs(tmp_path).find(PACK) is None
+    os.kill(child, 9)
+    assert ended(child) == -9
+    assert Cache(tmp_path).usage().kinds["partial"].entries == 1
+    assert Packs(tmp_path).ensure(PACK, lambda: Content(list(SLICES), {}))
+    assert Cache(tmp_path).verify().checked == {"pack": 1}
+    for end in (told, tell):
+        os.close(end)
+
+
 @pytest.mark.parametrize("locks", LOCKS)
 def test_a_file_that_many_fetch_at_once_is_right(
     server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locks: str

@@ -101,7 +101,7 @@ def test_an_empty_project_has_tables_with_columns(tmp_path: Path) -> None:
 def test_a_large_project_is_written_some_rows_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: Any
 ) -> None:
-    monkeypatch.setattr("datamint_like.catalog.export._AT_ONCE", 300)
+    monkeypatch.setattr("datamint_like.catalog.export._AT_ONCE", 100)
     peaks = []
     for count in (600, 3000):
         (tmp_path / str(count)).mkdir()

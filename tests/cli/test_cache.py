@@ -66,7 +66,10 @@ def test_gc_goes_down_to_the_limit_and_tells_before_it_does(run: Run, shelf: She
     found = run("cache", "gc", "--limit", "1KB", "--json").json
     assert found == {"removed": 1, "freed": 5000, "held": 1, "refused": []}
     assert run("cache", "gc", "--limit", "0", "--grace-hours", "0").out.startswith("Removed 1 entry (1 B)")
-    assert run("cache", "gc", "--limit", "soon").code == 1
+    for wrong in (("--limit", "soon"), ("--grace-hours", "-1"), ("--grace-hours", "nan")):
+        assert run("cache", "gc", *wrong).code == 1
+    shelf.file(1)
+    assert "above the limit: the rest was used within" in run("cache", "gc", "--limit", "0").out
 
 
 def test_gc_takes_the_configured_limit(run: Run, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
