@@ -8,10 +8,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from datamint_like.backends.base import AnnotationQuery, Backend, NewAnnotation, NewProject, NewWorklist, ResourceQuery
+from datamint_like.api._bulk import bulk_load
+from datamint_like.backends.base import (
+    AnnotationQuery,
+    Backend,
+    NewAnnotation,
+    NewProject,
+    NewResource,
+    NewWorklist,
+    ResourceQuery,
+)
 from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.backends.local.frame_tracks import Track
-from datamint_like.testing.samples import XRAY_MASK, label, upload, xray_mask
+from datamint_like.entities import Part
+from datamint_like.imaging import probe
+from datamint_like.testing.samples import XRAY, XRAY_MASK, label, upload, xray_mask
 
 SQUARE = NewAnnotation("square", "box", geometry={"points": [[0, 0, 0], [3, 4, 0]]})
 CATEGORY = NewAnnotation("category", "side", value="left")
@@ -37,6 +48,7 @@ class RandomWrites:
         resources = [upload(self.store).id for _ in range(4)]
         for name, some in (("P", resources), ("Q", resources[1:])):
             self.store.create_project(NewProject(name, resource_ids=tuple(some)))
+        self.store.create_annotations(resources[1], [SQUARE, CATEGORY, replace(label(), worklist_id=self.worklist())])
         upload(self.store)
 
     @property
@@ -142,6 +154,12 @@ def _annotation_of(w: RandomWrites, change: dict[str, Any], kind: str = "label")
     return bool(found)
 
 
+def _in_use(w: RandomWrites) -> str:
+    """A worklist in which something was said, if any."""
+    used = [each.annotation_worklist_id for each in w.store.list_annotations(AnnotationQuery())]
+    return w.random.choice([each for each in used if each is not None] or [w.worklist()])
+
+
 def _create(w: RandomWrites, resource_id: str) -> None:
     new = w.random.choice((label(), label("malignant", "ana@lab.example"), SQUARE, CATEGORY, xray_mask()))
     worklist_id = w.random.choice((None, w.worklist()))
@@ -169,7 +187,7 @@ WRITES: dict[str, Callable[[RandomWrites], bool]] = {
     "no longer saying": _many(RandomWrites.said, lambda w, ids: w.store.delete_annotations(ids)),
     "a split": _split,
     "work": _work,
-    "a worklist's name": lambda w: bool(w.store.update_worklist(w.worklist(), {"name": w.name()})),
+    "a worklist's name": lambda w: bool(w.store.update_worklist(_in_use(w), {"name": w.name()})),
     "a worklist's schema": lambda w: bool(w.store.update_worklist(w.worklist(), {"description": w.name()})),
     "a new worklist": lambda w: bool(w.store.create_worklist(NewWorklist(w.name(), project_id=w.project()))),
     "a project's name": lambda w: bool(w.store.update_project(w.project(), {"name": w.name()})),
@@ -200,6 +218,13 @@ def _reset(w: RandomWrites) -> bool:
     return bool(members)
 
 
+def _bulk(w: RandomWrites) -> bool:
+    size, digest = XRAY.stat().st_size, f"{w.random.getrandbits(256):064x}"
+    part = Part(index=0, filename=XRAY.name, size=size, sha256=digest, linked_path=str(XRAY))
+    row = NewResource((), w.name(), probe([XRAY]), parts=(part,), annotations=(label(),), tags=("bulk",))
+    return bulk_load(_local(w), [row], w.project(), 1).made == 1
+
+
 def _local(w: RandomWrites) -> LocalBackend:
     assert isinstance(w.store, LocalBackend)
     return w.store
@@ -210,4 +235,5 @@ SERVER_WRITES: dict[str, Callable[[RandomWrites], bool]] = {
     "a track": _on(RandomWrites.live, _track),
     "a file that comes later": _on(RandomWrites.live, _late_file),
     "a reset": _reset,
+    "very many": _bulk,
 }
