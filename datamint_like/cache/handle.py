@@ -80,7 +80,7 @@ class Cache:
             ()
         """
         found: Iterable[Entry] = entries(self.folder)
-        return verify(self.folder, remove=remove, progress=found if progress is None else progress(found))
+        return verify(self.folder, found if progress is None else progress(found), remove=remove)
 
     def gc(
         self, *, limit: int | str | None = None, grace_hours: float = GRACE_S / _HOUR_S, dry_run: bool = False
