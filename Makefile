@@ -30,13 +30,17 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e ".[dev]"
 	@touch $@
 
-# What the tests of PostgreSQL and S3 talk to. Where it cannot be had, those tests skip and say so.
+# What the tests of PostgreSQL, S3 and nginx talk to. Where it cannot be had, those tests skip and say so.
 # Moto has an environment of its own: botocore wants another python-dateutil than the rest.
 $(SERVERS): $(STAMP) tests/servers/moto.txt
 	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || { \
 	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update && \
 	  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends postgresql; \
 	} >/dev/null 2>&1 || echo "PostgreSQL is not installed; its tests will skip (apt-get install postgresql)." >&2
+	@PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null 2>&1 || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update && \
+	  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends nginx-light; \
+	} >/dev/null 2>&1 || echo "nginx is not installed; its test will skip (apt-get install nginx-light)." >&2
 	@{ "$(PYTHON)" -m venv --clear $(VENV)/moto && \
 	  $(VENV)/moto/bin/python -m pip install --quiet -r tests/servers/moto.txt; } \
 	  || { rm -rf $(VENV)/moto; echo "moto cannot be installed; the tests of S3 will skip." >&2; }

@@ -1,10 +1,12 @@
 """What a download costs through our server, against a bare Starlette FileResponse; and memory of streams. Prints JSON.
 
-Each server runs in a process of its own; one client (http.client, one connection) fetches from both. `ratio_200k`
-and `ratio_50m`: our bytes a second by those of FileResponse, the median of interleaved rounds (targets 0.7 and 0.9).
-`cpu_200k` and `cpu_50m`: CPU time of FileResponse's server by that of ours, which a busy machine blurs less.
-`nginx_*`: the same against nginx, where it is installed. `streams_mb`: how much the memory of our server grew (peak
-resident set, MB) while 20 clients each downloaded and uploaded a file of 200 MB (target: below 50).
+Each server runs in a process of its own; one client (http.client, one connection) fetches from all of them, in turn.
+`ratio_200k` and `ratio_50m`: our bytes a second by those of FileResponse, the median of interleaved rounds (targets 0.7
+and 0.9). `cpu_200k` and `cpu_50m`: CPU time of FileResponse's server by that of ours, which a busy machine blurs less.
+Where nginx is installed (apt-get install nginx-light), beside it: `accel_*`, nginx in front of ours, which checks the
+key and leaves the file to nginx (X-Accel-Redirect), and `nginx_*`, nginx alone, which checks nothing; both by
+FileResponse. `mb_s_*`: megabytes a second of each. `streams_mb`: how much the memory of our server grew (peak resident
+set, MB) while 20 clients each downloaded and uploaded a file of 200 MB (target: below 50).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import psutil  # of mlflow-skinny
@@ -91,8 +94,8 @@ from datamint_like.server.serving import config, first_key
 
 store = LocalBackend(sys.argv[1])
 first_key(store, sys.argv[2])
-app = create_app(store, ServerOptions(store=StoreOptions(sys.argv[1])))
-uvicorn.Server(config(app)).run(sockets=[socket.socket(fileno=int(sys.argv[3]))])
+app = create_app(store, ServerOptions(store=StoreOptions(sys.argv[1]), accel_prefix=sys.argv[3] or None))
+uvicorn.Server(config(app)).run(sockets=[socket.socket(fileno=int(sys.argv[4]))])
 """
 
 
@@ -130,55 +133,84 @@ def cpu(process: psutil.Process) -> float:
     return sum(process.cpu_times()[:2])
 
 
-def compared(
-    ours: tuple[int, psutil.Process], theirs: tuple[int, psutil.Process], paths: list[list[str]], size: int
-) -> tuple[float, float]:
-    """Medians of their seconds by ours, on the clock and of the servers' CPUs."""
-    sides = [(connected(port), process, each) for (port, process), each in zip((ours, theirs), paths, strict=True)]
-    clock, used = [], [0.0, 0.0]
+class Side(NamedTuple):
+    """A server, and where it has the files."""
+
+    server: tuple[int, psutil.Process]
+    paths: list[str]
+
+
+def compared(sides: dict[str, Side], size: int) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
+    """Of each side the megabytes a second, and by those of `bare` throughput and CPU time of the server."""
+    connections = {name: connected(side.server[0]) for name, side in sides.items()}
+    taken: dict[str, list[float]] = {name: [] for name in sides}
+    used = dict.fromkeys(sides, 0.0)
     for n in range(ROUNDS + 1):
-        taken = []
-        for side, (connection, process, each) in enumerate(sides):
-            before = cpu(process)
-            taken.append(fetched(connection, each, size))
-            used[side] += (cpu(process) - before) if n else 0.0
-        if n:
-            clock.append(taken[1] / taken[0])
-    for connection, _, _ in sides:
+        for name, side in sides.items():
+            before = cpu(side.server[1])
+            seconds = fetched(connections[name], side.paths, size)
+            if n:  # the first round warms up
+                taken[name].append(seconds)
+                used[name] += cpu(side.server[1]) - before
+    for connection in connections.values():
         connection.close()
-    return round(statistics.median(clock), 2), round(used[1] / used[0], 2)
+    speeds, clock = {}, {}
+    for name, side in sides.items():
+        speeds[name] = round(size * len(side.paths) / statistics.median(taken[name]) / 1e6)
+        rounds = zip(taken["bare"], taken[name], strict=True)
+        clock[name] = round(statistics.median(theirs / ours for theirs, ours in rounds), 2)
+    return speeds, clock, {name: round(used["bare"] / max(used[name], 0.01), 2) for name in sides}
 
 
 def downloads(folder: Path) -> dict[str, float]:
-    """Our throughput by that of FileResponse (and of nginx)."""
+    """Throughput of ours, of nginx over ours and of nginx alone, by that of FileResponse."""
     url = (folder / "store").as_uri()
     store = LocalBackend(url)
     found: dict[str, float] = {}
-    with server("-c", _OURS, url, KEY, "{fd}") as ours, server("-c", _BARE, "{fd}") as bare:
+    with (
+        server("-c", _OURS, url, KEY, "", "{fd}") as ours,
+        server("-c", _OURS, url, KEY, "/stored", "{fd}") as behind,
+        server("-c", _BARE, "{fd}") as bare,
+        nginx(folder, behind[0]) as front,
+    ):
         for name, (size, count) in SIZES.items():
             made = store.create_resource(NewResource((nifti(folder / "x.nii", size),), "x.nii"))
             place = store.blobs().blob_path(made.sha256 or "")
-            paths = [[f"/resources/{made.id}/file"] * count, [place.as_posix()] * count]
-            found[f"ratio_{name}"], found[f"cpu_{name}"] = compared(ours, bare, paths, size)
-            if shutil.which("nginx"):
-                with nginx(folder) as served:
-                    paths[1] = [f"/blobs/{place.parent.name}/{place.name}"] * count
-                    found[f"nginx_{name}"], _ = compared(ours, served, paths, size)
+            resource, blob = f"/resources/{made.id}/file", f"/blobs/{place.parent.name}/{place.name}"
+            sides = {"ours": Side(ours, [resource] * count), "bare": Side(bare, [place.as_posix()] * count)}
+            if front is not None:
+                sides |= {"accel": Side(front, [resource] * count), "nginx": Side(front, [blob] * count)}
+            speeds, clock, used = compared(sides, size)
+            found[f"ratio_{name}"], found[f"cpu_{name}"] = clock["ours"], used["ours"]
+            found |= {f"{side}_{name}": clock[side] for side in ("accel", "nginx") if side in sides}
+            found |= {f"mb_s_{side}_{name}": speed for side, speed in speeds.items()}
     store.close()
     return found
 
 
 @contextmanager
-def nginx(folder: Path) -> Iterator[tuple[int, psutil.Process]]:
-    """A server of nginx over the store's folder."""
+def nginx(folder: Path, upstream: int) -> Iterator[tuple[int, psutil.Process] | None]:
+    """An nginx in front of a server of ours, which also serves the blobs of the store by itself; None without nginx."""
+    binary = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if binary is None:
+        yield None
+        return
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    (folder / "nginx.conf").write_text(
-        f"daemon off; pid {folder}/nginx.pid; error_log stderr; user root; events {{}}\n"
-        f"http {{ access_log off; sendfile on; server {{ listen 127.0.0.1:{port}; root {folder}/store;\n"
-        "location = /health { return 200; } } }\n"
+    temporary = "".join(
+        f"{each}_temp_path {folder}/nginx_{each}; " for each in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    with subprocess.Popen(["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]) as process:
+    (folder / "nginx.conf").write_text(
+        f"daemon off; worker_processes 1; pid {folder}/nginx.pid; {'user root;' if os.geteuid() == 0 else ''}\n"
+        f"events {{}} http {{ access_log off; sendfile on; keepalive_requests 1000000; {temporary}\n"
+        f"upstream ours {{ server 127.0.0.1:{upstream}; keepalive 4; }}\n"
+        f"server {{ listen 127.0.0.1:{port};\n"
+        'location / { proxy_pass http://ours; proxy_http_version 1.1; proxy_set_header Connection ""; }\n'
+        f"location /stored/ {{ internal; alias {folder}/store/; }}\n"
+        f"location /blobs/ {{ alias {folder}/store/blobs/; }} }} }}\n"
+    )
+    command = [binary, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "nginx.log")]
+    with subprocess.Popen(command) as process:
         try:
             yield port, psutil.Process(process.pid)
         finally:
@@ -191,7 +223,7 @@ def streams(folder: Path) -> float:
     store = LocalBackend(url)
     path = nifti(folder / "large.nii", STREAMED)
     made = store.create_resource(NewResource((path,), "large.nii"))
-    with server("-c", _OURS, url, KEY, "{fd}") as (port, process):
+    with server("-c", _OURS, url, KEY, "", "{fd}") as (port, process):
         warm = connected(port)
         fetched(warm, [f"/resources/{made.id}/file"], STREAMED // 2)
         sent(port, path)

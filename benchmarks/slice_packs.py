@@ -14,6 +14,9 @@ The volume is a .nii.gz of real size: 512 x 512 x 48, int16, smooth with noise, 
     its frames are read back. `clip_decode`: our decoder alone, against the same decode.
 `patches`: patches (16, 96, 96) out of a warm pack, nothing in memory, against inflating the 16 slices and copying the
     crop; `patches_held`: with all slices in memory, against copying the crop.
+`two_workers`: how many times as fast, on the clock, two workers of `get_dataloader` give random slices of a warm pack
+    as one does (1.7): batches of 8, nothing in memory, workers that run already. Only on a machine that does nothing
+    else is this theirs alone: `load` is the number of processes that wanted a CPU within the last minute before.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ import nibabel as nib
 import numpy as np
 import torch
 from isal import igzip, isal_zlib
+from torch.utils.data import RandomSampler
 
 from datamint_like.api import Api
 from datamint_like.dataset import VideoDataset, VolumeDataset
@@ -156,6 +160,31 @@ def measure_patches(warm: VolumeDataset, held: VolumeDataset, pack: Path) -> dic
     }
 
 
+def two_workers(dataset: SlicedVolumeDataset, rounds: int = 7) -> dict[str, float]:
+    """Seconds of one worker by those of two, for the same number of random slices."""
+    load = round(os.getloadavg()[0], 1)
+    loaders = [
+        dataset.get_dataloader(
+            batch_size=8,
+            sampler=RandomSampler(dataset, replacement=True, num_samples=960),
+            num_workers=workers,
+            persistent_workers=True,
+        )
+        for workers in (1, 2)
+    ]
+    found = []
+    for number in range(rounds + 1):
+        times = []
+        for loader in loaders:
+            start = time.perf_counter()
+            for batch in loader:
+                assert batch["image"].shape == (8, 1, 512, 512)
+            times.append(time.perf_counter() - start)
+        if number:  # the first round starts the workers
+            found.append(times[0] / times[1])
+    return {"two_workers": round(statistics.median(found), 2), "two_workers_best": round(max(found), 2), "load": load}
+
+
 def measure(folder: Path) -> dict[str, Any]:
     write_volume(folder / "volume.nii.gz")
     api = Api(server_url=(folder / "store").as_uri())
@@ -203,6 +232,7 @@ def measure(folder: Path) -> dict[str, Any]:
         return VolumeDataset(resources=[resource], server_url=api.server_url, cache_dir=folder / "warm", **options)
 
     return {
+        **two_workers(warm),
         **measure_clip(folder),
         **measure_patches(volumes(memory_cache=0), volumes(), pack_path),
         "first_pass": ratio(first_pass, lambda: decode_and_write(folder / "volume.nii.gz", folder), 7),

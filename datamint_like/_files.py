@@ -6,6 +6,7 @@ Promise: a reader never sees a half-written file, and what `write_*` returned fr
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import os
 import secrets
@@ -101,8 +102,7 @@ def is_written_now(folder: Path, stem: str, *, silence_s: float) -> bool:
 
 def _partials(folder: Path, stem: str) -> list[Path]:
     """The private files of this machine's writers under a stem."""
-    end = f".{stem[:_LONGEST_STEM]}{PARTIAL_SUFFIX}"
-    return [path for path in _starting_with(f"{_this_host()}.", folder) if path.name.endswith(end)]
+    return _named(folder, f"{_this_host()}.", f".{stem[:_LONGEST_STEM]}{PARTIAL_SUFFIX}")
 
 
 @contextmanager
@@ -170,7 +170,7 @@ def build_file(target: Path, build: Callable[[Path], None]) -> None:
             os.fsync(file.fileno())
         partial.replace(target)
     finally:
-        for leftover in _starting_with(partial.name, partial.parent):
+        for leftover in _named(partial.parent, partial.name):
             with suppress(OSError):
                 leftover.unlink()
     fsync_dir(target.parent)
@@ -248,7 +248,7 @@ def sweep_partial(folder: Path, *, older_than_s: float = DAY_S) -> None:
 
     A file of a process that still runs is spared, and so is one of another machine on a shared disk.
     """
-    for path in _starting_with(f"{_this_host()}.", folder):
+    for path in _named(folder, f"{_this_host()}."):
         if PARTIAL_SUFFIX in path.name:
             with suppress(OSError):  # another process may sweep at the same time
                 if is_abandoned(path, older_than_s=older_than_s):
@@ -264,11 +264,13 @@ def is_abandoned(path: Path, *, older_than_s: float) -> bool:
     return path.stat().st_mtime < time.time() - older_than_s and not runs(path.name)
 
 
-def _starting_with(start: str, folder: Path) -> list[Path]:
+def _named(folder: Path, start: str, end: str = "") -> list[Path]:
+    """What lies in a folder under a name that starts and ends so."""
     try:
-        return [path for path in folder.iterdir() if path.name.startswith(start)]
+        names = os.listdir(folder)  # noqa: PTH208 -- each download asks; a path is made of the few that match
     except OSError:  # no such folder: nothing was left in it
         return []
+    return [folder / name for name in names if name.startswith(start) and name.endswith(end)]
 
 
 def _this_host() -> str:
@@ -278,8 +280,15 @@ def _this_host() -> str:
 
 def process_name() -> str:
     """`<host>.<pid>-<start>.<random>`: a new name by which other processes can tell whether this one still runs."""
-    pid = os.getpid()
-    return f"{_this_host()}.{pid}-{_started(pid)}.{secrets.token_hex(8)}"
+    return f"{_this_process(os.getpid())}.{secrets.token_hex(8)}"
+
+
+@functools.lru_cache(maxsize=1)
+def _this_process(pid: int) -> str:
+    return f"{_this_host()}.{pid}-{_started(pid)}"
+
+
+os.register_at_fork(after_in_child=_this_process.cache_clear)
 
 
 def runs(name: str) -> bool:

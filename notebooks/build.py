@@ -25,6 +25,7 @@ NOTEBOOKS = {
     "03_splits_without_leakage": "splits_without_leakage.py",
     "04_volumes_slices_patches": "volumes_slices_patches.py",
     "05_server_for_a_team": "server_for_a_team.py",
+    "06_prefetch_and_replay": "prefetch_and_replay.py",
 }
 _MARK = re.compile(r"^# %%(?P<text> \[markdown\])?[^\S\n]*\n", re.MULTILINE)
 

@@ -86,5 +86,5 @@ def current_snapshots(cache: Path) -> frozenset[str]:
     found = set()
     for pointer in catalog.glob(f"*/*/{CURRENT}") if is_own(catalog) else ():
         with suppress(OSError, ValueError):
-            found.add(f"{pointer.parent.relative_to(cache).as_posix()}/{pointer.read_text().strip()}")
+            found.add(f"{pointer.parent.relative_to(cache).as_posix()}/{pointer.read_text().partition(' ')[0].strip()}")
     return frozenset(found)

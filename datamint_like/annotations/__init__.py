@@ -22,13 +22,13 @@ from datamint_like.annotations.labelspace import (
 from datamint_like.annotations.selection import (
     OF_ONE_FRAME_SQL,
     Selection,
-    is_of_one_frame,
     keeper,
     keeps,
     sql_condition,
 )
 from datamint_like.annotations.semantic import instances_to_semantic, merge_semantic
 from datamint_like.annotations.strategy import MERGE_STRATEGIES, MergeStrategy, check_strategy
+from datamint_like.entities import is_of_one_frame
 
 __all__ = [
     "BOX_TYPE",

@@ -9,8 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from datamint_like.annotations.selection import is_of_one_frame
-from datamint_like.entities import Annotation
+from datamint_like.entities import Annotation, is_of_one_frame
 from datamint_like.exceptions import DatamintDatasetException
 
 #: The annotation type of a box.

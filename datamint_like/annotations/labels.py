@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 import torch
 
 from datamint_like.annotations.labelspace import LabelSpace
-from datamint_like.annotations.selection import is_of_one_frame
 from datamint_like.annotations.strategy import MergeStrategy, check_strategy, votes_needed
-from datamint_like.entities import Annotation
+from datamint_like.entities import Annotation, is_of_one_frame
 from datamint_like.exceptions import DatamintDatasetException, ValidationError
 
 
@@ -92,7 +91,7 @@ def merge_labels(by_author: Mapping[str, torch.Tensor], strategy: MergeStrategy,
     Voters are the authors given; `mode` needs at least half of them, so a tie counts as present.
 
     Raises:
-        ValidationError: The strategy is unknown.
+        ValidationError: The strategy is unknown, or a vector has not one value for each label.
 
     Example:
         >>> merge_labels({"ana": torch.tensor([1, 0]), "ben": torch.tensor([1, 1])}, "union", num_labels=2)
@@ -100,7 +99,12 @@ def merge_labels(by_author: Mapping[str, torch.Tensor], strategy: MergeStrategy,
     """
     strategy = check_strategy("strategy", strategy)
     votes = torch.zeros(num_labels, dtype=torch.int32)
-    for vector in by_author.values():
+    for author, vector in by_author.items():
+        if vector.shape != votes.shape:
+            raise ValidationError(
+                f"The label vector of {author!r} has the shape {tuple(vector.shape)}, expected ({num_labels},): one "
+                "value for each label of the label space."
+            )
         votes += (vector > 0).to(torch.int32)
     if not by_author:
         return votes

@@ -8,13 +8,13 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from datamint_like.annotations.labelspace import LabelSpace
-from datamint_like.entities import Annotation
+from datamint_like.entities import Annotation, is_of_one_frame
 from datamint_like.exceptions import DatamintDatasetException
 
 Names = tuple[str, ...]
 
-#: `is_of_one_frame` as an SQL condition over the columns `scope` and `frame_index`.
-OF_ONE_FRAME_SQL = "scope <> 'image' AND frame_index IS NOT NULL"
+#: `is_of_one_frame` as an SQL condition: the column that holds it.
+OF_ONE_FRAME_SQL = "of_one_frame"
 
 _PUBLISHED_SQL = "status IS 'published'"
 _KINDS = ("annotators", "segmentation_names", "image_label_names", "frame_label_names")
@@ -120,16 +120,6 @@ def _rules(s: Selection, space: LabelSpace) -> _Rules:
     )
 
 
-def is_of_one_frame(annotation: Annotation) -> bool:
-    """Whether the annotation is about one frame: not of image scope, and the frame is known.
-
-    Example:
-        >>> [is_of_one_frame(each) for each in dataset.resource_annotations[0]]
-        [False, False, True]
-    """
-    return annotation.scope != "image" and annotation.frame_index is not None
-
-
 def keeps(selection: Selection, space: LabelSpace, annotation: Annotation) -> bool:
     """Whether a dataset with this selection and label space keeps the annotation.
 
@@ -176,8 +166,8 @@ def keeper(selection: Selection, space: LabelSpace) -> Callable[[Annotation], bo
 def sql_condition(selection: Selection, space: LabelSpace) -> tuple[str, dict[str, Any]]:
     """`keeps` as a SQLite condition and its named parameters (each list one JSON string).
 
-    The condition reads the columns `author` (the creator, NULL where there is none), `type`, `scope`, `identifier`,
-    `frame_index` and `status`. It needs SQLite's JSON functions, which every supported Python ships.
+    The condition reads the columns `author` (the creator, NULL where there is none), `type`, `identifier`,
+    `of_one_frame` and `status`. It needs SQLite's JSON functions, which every supported Python ships.
 
     Example:
         >>> space = LabelSpace({"liver": 1}, (), (), ())

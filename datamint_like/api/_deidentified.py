@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,21 +9,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from datamint_like._files import kept_secret
 from datamint_like.api._files_given import GivenFile
 from datamint_like.api._mask_frames import bytes_of
 from datamint_like.api._mask_sources import plain_source
 from datamint_like.api._progress import bar
-from datamint_like.backends._urls import store_folder, without_user_info
-from datamint_like.config import config_folder
-from datamint_like.exceptions import DecodeError, StorageError, ValidationError
+from datamint_like.backends.deidentification_secret import SECRET_LENGTH, secret_of
+from datamint_like.exceptions import DecodeError, ValidationError
 from datamint_like.imaging.types import Skipped
 
 if TYPE_CHECKING:
     from datamint_like.imaging.deidentify import DeidentificationReport, DeidentifyOptions
-
-_SECRET = "deidentify.key"
-_SECRET_LENGTH = 32
 
 
 @dataclass(frozen=True)
@@ -69,7 +62,7 @@ class Anonymize:
         """How files for the store at this URL are de-identified."""
         from datamint_like.imaging.deidentify import DeidentifyOptions
 
-        DeidentifyOptions(b"\0" * _SECRET_LENGTH, self.retain)  # refuses what is no tag before a secret is made
+        DeidentifyOptions(b"\0" * SECRET_LENGTH, self.retain)  # refuses what is no tag before a secret is made
         return DeidentifyOptions(secret_of(url), self.retain, self.allow_burned_in)
 
 
@@ -138,23 +131,3 @@ def mask_without_identity(source: Any, how: Anonymize | None, url: str) -> Any:
         if done.skipped:
             raise DecodeError(f"A mask cannot be anonymized: {done.skipped[0].reason.removeprefix('mask: ')}")
         return done.files[given].read_bytes()
-
-
-def secret_of(url: str) -> bytes:
-    """The secret of the store at this URL: in its folder, or for a server in the user's config folder; made once.
-
-    Raises:
-        StorageError: It cannot be read or kept.
-    """
-    if "://" in url and not url.startswith("file:"):
-        path = (
-            config_folder() / "deidentify" / f"{hashlib.sha256(without_user_info(url).encode()).hexdigest()[:16]}.key"
-        )
-    else:
-        path = store_folder(url) / _SECRET
-    try:
-        return kept_secret(path, lambda: secrets.token_bytes(_SECRET_LENGTH))
-    except OSError as error:
-        raise StorageError(
-            f"The secret of de-identification, {path.name}, cannot be kept: {error.strerror}. Check its folder."
-        ) from error

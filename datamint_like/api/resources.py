@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from datamint_like.api._annotation_files import store_annotated
 from datamint_like.api._annotation_rows import Origin
+from datamint_like.api._bulk import BulkLoad, bulk_load
 from datamint_like.api._choices import resource_status
 from datamint_like.api._deidentified import Anonymize, mask_without_identity, without_identity
 from datamint_like.api._downloads import convert, extension_of, save, target_of
@@ -32,7 +33,7 @@ from datamint_like.api._upload_arguments import MetadataGiven, metadata_list, re
 from datamint_like.api._uploaded_ids import UploadedIds
 from datamint_like.api._uploads import OnError, UploadOptions, plan, warn_of
 from datamint_like.api.annotations import AnnotationsApi
-from datamint_like.backends.base import DeletedRows, ResourceQuery
+from datamint_like.backends.base import DeletedRows, NewResource, ResourceQuery
 from datamint_like.entities import Annotation, Resource
 from datamint_like.exceptions import DecodeError, ItemNotFoundError, ValidationError
 
@@ -249,6 +250,44 @@ class ResourcesApi(Endpoint):
             MaskOptions(transpose=transpose_segmentation),
         )
         return self._upload(files, options, masks, publish_to, single=True).resource_ids[0]
+
+    def bulk_load(self, rows: Iterable[NewResource], project: ProjectRef, *, batch_size: int = 2000) -> BulkLoad:
+        """A report, once all rows are resources of the project, published, with their annotations.
+
+        For very many resources of which header facts and digests are known, as from a manifest or another store: with
+        `parts` no file is read, and thousands of rows are stored in one write. Rows are checked as `upload_resource`
+        checks; of a part with `linked_path` size and modification time are compared, and the digest when a dataset
+        first reads it. Rows with `paths` are stored (or linked) from files.
+
+        Each batch is stored whole or not at all. A load that failed or was killed goes on when it is started again with
+        the same rows: what the project holds byte for byte is passed over, and so is what is given twice.
+
+        Args:
+            rows: The resources, in dataset order; taken as they come, a batch at a time.
+            project: A project, its name or its id.
+            batch_size: Rows that are held in memory and stored together.
+
+        Raises:
+            ValidationError: A row does not fit, or a part's bytes are neither linked nor in the store.
+            NotImplementedError: The store lies behind a server, which takes files one by one.
+
+        Example:
+            >>> import hashlib
+            >>> from datamint_like.backends.base import NewAnnotation, NewResource
+            >>> from datamint_like.entities import Part
+            >>> from datamint_like.imaging import probe
+            >>> file = sorted(Path("ct").iterdir())[0].absolute()
+            >>> facts, digest = probe([file]), hashlib.sha256(file.read_bytes()).hexdigest()
+            >>> part = Part(index=0, filename=file.name, size=file.stat().st_size, sha256=digest, linked_path=str(file))
+            >>> said = (NewAnnotation("label", "benign", author="ana@lab.example"),)
+            >>> row = NewResource((), file.name, facts, parts=(part,), annotations=said)
+            >>> project = api.projects.create("many")
+            >>> print(api.resources.bulk_load([row], project))
+            1 resource made, 0 there already.
+            >>> print(api.resources.bulk_load([row], project))
+            0 resources made, 1 there already.
+        """
+        return bulk_load(self._backend, rows, project_of(self._backend, project).id, batch_size)
 
     # -- finding
 

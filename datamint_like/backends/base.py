@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
+
+import msgspec
 
 from datamint_like.entities import (
     Annotation,
@@ -89,10 +92,10 @@ class NewVolumeMask:
 
 @dataclass(frozen=True)
 class NewResource:
-    """A resource to create from files on this machine.
+    """A resource to create from files on this machine, or from files that are known already.
 
     Attributes:
-        paths: The original files in part order (in any order when `facts` is None).
+        paths: The original files in part order (in any order when `facts` is None); none where `parts` are given.
         filename: Name of the resource.
         facts: Header facts, when the caller has probed already; None lets the backend assemble and probe.
         link: Register the files in place instead of copying them.
@@ -100,6 +103,8 @@ class NewResource:
         project_id: The project that the resource joins (which publishes it).
         annotations: What is said about the resource from the start.
         volume_masks: Masks of the volume that it has from the start; their segmentations come after `annotations`.
+        parts: In place of `paths` (and with `facts`): files of which size and SHA-256 are known, so that none is read.
+            One with a `linked_path` stays where it is; the bytes of the others are in the store.
 
     The resource is there with its project, annotations and masks, or not at all.
     """
@@ -118,6 +123,7 @@ class NewResource:
     project_id: str | None = None
     annotations: tuple[NewAnnotation, ...] = ()
     volume_masks: tuple[NewVolumeMask, ...] = ()
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -176,25 +182,68 @@ class NewWorklist:
     segmentation_type: str = "single_label"
 
 
+class Changes(msgspec.Struct, frozen=True):
+    """What makes the resources of a project at an earlier revision those of now, beside the rows that changed.
+
+    Attributes:
+        since: The earlier revision.
+        gone: Ids of resources that the project holds no more; it need not have held them all.
+        places: For each row its id and the id of the one before it now (None for the first), in dataset order. All
+            others keep their order; put behind what it names, one after another, each row stands where it does now.
+        total: How many resources there are now.
+    """
+
+    since: str
+    gone: tuple[str, ...]
+    places: tuple[tuple[str, str | None], ...]
+    total: int
+
+
+class ContentRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """All that a dataset reads of one resource.
+
+    Attributes:
+        resource: Its record.
+        parts: Its files, in order.
+        annotations: All that are not deleted, by (created_at, id).
+    """
+
+    resource: Resource
+    parts: list[Part]
+    annotations: list[Annotation]
+
+
 @dataclass(frozen=True)
 class ProjectContent:
     """All that a dataset reads of a project (or of a list of resources), as it was at one instant.
+
+    It is open while it is read: nothing holds all of it.
 
     Attributes:
         revision: Equal revisions mean equal content; for a project, its `project_revision`.
         project: None for a list of resources.
         worklists: The project's schemas.
-        resources: In dataset order.
-        parts: For each resource its files, by resource id.
-        annotations: For each resource its annotations in order, by resource id.
+        count: How many rows there are.
+        rows: In dataset order, each once. What is wrong on the way is raised here; then nothing of it counts.
+        changes: Where only what changed since an earlier revision was asked for and could be told: what changed. Then
+            the rows are those that are new, or not as they were.
     """
 
     revision: str
     project: Project | None
     worklists: tuple[AnnotationWorklist, ...]
-    resources: tuple[Resource, ...]
-    parts: Mapping[str, Sequence[Part]]
-    annotations: Mapping[str, Sequence[Annotation]]
+    count: int
+    rows: Iterator[ContentRow]
+    changes: Changes | None = None
+
+
+#: The record that the caller has of a resource, by id; None where it has none.
+Known = Callable[[str], Resource | None]
+
+
+#: Is told how many bytes of a file are on this machine by now; what it raises ends the fetching, which can be gone on
+#: with.
+Arrived = Callable[[int], None]
 
 
 class Blobs(Protocol):
@@ -203,8 +252,8 @@ class Blobs(Protocol):
     Of a server's store the methods may also raise the errors of a request, and `CacheError`.
     """
 
-    def part_path(self, part: Part, resource_name: str) -> Path:
-        """A readable file with the part's bytes.
+    def part_path(self, part: Part, resource_name: str, arrived: Arrived | None = None) -> Path:
+        """A readable file with the part's bytes; `arrived` is told how many of them are here while it is fetched.
 
         Raises:
             StorageError: It is gone, or its bytes are not those stored or registered.
@@ -274,11 +323,21 @@ class Backend(Protocol):
     def project_revision(self, project_id: str) -> str:
         """A token that changes whenever anything that a dataset of this project reads changes."""
 
-    def read_project(self, project_id: str) -> ProjectContent:
-        """Everything of a project in one read transaction."""
+    def read_project(self, project_id: str) -> AbstractContextManager[ProjectContent]:
+        """A block in which everything of a project is read, in one read transaction."""
 
-    def read_resources(self, resource_ids: Sequence[str]) -> ProjectContent:
-        """Everything of these resources in one read transaction, in the order asked for.
+    def read_changes(
+        self, project_id: str, since: str, known: Known | None = None
+    ) -> AbstractContextManager[ProjectContent]:
+        """A block in which what changed in a project after one of its revisions is read, in one read transaction.
+
+        Everything (without `changes`) where the store does not know the revision, or so much changed that it is no
+        less. What a store cannot tell of a file but by reading it, it takes from the record of that revision that
+        `known` gives, where the file is the same.
+        """
+
+    def read_resources(self, resource_ids: Sequence[str]) -> AbstractContextManager[ProjectContent]:
+        """A block in which everything of these resources is read, in one read transaction, in the order asked for.
 
         Raises:
             ItemNotFoundError: One is unknown or deleted.
@@ -318,6 +377,17 @@ class Backend(Protocol):
 
         Raises:
             ValidationError: `new` names no project; else as `create_resource`.
+        """
+
+    def create_resources(self, project_id: str, new: Sequence[NewResource]) -> list[str | None]:
+        """The ids of many new resources of a project, stored in one step: all of them, or none.
+
+        As with `create_resource_once`, what the project holds already (and what is given twice) is not stored again:
+        None stands in its place. No header is read where `facts` are given.
+
+        Raises:
+            As `create_resource_once`.
+            NotImplementedError: The store lies behind a server, which takes files one by one.
         """
 
     def list_resources(self, query: ResourceQuery) -> list[Resource]: ...

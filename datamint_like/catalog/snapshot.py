@@ -3,19 +3,21 @@
 Promises: a snapshot never changes once it has its name; any number of processes and threads read it at once,
 also from a network or read-only disk; it pickles as its path.
 
-Layout (version 4): `meta(key, value)`; `resource(row, ...)` with one row a resource, numbered from 0 in dataset
-order: the columns that filters query, then its record, its annotations and its parts in order, each as MessagePack, so
-that an item costs one look-up; `annotation(n, row, ...)`, the columns by which annotations are found and counted.
+Layout (version 5), rows numbered from 0 in dataset order: `meta(key, value)`; `resource(row, ...)`, the columns that
+filters query; `packed(row, record, annotations)`, the record with its parts, and the annotations in order, as
+`packing.py` has it, so that an item costs one look-up; `term(term, ..., count)`, each distinct thing that annotations
+say, by which they are found and counted, and `said(row, term, count)`, how often it is said of a row.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -26,85 +28,66 @@ import numpy.typing as npt
 
 from datamint_like._cache.leases import pinned
 from datamint_like._cache.use import InUse
-from datamint_like._files import build_file
-from datamint_like.backends.base import ProjectContent
+from datamint_like.backends.base import ContentRow
 from datamint_like.backends.remote.versions import stem_of
+from datamint_like.catalog.leaving import Writable
+from datamint_like.catalog.packing import DAMAGED, LAYOUT, Packing
 from datamint_like.entities import Annotation, AnnotationWorklist, Part, Project, Resource
 from datamint_like.exceptions import CacheError
-from datamint_like.imaging import canonical_shape, facts_of, frame_axis_of
 from datamint_like.imaging.types import Kind
 
-FORMAT = 4
+FORMAT = 5
 Rows = npt.NDArray[np.int64]
 #: The columns that hold the extents of a volume: canonical, then as stored.
 Axis = Literal["d", "h", "w", "k", "j", "i"]
 _REBUILD = "Build the dataset again with auto_update=True."
-
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE resource (
-    row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, digest TEXT NOT NULL, kind TEXT, patient TEXT,
-    filename TEXT NOT NULL, tags TEXT NOT NULL,
-    d INTEGER NOT NULL, h INTEGER NOT NULL, w INTEGER NOT NULL, uneven_axis INTEGER,
-    k INTEGER NOT NULL, j INTEGER NOT NULL, i INTEGER NOT NULL,
-    record BLOB NOT NULL, annotations BLOB NOT NULL, parts BLOB NOT NULL
-);
-CREATE TABLE annotation (
-    n INTEGER PRIMARY KEY, row INTEGER NOT NULL, author TEXT, type TEXT NOT NULL, scope TEXT NOT NULL,
-    identifier TEXT NOT NULL, value TEXT, frame_index INTEGER, status TEXT
-);
-CREATE INDEX annotation_row ON annotation (row);
-CREATE INDEX annotation_name ON annotation (type, scope, identifier, value);
-"""
+_AT_ONCE = 256  # rows in memory where all are gone through
 
 
-_decode_resource = msgspec.msgpack.Decoder(Resource).decode
-_decode_annotations = msgspec.msgpack.Decoder(list[Annotation]).decode
-_decode_parts = msgspec.msgpack.Decoder(list[Part]).decode
-
-
-class Row(msgspec.Struct, frozen=True):
-    """All that a snapshot holds of one resource.
+class Meta(msgspec.Struct, frozen=True):
+    """What holds for the snapshot as a whole.
 
     Attributes:
-        resource: Its record.
-        annotations: All of them, in order.
-        parts: Its files, in order.
+        format: Version of the layout.
+        layout: The fields whose values the records hold, in order.
+        revision: Of the project.
+        store_url: Of its store.
+        project: None for a list of resources.
+        worklists: The project's schemas.
+        count: How many rows there are.
     """
 
-    resource: Resource
-    annotations: list[Annotation]
-    parts: list[Part]
-
-
-class _Meta(msgspec.Struct, frozen=True):
-    """What holds for the snapshot as a whole."""
-
     format: int
+    layout: tuple[tuple[str, ...], ...]
     revision: str
     store_url: str
     project: Project | None
     worklists: tuple[AnnotationWorklist, ...]
+    count: int
 
 
 class _Format(msgspec.Struct, frozen=True):
-    """The part of `_Meta` that every format has."""
+    """The part of `Meta` that every format has."""
 
     format: int
 
 
-def _decode_meta(raw: bytes, path: Path) -> _Meta:
+def _decode_meta(raw: bytes, path: Path) -> Meta:
     try:
         found = msgspec.msgpack.decode(raw, type=_Format).format
         if found == FORMAT:
-            return msgspec.msgpack.decode(raw, type=_Meta)
-        reason = f"has format {found}, this version reads {FORMAT}"
+            meta = msgspec.msgpack.decode(raw, type=Meta)
+            if meta.layout == LAYOUT:
+                return meta
+            reason = "holds other fields than those of this version"
+        else:
+            reason = f"has format {found}, this version reads {FORMAT}"
     except msgspec.MsgspecError as error:
         reason = f"is damaged ({error})"
     raise CacheError(f"The snapshot {path.name} {reason}. {_REBUILD}")
 
 
-class Snapshot:
+class Snapshot(Writable):
     """An open snapshot. Rows are numbered from 0 in dataset order.
 
     Example:
@@ -131,10 +114,9 @@ class Snapshot:
         return Snapshot, (self.path,)
 
     def __len__(self) -> int:
-        (count,) = self._one("SELECT COUNT(*) FROM resource")
-        return int(count)
+        return self.meta.count
 
-    def row(self, row: int) -> Row:
+    def row(self, row: int) -> ContentRow:
         """All there is of one row, in one look-up.
 
         Example:
@@ -142,8 +124,20 @@ class Snapshot:
             >>> found.resource.filename, len(found.annotations), len(found.parts)
             ('nih_00000001_000.png', 3, 1)
         """
-        record, annotations, parts = self._one("SELECT record, annotations, parts FROM resource WHERE row = ?", row)
-        return Row(_decode_resource(record), _decode_annotations(annotations), _decode_parts(parts))
+        record, said = self._one("SELECT record, annotations FROM packed WHERE row = ?", row)
+        return self._unpacked(row, record, said)
+
+    def each_row(self) -> Iterator[ContentRow]:
+        """All there is of every row, in order, some at a time in memory.
+
+        Example:
+            >>> [len(row.annotations) for row in snapshot.each_row()]
+            [3, 3, 2]
+        """
+        chosen = "SELECT row, record, annotations FROM packed WHERE row >= ? ORDER BY row LIMIT ?"
+        for start in range(0, len(self), _AT_ONCE):
+            for row, record, said in self._all(chosen, start, _AT_ONCE):
+                yield self._unpacked(row, record, said)
 
     def resource(self, row: int) -> Resource:
         """The record of one row.
@@ -152,8 +146,9 @@ class Snapshot:
             >>> snapshot.resource(0).filename
             'nih_00000001_000.png'
         """
-        (record,) = self._one("SELECT record FROM resource WHERE row = ?", row)
-        return _decode_resource(record)
+        (record,) = self._one("SELECT record FROM packed WHERE row = ?", row)
+        with self._undamaged(row):
+            return self.packing.resource(record)
 
     def annotated_resource(self, row: int) -> tuple[Resource, list[Annotation]]:
         """The record of one row and all its annotations, in order.
@@ -163,8 +158,9 @@ class Snapshot:
             >>> resource.filename, len(annotations)
             ('nih_00000001_000.png', 3)
         """
-        record, annotations = self._one("SELECT record, annotations FROM resource WHERE row = ?", row)
-        return _decode_resource(record), _decode_annotations(annotations)
+        record, said = self._one("SELECT record, annotations FROM packed WHERE row = ?", row)
+        with self._undamaged(row):
+            return self.packing.resource(record), self.packing.annotations(said)
 
     def annotations(self, row: int) -> list[Annotation]:
         """All annotations of one row, in order.
@@ -173,8 +169,9 @@ class Snapshot:
             >>> [each.identifier for each in snapshot.annotations(0) if each.is_segmentation()]
             ['lung']
         """
-        (annotations,) = self._one("SELECT annotations FROM resource WHERE row = ?", row)
-        return _decode_annotations(annotations)
+        (said,) = self._one("SELECT annotations FROM packed WHERE row = ?", row)
+        with self._undamaged(row):
+            return self.packing.annotations(said)
 
     def parts(self, row: int) -> list[Part]:
         """The files of one row, in order.
@@ -183,8 +180,21 @@ class Snapshot:
             >>> [part.filename for part in snapshot.parts(0)]
             ['nih_00000001_000.png']
         """
-        (parts,) = self._one("SELECT parts FROM resource WHERE row = ?", row)
-        return _decode_parts(parts)
+        (record,) = self._one("SELECT record FROM packed WHERE row = ?", row)
+        with self._undamaged(row):
+            return self.packing.parts(record)
+
+    def rows_of(self, resource_ids: Iterable[str]) -> dict[str, int]:
+        """The row of each of these resources that the snapshot holds.
+
+        Example:
+            >>> snapshot.rows_of([xray.id, "unknown"]) == {xray.id: 0}
+            True
+        """
+        with self._readable():
+            ask = self._connection().execute
+            found = {each: ask("SELECT row FROM resource WHERE id = ?", (each,)).fetchone() for each in resource_ids}
+        return {resource_id: row[0] for resource_id, row in found.items() if row is not None}
 
     def file_names(self) -> set[str]:
         """What the files of all rows, and of their masks, are kept under: digests, or versions where there are none.
@@ -193,9 +203,11 @@ class Snapshot:
             >>> len(snapshot.file_names())
             5
         """
-        parts = (part.sha256 for raw in self.column("parts") for part in _decode_parts(raw))
-        annotations = (each for raw in self.column("annotations") for each in _decode_annotations(raw))
-        return {*parts, *(stem_of(each) for each in annotations if each.is_segmentation())}
+        found: set[str] = set()
+        for row in self.each_row():
+            found.update(part.sha256 for part in row.parts)
+            found.update(stem_of(each) for each in row.annotations if each.is_segmentation())
+        return found
 
     def fault(self) -> str | None:
         """What is wrong with the file as a database; None where nothing is.
@@ -214,27 +226,31 @@ class Snapshot:
             >>> snapshot.rows_where("kind = :kind", kind="image").tolist()
             [0, 1, 2]
         """
-        found = self._all(f"SELECT row FROM resource WHERE {condition} ORDER BY row", **values)
-        return np.fromiter((row for (row,) in found), dtype=np.int64)
+        count, first, last = self._all(
+            f"SELECT COUNT(*), MIN(row), MAX(row) FROM resource WHERE {condition}", **values
+        )[0]
+        if count and count == last - first + 1:  # as where all rows are of one kind: not a million one by one
+            return np.arange(first, last + 1, dtype=np.int64)
+        return self._numbers(f"SELECT row FROM resource WHERE {condition} ORDER BY row", values)
 
     def annotated_rows(self, condition: str, values: dict[str, Any]) -> Rows:
-        """The rows, ascending, that have an annotation meeting an SQL condition.
+        """The rows, ascending, that have an annotation meeting an SQL condition over the columns of `term`.
 
         Example:
             >>> snapshot.annotated_rows("identifier = :name", {"name": "lung"}).tolist()
             [0, 1]
         """
-        found = self._all(f"SELECT DISTINCT row FROM annotation WHERE {condition} ORDER BY row", **values)
-        return np.fromiter((row for (row,) in found), dtype=np.int64)
+        terms = f"SELECT term FROM term WHERE {condition}"
+        return self._numbers(f"SELECT DISTINCT row FROM said WHERE term IN ({terms}) ORDER BY row", values)
 
     def names(self, columns: str, condition: str) -> list[tuple[Any, ...]]:
-        """The distinct values of some annotation columns, sorted.
+        """The distinct values of some columns of `term`, sorted.
 
         Example:
             >>> snapshot.names("identifier", "type = 'label'")
             [('chest',), ('leg',)]
         """
-        return self._all(f"SELECT DISTINCT {columns} FROM annotation WHERE {condition} ORDER BY {columns}")
+        return self._all(f"SELECT DISTINCT {columns} FROM term WHERE {condition} ORDER BY {columns}")
 
     def count_names(self, condition: str, values: dict[str, Any]) -> list[tuple[str, str, int]]:
         """(type, identifier, how many) of the annotations that meet an SQL condition, sorted.
@@ -245,14 +261,23 @@ class Snapshot:
         """
         return [(kind, name, count) for kind, name, count in self.count_by("type, identifier", condition, values)]
 
-    def count_by(self, columns: str, condition: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """(the columns' values, how many) of the annotations that meet an SQL condition, sorted.
+    def count_by(
+        self, columns: str, condition: str, values: dict[str, Any], rows: Rows | None = None
+    ) -> list[tuple[Any, ...]]:
+        """(the columns' values, how many) of the annotations that meet an SQL condition, sorted; of some rows alone.
 
         Example:
             >>> snapshot.count_by("author", "1", {})
             [('annotator.a@demo.example', 8)]
+            >>> snapshot.count_by("author", "type = 'label'", {}, np.array([0, 2]))
+            [('annotator.a@demo.example', 2)]
         """
-        sql = f"SELECT {columns}, COUNT(*) FROM annotation WHERE {condition} GROUP BY {columns} ORDER BY {columns}"
+        source, count = "term", "count"
+        if rows is not None and len(rows) < len(self):
+            chosen = "row IN (SELECT value FROM json_each(:counted_rows))"
+            source = f"(SELECT term.*, said.count AS times FROM said JOIN term USING (term) WHERE {chosen})"
+            count, values = "times", {**values, "counted_rows": json.dumps(rows.tolist())}
+        sql = f"SELECT {columns}, SUM({count}) FROM {source} WHERE {condition} GROUP BY {columns} ORDER BY {columns}"
         return self._all(sql, **values)
 
     def column(self, name: str) -> list[Any]:
@@ -262,7 +287,9 @@ class Snapshot:
             >>> snapshot.column("filename")
             ['nih_00000001_000.png', 'nih_00027426_000.png', 'cr_16bit.png']
         """
-        return [value for (value,) in self._all(f"SELECT {name} FROM resource ORDER BY row")]
+        found = "lower(hex(digest))" if name == "digest" else name
+        with self._readable():
+            return [value for (value,) in self._connection().execute(f"SELECT {found} FROM resource ORDER BY row")]
 
     def slice_starts(self, axis: Axis, kind: Kind = "volume") -> Rows:
         """For each row the number of slices along an axis in all volumes (or videos) before it, and the total last.
@@ -275,8 +302,7 @@ class Snapshot:
             >>> sync_project(api.backend, "head-ct", Path("cache")).slice_starts("d").tolist()
             [0, 32]
         """
-        cut = self._all(f"SELECT CASE kind WHEN '{kind}' THEN {axis} ELSE 0 END FROM resource ORDER BY row")
-        counts = np.fromiter((count for (count,) in cut), dtype=np.int64)
+        counts = self._numbers(f"SELECT CASE kind WHEN '{kind}' THEN {axis} ELSE 0 END FROM resource ORDER BY row", {})
         return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
 
     def _one(self, sql: str, *values: Any) -> tuple[Any, ...]:
@@ -286,11 +312,46 @@ class Snapshot:
         return rows[0]
 
     def _all(self, sql: str, *values: Any, **named: Any) -> list[tuple[Any, ...]]:
+        with self._readable():
+            return self._connection().execute(sql, named or values).fetchall()
+
+    def _numbers(self, sql: str, values: dict[str, Any]) -> Rows:
+        """The one column that a statement selects."""
+        with self._readable():
+            return np.fromiter((number for (number,) in self._connection().execute(sql, values)), dtype=np.int64)
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Errors of SQLite, as what to do; the snapshot is in use."""
         self._in_use.note()
         try:
-            return self._connection().execute(sql, named or values).fetchall()
+            yield
         except sqlite3.Error as error:
             raise CacheError(f"The snapshot {self.path.name} cannot be read ({error}). {_REBUILD}") from error
+
+    @contextmanager
+    def _undamaged(self, row: int) -> Iterator[None]:
+        """Errors of unpacking a row, as what to do."""
+        try:
+            yield
+        except DAMAGED as error:
+            raise CacheError(f"The snapshot {self.path.name} is damaged in row {row} ({error}). {_REBUILD}") from error
+
+    def _unpacked(self, row: int, record: bytes, said: bytes) -> ContentRow:
+        with self._undamaged(row):
+            return self.packing.row(record, said)
+
+    @cached_property
+    def packing(self) -> Packing:
+        """How its rows are packed.
+
+        Example:
+            >>> row = snapshot.row(0)
+            >>> snapshot.packing.resource(snapshot.packing.pack(row)[0]) == row.resource
+            True
+        """
+        (dictionary,) = self._one("SELECT value FROM meta WHERE key = 'dictionary'")
+        return Packing(dictionary)
 
     def _connection(self) -> sqlite3.Connection:
         """This thread's connection; a forked child opens its own."""
@@ -311,72 +372,3 @@ class _Handle:
 
     def __del__(self) -> None:
         self.connection.close()
-
-
-def write_snapshot(path: Path, content: ProjectContent, store_url: str) -> None:
-    """Put the snapshot of `content` at `path`, whole or not at all.
-
-    Raises:
-        sqlite3.Error, OSError: The disk is full or cannot be written; nothing is left behind.
-
-    Example:
-        >>> content = api.backend.read_project(api.projects.get_by_name("chest").id)
-        >>> write_snapshot(Path("chest.sqlite"), content, api.server_url)
-        >>> len(Snapshot(Path("chest.sqlite")))
-        3
-    """
-
-    def build(partial: Path) -> None:
-        connection = sqlite3.connect(partial)
-        try:
-            connection.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_SCHEMA}")
-            with connection:
-                _fill(connection, content, store_url)
-        finally:
-            connection.close()
-
-    build_file(path, build)
-
-
-def _fill(connection: sqlite3.Connection, content: ProjectContent, store_url: str) -> None:
-    meta = _Meta(FORMAT, content.revision, store_url, content.project, content.worklists)
-    connection.execute("INSERT INTO meta VALUES ('snapshot', ?)", (msgspec.msgpack.encode(meta),))
-    connection.executemany(
-        "INSERT INTO resource VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _resource_rows(content)
-    )
-    for row, resource in enumerate(content.resources):
-        connection.executemany(
-            "INSERT INTO annotation VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (_annotation_row(row, annotation) for annotation in content.annotations.get(resource.id, ())),
-        )
-
-
-def _resource_rows(content: ProjectContent) -> Iterator[tuple[Any, ...]]:
-    for row, resource in enumerate(content.resources):
-        facts = facts_of(resource)
-        _, d, h, w = canonical_shape(facts) if facts else (0, 0, 0, 0)
-        record = msgspec.msgpack.encode(resource)
-        digest = hashlib.sha256(record)
-        annotations = content.annotations.get(resource.id, ())
-        for annotation in annotations:
-            digest.update(msgspec.msgpack.encode(annotation))
-        kind = facts.kind if facts else None
-        uneven = frame_axis_of(facts)[0] if facts and facts.irregularity else None
-        tags = json.dumps(resource.tags)
-        found = (row, resource.id, digest.hexdigest(), kind, resource.patient_id, resource.filename, tags)
-        parts = content.parts.get(resource.id, ())
-        packed = (record, msgspec.msgpack.encode(annotations), msgspec.msgpack.encode(parts))
-        yield (*found, d, h, w, uneven, *(facts.shape if facts else (0, 0, 0)), *packed)
-
-
-def _annotation_row(row: int, annotation: Annotation) -> Sequence[Any]:
-    return (
-        row,
-        annotation.created_by,
-        annotation.annotation_type,
-        annotation.scope,
-        annotation.identifier,
-        annotation.text_value,
-        annotation.frame_index,
-        annotation.status,
-    )

@@ -7,20 +7,29 @@ good snapshot in place; without `auto_update` the store is not asked at all.
 from __future__ import annotations
 
 import hashlib
+import logging
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from datamint_like._cache.collecting import wrote
 from datamint_like._cache.entries import CURRENT
 from datamint_like._cache.folder import CacheFolder, open_as_its_folder
-from datamint_like._files import sweep_partial, write_bytes
+from datamint_like._files import sha256_of, sweep_partial, write_bytes
 from datamint_like.backends.base import Backend, ProjectContent
 from datamint_like.backends.finding import find_project
-from datamint_like.catalog.snapshot import FORMAT, Snapshot, write_snapshot
-from datamint_like.entities import Project
-from datamint_like.exceptions import CacheError
+from datamint_like.catalog.changing import UnfitBaseError, write_changed
+from datamint_like.catalog.lock import Lock
+from datamint_like.catalog.snapshot import FORMAT, Snapshot
+from datamint_like.catalog.writing import write_snapshot
+from datamint_like.entities import Project, Resource
+from datamint_like.exceptions import CacheError, DatamintException, ItemNotFoundError, PermissionDeniedError
+
+_LOG = logging.getLogger(__name__)
+_LISTS = "resources"  # the folder of snapshots of lists of resources
+_LOCKS = "locks"  # the folder of those of lock files
 
 
 def sync_project(backend: Backend, project: str | Project, cache_dir: CacheFolder | Path) -> Snapshot:
@@ -40,16 +49,40 @@ def sync_project(backend: Backend, project: str | Project, cache_dir: CacheFolde
         >>> sync_project(api.backend, "chest", Path("cache")).path == first.path  # nothing changed, nothing was copied
         True
     """
-    found = project if isinstance(project, Project) else find_project(backend, project)
     cache = CacheFolder.at(cache_dir)
+    last = _last(backend.url, project, cache.path)
+    asked = _revision_of(backend, last)
+    if last is not None and asked == last.meta.revision:
+        return last
+    found = project if isinstance(project, Project) else find_project(backend, project)
     folder = _store_folder(cache.path, backend.url) / found.id
-    known = _opened(folder / _file_name(backend.project_revision(found.id)))
-    snapshot = known or _built(cache, folder, backend.read_project(found.id), backend.url)
+    revision = asked if asked and _project_of(last) == found.id else backend.project_revision(found.id)
+    known = _opened(folder / _file_name(revision))
+    snapshot = known or _read(cache, folder, backend, found.id)
     with _cache_errors(folder):
-        if _current(folder) != snapshot.path:
-            write_bytes(folder / CURRENT, snapshot.path.name.encode())
-            open_as_its_folder(folder / CURRENT)
+        if known is None or _current(folder) != snapshot.path:
+            _point(folder, snapshot.path, just_written=known is None)
     return snapshot
+
+
+def _point(folder: Path, path: Path, *, just_written: bool) -> None:
+    """Name the current snapshot; with its digest where its bytes are surely those that were written."""
+    digest = sha256_of(path) if just_written else ""
+    write_bytes(folder / CURRENT, f"{path.name} {digest}".strip().encode())
+    open_as_its_folder(folder / CURRENT)
+
+
+def _revision_of(backend: Backend, last: Snapshot | None) -> str | None:
+    """The revision now of the project that was synced last, where it still is one that may be read."""
+    project_id = _project_of(last)
+    try:
+        return None if project_id is None else backend.project_revision(project_id)
+    except (ItemNotFoundError, PermissionDeniedError):
+        return None
+
+
+def _project_of(snapshot: Snapshot | None) -> str | None:
+    return None if snapshot is None or snapshot.meta.project is None else snapshot.meta.project.id
 
 
 def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: CacheFolder | Path) -> Snapshot:
@@ -63,10 +96,34 @@ def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: Cac
         >>> len(sync_resources(api.backend, [xray.id, head.id], Path("cache")))
         2
     """
-    content = backend.read_resources(resource_ids)
     cache = CacheFolder.at(cache_dir)
-    folder = _store_folder(cache.path, backend.url) / "resources"
-    return _opened(folder / _file_name(content.revision)) or _built(cache, folder, content, backend.url)
+    folder = _store_folder(cache.path, backend.url) / _LISTS
+    with backend.read_resources(resource_ids) as content:
+        target = folder / _file_name(content.revision)
+        return _opened(target) or _built(cache, target, content, backend.url)
+
+
+def locked_snapshot(lock: Path, store_url: str, cache_dir: CacheFolder | Path) -> Snapshot:
+    """The snapshot that a lock file holds, with its files to be found at a store; the store is not asked.
+
+    Raises:
+        ValidationError: It is no lock file of this version, or not as it was written.
+        CacheError: The cache cannot be written.
+
+    Example:
+        >>> snapshot.write_lock("chest.lock")
+        >>> list(locked_snapshot(Path("chest.lock"), api.server_url, Path("elsewhere")).each_row()) == list(
+        ...     snapshot.each_row()
+        ... )
+        True
+    """
+    whole, cache = Lock(lock), CacheFolder.at(cache_dir)
+    target = _store_folder(cache.path, store_url) / _LOCKS / _file_name(whole.digest)
+    known = _opened(target)
+    if known is not None:
+        return known
+    with whole.content(store_url) as content:
+        return _built(cache, target, content, store_url)
 
 
 def newest_snapshot(store_url: str, project: str | Project, cache_dir: Path) -> Snapshot:
@@ -82,6 +139,30 @@ def newest_snapshot(store_url: str, project: str | Project, cache_dir: Path) -> 
         >>> newest_snapshot(api.backend.url, "chest", Path("cache")).path == synced.path
         True
     """
+    found = _last(store_url, project, cache_dir)
+    if found is not None:
+        return found
+    name = project.name if isinstance(project, Project) else project
+    raise CacheError(
+        f"No snapshot of project {name!r} of {store_url} is on this machine. Build the dataset once with "
+        "auto_update=True while the store can be reached."
+    )
+
+
+def known_snapshot(store_url: str, project_id: str | None, revision: str, cache_dir: Path) -> Snapshot | None:
+    """The snapshot of a revision of a project (of a list of resources, where None), if it is on this machine.
+
+    Example:
+        >>> synced = sync_project(api.backend, "chest", Path("cache"))
+        >>> meta = synced.meta
+        >>> known_snapshot(meta.store_url, meta.project.id, meta.revision, Path("cache")).path == synced.path
+        True
+    """
+    return _opened(_store_folder(cache_dir, store_url) / (project_id or _LISTS) / _file_name(revision))
+
+
+def _last(store_url: str, project: str | Project, cache_dir: Path) -> Snapshot | None:
+    """The last snapshot synced of a project, if any."""
     asked = (project.id,) if isinstance(project, Project) else (project,)
     store = _store_folder(cache_dir, store_url)
     pointers = sorted(store.glob(f"*/{CURRENT}"), key=lambda pointer: pointer.stat().st_mtime_ns, reverse=True)
@@ -94,13 +175,7 @@ def newest_snapshot(store_url: str, project: str | Project, cache_dir: Path) -> 
             return snapshot
         if snapshot.meta.project.name in asked and by_name is None:
             by_name = snapshot
-    if by_name is not None:
-        return by_name
-    name = project.name if isinstance(project, Project) else project
-    raise CacheError(
-        f"No snapshot of project {name!r} of {store_url} is on this machine. Build the dataset once with "
-        "auto_update=True while the store can be reached."
-    )
+    return by_name
 
 
 def _opened(path: Path | None) -> Snapshot | None:
@@ -111,12 +186,44 @@ def _opened(path: Path | None) -> Snapshot | None:
         return None  # it is built again from the store
 
 
-def _built(cache: CacheFolder, folder: Path, content: ProjectContent, store_url: str) -> Snapshot:
-    target = folder / _file_name(content.revision)
-    with _cache_errors(folder):
-        cache.make(folder)
-        sweep_partial(folder)
-        write_snapshot(target, content, store_url)
+def _read(cache: CacheFolder, folder: Path, backend: Backend, project_id: str) -> Snapshot:
+    """A new snapshot: of what changed since the last one where the store can tell, else of everything."""
+    base = _base(folder)
+    if base is not None:
+        try:
+            known = partial(_record_in, base)
+            with backend.read_changes(project_id, base.meta.revision, known) as content:
+                return _built(cache, folder / _file_name(content.revision), content, backend.url, base)
+        except UnfitBaseError as error:
+            _LOG.warning("The snapshot %s is not gone on with (%s); all is copied.", base.path.name, error)
+    with backend.read_project(project_id) as content:
+        return _built(cache, folder / _file_name(content.revision), content, backend.url)
+
+
+def _record_in(snapshot: Snapshot, resource_id: str) -> Resource | None:
+    row = snapshot.rows_of([resource_id]).get(resource_id)
+    return None if row is None else snapshot.resource(row)
+
+
+def _base(folder: Path) -> Snapshot | None:
+    """The current snapshot, if every byte of it is as it was written."""
+    try:
+        name, _, digest = _pointer(folder).partition(" ")
+        return _opened(folder / name) if digest and sha256_of(folder / name) == digest else None
+    except OSError:
+        return None  # it is not there, or cannot be read
+
+
+def _built(
+    cache: CacheFolder, target: Path, content: ProjectContent, store_url: str, base: Snapshot | None = None
+) -> Snapshot:
+    with _cache_errors(target.parent):
+        cache.make(target.parent)
+        sweep_partial(target.parent)
+        if base is None or content.changes is None:
+            write_snapshot(target, content, store_url)
+        else:
+            write_changed(target, base, content, store_url)
         open_as_its_folder(target)
         wrote(cache, target)
     return Snapshot(target)
@@ -127,6 +234,8 @@ def _cache_errors(folder: Path) -> Iterator[None]:
     """Disk errors as CacheError: which folder, and what to do."""
     try:
         yield
+    except DatamintException:
+        raise  # what the store says; some of its errors are errors of the system, too
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise CacheError(
@@ -145,7 +254,13 @@ def _file_name(revision: str) -> str:
 
 
 def _current(folder: Path) -> Path | None:
+    name = _pointer(folder).partition(" ")[0]
+    return folder / name if name else None
+
+
+def _pointer(folder: Path) -> str:
+    """Name and SHA-256 of the current snapshot; empty where there is none."""
     try:
-        return folder / (folder / CURRENT).read_text()
+        return (folder / CURRENT).read_text()
     except FileNotFoundError:
-        return None
+        return ""

@@ -7,12 +7,10 @@ from typing import Any
 
 from datamint_like._words import counted
 from datamint_like.api import Api
-from datamint_like.backends._urls import has_store, without_user_info
 from datamint_like.backends.finding import find_project
-from datamint_like.cli._options import add_store_options, command, open_api
+from datamint_like.cli._options import add_store_options, command, need_store, open_api
 from datamint_like.cli._output import print_json, say, shape_text, table
 from datamint_like.entities import Resource
-from datamint_like.exceptions import ItemNotFoundError
 
 _EXAMPLE = """  datamint-like ls
   datamint-like ls liver-ct --json"""
@@ -34,11 +32,7 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """List what is asked for; nothing is made."""
     with open_api(args) as api:
-        if not has_store(api.server_url):
-            raise ItemNotFoundError(
-                f"There is no store in {without_user_info(api.server_url)}. Check --home, --server-url or "
-                "DATAMINT_LIKE_HOME, or make one: datamint-like import PATH --project NAME"
-            )
+        need_store(api.server_url)
         if args.project is None:
             _projects(api, as_json=args.json)
         else:

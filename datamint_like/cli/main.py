@@ -1,4 +1,4 @@
-"""The command line: `datamint-like import`, `ls`, `demo`, `serve`, `key` and `cache`."""
+"""The command line: `datamint-like import`, `ls`, `prefetch`, `demo`, `serve`, `key` and `cache`."""
 
 from __future__ import annotations
 
@@ -86,17 +86,17 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    from datamint_like.cli import caching, demo, importing, keys, listing, serve
+    from datamint_like.cli import caching, demo, importing, keys, listing, locking, prefetching, serve
 
     parser = _Parser(
         prog="datamint-like",
-        description="PyTorch datasets for annotated medical images: import, list, serve a team, tidy the cache, demo.",
+        description="PyTorch datasets for annotated medical images: import, list, lock, prefetch, serve, tidy, demo.",
         epilog=f"{_EXAMPLE}\n\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"datamint-like {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (importing, listing, demo, serve, keys, caching):
+    for module in (importing, listing, locking, prefetching, demo, serve, keys, caching):
         module.add_parser(commands)
     return parser
 

@@ -28,8 +28,8 @@ def annotated_planes(slices: SliceReader, row: int) -> Flags:
     """For each slice of a row whether a kept mask, frame label or box lies on it.
 
     A mask of one frame marks its frame, and a box the slices whose items hold it: that of its plane, or each where it
-    names no frame. Where slices run across the frames, a mask marks those on which it has a voxel; across its plane a
-    box marks those that its corners span, each corner taken to the nearest. A box that cannot be placed marks none.
+    names no frame; none across its plane. Where slices run across the frames, a mask marks those on which it has a
+    voxel. A box that cannot be placed marks none.
     """
     volume, annotations = slices.volume(row), slices.reader.annotations(row)
     found = np.zeros(volume.count, dtype=np.bool_)
@@ -38,7 +38,7 @@ def annotated_planes(slices: SliceReader, row: int) -> Flags:
     for each in annotations:
         box = is_box(each)
         if along and is_of_one_frame(each) and (box or each.is_segmentation() or each.is_label()):
-            _mark(found, *[volume.slice_of_frame(each.frame_index or 0)] * 2)
+            _mark(found, volume.slice_of_frame(each.frame_index or 0))
         elif box:
             _mark_box(found, volume, each)
         elif each.is_segmentation():
@@ -49,18 +49,17 @@ def annotated_planes(slices: SliceReader, row: int) -> Flags:
     return found
 
 
-def _mark(found: Flags, first: int, last: int) -> None:
-    """Mark the slices from `first` to `last` that there are."""
-    found[max(0, first) : max(0, last + 1)] = True
+def _mark(found: Flags, index: int) -> None:
+    """Mark a slice, where there is one of this number."""
+    if 0 <= index < len(found):
+        found[index] = True
 
 
 def _mark_box(found: Flags, volume: Volume, annotation: Annotation) -> None:
     box = placed_box(annotation, volume.place, volume.orientation)
-    if box is None:
+    if box is None or box.axis != volume.axis:
         return
-    if box.axis != volume.axis:
-        _mark(found, int(np.rint(box.low[volume.axis])), int(np.rint(box.high[volume.axis])))
-    elif box.index == EVERY_PLANE:
+    if box.index == EVERY_PLANE:
         found[:] = True
     else:
-        _mark(found, box.index, box.index)
+        _mark(found, box.index)

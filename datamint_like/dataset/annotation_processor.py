@@ -416,7 +416,7 @@ class AnnotationProcessor:
         """The authors' labels as one int32 (num_labels,); a tie counts as given in `mode`; zeros of nobody.
 
         Raises:
-            ValidationError: The strategy is unknown.
+            ValidationError: The strategy is unknown, or a vector has not one value for each image label.
 
         Example:
             >>> processor = AnnotationProcessor({}, ["benign", "blurred"], {})

@@ -20,7 +20,7 @@ _SPLIT_AT_MOST = 4
 def channels_last(*arrays: Array) -> Array:
     """(..., C) of one or several (C, ...), contiguous and to be changed: a copy, unless one channel lies so already."""
     first, count = arrays[0], sum(len(array) for array in arrays)
-    if count == 1 and first.flags.writeable and first.flags.c_contiguous:
+    if len(first) == count == 1 and first.flags.writeable and first.flags.c_contiguous:
         return first.reshape(*first.shape[1:], 1)
     if not _is_fast(first, count):
         return np.array(np.moveaxis(np.concatenate(arrays), 0, -1), order="C")

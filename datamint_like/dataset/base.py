@@ -20,8 +20,9 @@ from datamint_like.annotations import MergeStrategy, Selection
 from datamint_like.backends import remember_key, store_url
 from datamint_like.config import checked_mode, load_settings
 from datamint_like.dataset import splits
-from datamint_like.dataset.box_transforms import Boxes, left_boxes
+from datamint_like.dataset.box_transforms import Boxes, check_step_takes_boxes, left_boxes
 from datamint_like.dataset.boxes import BOX_KEYS
+from datamint_like.dataset.bringing import Bringing
 from datamint_like.dataset.collate import Collate
 from datamint_like.dataset.faces import Faces
 from datamint_like.dataset.item import Item
@@ -30,19 +31,21 @@ from datamint_like.dataset.options import (
     Output,
     Source,
     Worklists,
+    check_origin,
     dtype_name,
     flag,
+    folder_of,
+    key_of,
+    lock_file,
     names_of,
     resource_ids_of,
     worklist_ids_of,
 )
 from datamint_like.dataset.placing import lying_at
-from datamint_like.dataset.prefetch import PrefetchReport, prefetch
 from datamint_like.dataset.prepared import Prepared, prepare, root_rows
 from datamint_like.dataset.reader import Reader, ReaderOptions
-from datamint_like.dataset.rows import RowNumbers
+from datamint_like.dataset.rows import RowNumbers, packed, unpacked
 from datamint_like.dataset.seeds import EpochIndex, checked_seed, drawing_from, item_seed
-from datamint_like.dataset.slice_reader import SliceReader
 from datamint_like.dataset.sums import summed
 from datamint_like.dataset.targets import segmentation_targets
 from datamint_like.dataset.tensors import own_tensor
@@ -55,14 +58,14 @@ from datamint_like.slices.packs import Compression, Packs
 __all__ = ["DatamintBaseDataset", "DatamintDatasetException"]
 
 
-class DatamintBaseDataset(Faces, Dataset[Item], ABC):
+class DatamintBaseDataset(Faces, Bringing, Dataset[Item], ABC):
     """A PyTorch dataset over the resources of a project (or a list of resources).
 
     Nothing is read before it is needed; `prepare()` does it now. After that the dataset is pinned to one revision
     of the project: no later change of the store reaches it, nor a part that was taken from it.
 
     Args:
-        project: Name, id or `Project`. Either this or `resources`.
+        project: Name, id or `Project`. Either this or `resources` or `lock`.
         resources: `Resource` objects or ids.
         auto_update: Ask the store for changes when preparing; False opens the newest snapshot on this machine.
         api_key: Key of the server; None is that of the settings. It is never kept in a pickle: spawned workers take
@@ -74,7 +77,9 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         semantic_seg_merge_strategy: Merge the annotators' semantic masks into one tensor.
         alb_transform: An albumentations transform, or any callable that takes `image=` and `masks=` and returns a
             dict of both: called once with the image (H, W, C) and all masks (n, H, W) of an item, of a volume as
-            albumentations' `volume` and `mask3d`. It may change their size. What is not uint8 enters as float32.
+            albumentations' `volume` and `mask3d`. It may change their size. What is not uint8 enters as float32, of
+            which albumentations' brightness, contrast, noise and such expect [0, 1] and clip to it: bring HU there
+            first, by `intensity=("window", center, width)`.
             MONAI's and TorchIO's come by `datamint_like.integrations.from_monai` and `from_torchio`. With
             `return_boxes` an albumentations `Compose` needs `bbox_params`; any other callable gets `bboxes=` (n, 4),
             from the corner of the first pixel, and `bbox_ids=` (n,), and returns both.
@@ -104,15 +109,19 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         compression: `"gzip"` packs slices compressed, None as they are: faster to read, and larger on the disk.
         return_boxes: Give items `boxes` (n, 4), `box_labels` (n,) and, of volumes, videos and patches, `box_planes`
             (n, 2) by author. Coordinates are array indices: the centre of the first pixel is (0, 0).
+        lock: A lock file (`datamint-like lock PROJECT > project.lock`): exactly the state that it holds, whatever the
+            store holds today. The store is asked for files alone, by their digests, and may be any that has them.
         seed: Transforms draw what (seed, epoch, item) says, on any number of workers; None follows torch's random
-            numbers. `get_dataloader` then also shuffles by it.
+            numbers. `get_dataloader` then also shuffles by it, and counts the epochs; of an index that tells no epoch,
+            as that of a `DataLoader` made otherwise, it is epoch 0.
         cache_limit: How much the cache folder should hold, in bytes or as `"200GB"`: what was used longest ago goes
             when something is added. None is the configured limit, else none.
         cache_mode: Of the folders in the cache when they are made: `0o750` lets the group read them. None is the
             configured mode, else 0o700.
 
     Raises:
-        DatamintDatasetException: Both or neither of `project` and `resources`, or options that exclude each other.
+        DatamintDatasetException: Several or none of `project`, `resources` and `lock`, or options that exclude each
+            other.
 
     Example:
         >>> dataset = ImageDataset(project="chest", seed=42)  # every dataset class is one of these
@@ -122,6 +131,8 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
 
     #: Kinds of resources this class takes; others are left out with one warning.
     kinds: ClassVar[frozenset[Kind]]
+    #: Whether items are 2-D, whatever the resources are.
+    _is_flat: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -164,19 +175,17 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         return_boxes: bool = False,
         cache_limit: int | str | None = None,
         cache_mode: int | None = None,
+        lock: str | Path | None = None,
     ) -> None:
-        if (project is None) == (resources is None):
+        if not hasattr(type(self), "kinds"):
             raise DatamintDatasetException(
-                f"{type(self).__name__} takes either project= or resources=, "
-                f"{'got neither' if project is None else 'got both'}."
+                f"{type(self).__name__} is abstract: it takes no kind of resource. Use VolumeDataset, VideoDataset or "
+                "ImageDataset, or give a class of your own `kinds`."
             )
-        if resources is not None and not auto_update:
-            raise DatamintDatasetException(
-                "auto_update=False opens the newest snapshot of a project; a list of resources has none. Give project=."
-            )
+        check_origin(type(self).__name__, auto_update, project=project, resources=resources, lock=lock)
         settings = load_settings()
         cache = CacheFolder(
-            settings.cache_dir if cache_dir is None else Path(cache_dir).expanduser().absolute(),
+            settings.cache_dir if cache_dir is None else folder_of("cache_dir", cache_dir),
             settings.cache_limit if cache_limit is None else parse_size(cache_limit),
             settings.cache_mode if cache_mode is None else checked_mode(cache_mode),
         )
@@ -185,6 +194,7 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
             cache=cache,
             project=project,
             resource_ids=None if resources is None else resource_ids_of(resources),
+            lock=None if lock is None else lock_file(lock),
             auto_update=auto_update,
             worklists=worklist_ids_of(worklists),
             strict_kind=strict_kind,
@@ -224,7 +234,8 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         self._transforms: tuple[Transform, ...] = ()
         self._seed = checked_seed(seed)
         self.set_transform(alb_transform)
-        self._api_key = api_key
+        self._check_steps()
+        self._api_key = key_of(api_key)
         if api_key is not None:
             remember_key(self._source.store_url, api_key)
         self._state: tuple[Prepared, RowNumbers] | None = None
@@ -279,8 +290,11 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         """The prepared state without the key; open files and cached arrays stay behind."""
-        self.prepare()
-        return {key: value for key, value in self.__dict__.items() if key != "_api_key"} | {"_api_key": None}
+        return {**self.__dict__, "_api_key": None, "_state": (self._prepared, packed(self._rows))}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        prepared, rows = state["_state"]
+        self.__dict__.update(state, _state=(prepared, unpacked(rows)))
 
     # items
 
@@ -296,7 +310,7 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         image, masks = raw.pop("image"), raw.pop("segmentations")
         boxes = {key: raw.pop(key) for key in BOX_KEYS if key in raw}
         given = (image, masks, Boxes.of(boxes)) if boxes else (image, masks)
-        with self._drawing(position), lying_at(lambda: self._metainfo(self._row(position))["affine"]):
+        with self._drawing(position), self._lying_at(position):
             made = self.apply_alb_transform(*given)
         image, masks = made["image"], made["segmentations"]
         boxes = left_boxes(boxes, made["boxes"]) if boxes else {}
@@ -354,6 +368,11 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         """A block in which transforms draw what (seed, epoch, row) says, or freely where the dataset has no seed."""
         return drawing_from(None if self._seed is None else item_seed(self._seed, position.epoch, self._row(position)))
 
+    def _lying_at(self, position: EpochIndex) -> lying_at:
+        """A block in which transforms can ask for the affine and the resource of the item at a position."""
+        row = self._row(position)
+        return lying_at(lambda: self._metainfo(row)["affine"], lambda: self._resource(row))
+
     def _row(self, position: EpochIndex) -> EpochIndex:
         """The row number at a position of this dataset, in the same epoch."""
         return EpochIndex(int(self._rows[position]), position.epoch)
@@ -383,9 +402,9 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
 
         Without a sampler of your own it is a `Loader`: with a seed, order and draws follow from seed and epoch alone,
         `state_dict()` and `load_state_dict()` go on in the middle of an epoch, and under a process group each rank
-        gets its share. With a `sampler`, `batch_sampler` or `generator` of your own it is torch's plain `DataLoader`,
-        which has no `state_dict()`: order, shares and state are then yours. With `batch_size=None` it gives single
-        items, each as `dataset[index]` gives it.
+        gets its share. With a `sampler`, `batch_sampler` or `generator` of your own it is a `DataLoader` without
+        `state_dict()`: order, shares and state are then yours, and draws still differ from pass to pass. With
+        `batch_size=None` it gives single items, each as `dataset[index]` gives it.
 
         Raises:
             TypeError: There is no such argument; the message names those there are.
@@ -398,35 +417,6 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         """
         self.prepare()
         return loader_of(self, self._seed, self.get_collate_fn(), *args, **kwargs)
-
-    def prefetch(self, *, include_annotations: bool = False, slices: str | int | None = None) -> PrefetchReport:
-        """A report, once everything that items need is on this machine; it prints as a sentence.
-
-        Files of the embedded store lie in place: each is checked against its hash. A second call finds all there.
-
-        Args:
-            include_annotations: The files of kept segmentations too.
-            slices: Also decode and pack the slices along an axis of volumes (`"axial"`, ...), or the `"frames"` of
-                videos, and with `include_annotations` those of the masks; a sliced dataset packs its own.
-
-        Raises:
-            PrefetchError: Something is missing, damaged, or cannot be written; everything else was done first.
-            DatamintDatasetException: These resources have no such slices.
-
-        Example:
-            >>> report = volumes.prefetch(include_annotations=True, slices="axial")
-            >>> print(report)
-            1 resource: 32 files (1.1 MB) and 4 masks in place; 2 packs of slices (axial) made, 0 there already.
-        """
-        self.prepare()
-        cut = self._slices_to_pack(slices)
-        return prefetch(self._read, self._resource_rows(), include_annotations=include_annotations, slices=cut)
-
-    def _slices_to_pack(self, slices: str | int | None) -> SliceReader | None:
-        """The cut along which `prefetch` packs slices; None for none."""
-        if slices is None:
-            return None
-        raise DatamintDatasetException(f"The items of a {type(self).__name__} have no slices {slices!r} to prefetch.")
 
     # transforms
 
@@ -462,5 +452,12 @@ class DatamintBaseDataset(Faces, Dataset[Item], ABC):
         self.__dict__.pop("fingerprint", None)
 
     def _checked(self, transform: Transform) -> Transform:
-        """The transform, where it can be called, and with boxes if there are any."""
-        return checked_transform(transform, boxes=self._output.return_boxes)
+        """The transform, where it can be called with such items, and with boxes if there are any."""
+        return checked_transform(transform, boxes=self._output.return_boxes, flat=self._is_flat)
+
+    def _check_steps(self) -> None:
+        """Refuse steps and transforms of an item that cannot be taken."""
+        if self._output.return_boxes:
+            check_step_takes_boxes(self.apply_alb_transform)
+        for transform in self._transforms:
+            self._checked(transform)

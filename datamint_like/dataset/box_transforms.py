@@ -7,7 +7,7 @@ on the way in and loses it on the way out.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -76,6 +76,22 @@ def check_takes_boxes(transform: Any) -> None:
             f"return_boxes=True, but the transform {type(transform).__name__} has no bbox_params, so it would leave "
             f"the boxes behind. {_HOW}"
         )
+
+
+def check_step_takes_boxes(step: Callable[..., Any]) -> None:
+    """Refuse a dataset's own step of transforms that has no argument for boxes.
+
+    Raises:
+        DatamintDatasetException: It takes image and masks alone.
+    """
+    try:
+        inspect.signature(step).bind(None, {}, None)
+    except TypeError as error:
+        raise DatamintDatasetException(
+            f"return_boxes=True, but {step.__qualname__} takes no boxes. Write it as apply_alb_transform(self, img, "
+            "segmentations, boxes=None), and return the key 'boxes' too, as super().apply_alb_transform(img, "
+            "segmentations, boxes) does; or leave return_boxes at False."
+        ) from error
 
 
 def check_is_given_boxes(transform: Any) -> None:
@@ -157,7 +173,7 @@ def _params(transform: Any) -> Any:
 
 def _check_planes(transform: Any, boxes: Boxes) -> None:
     """Boxes of volumes, videos and patches follow what happens within planes (H, W) alone."""
-    if boxes.across or _moves_planes(transform):
+    if boxes.across or name_of_3d(transform):
         raise DatamintDatasetException(
             "Boxes of a volume, video or patch follow transforms within its planes (H, W) only, and this "
             f"{'box lies in another plane' if boxes.across else 'transform changes the depth'}. Cut it into slices "
@@ -165,11 +181,12 @@ def _check_planes(transform: Any, boxes: Boxes) -> None:
         )
 
 
-def _moves_planes(transform: Any) -> bool:
-    """Whether this, or a transform in it, is one of albumentations' 3-D transforms."""
+def name_of_3d(transform: Any) -> str | None:
+    """What this, or the first transform in it, that is one of albumentations' 3-D transforms is called, or None."""
+    if any(kind.__name__ == "Transform3D" for kind in type(transform).__mro__):
+        return type(transform).__name__
     inner = getattr(transform, "transforms", ())
-    is_3d = any(kind.__name__ == "Transform3D" for kind in type(transform).__mro__)
-    return is_3d or any(map(_moves_planes, inner if isinstance(inner, list | tuple) else ()))
+    return next(filter(None, map(name_of_3d, inner if isinstance(inner, list | tuple) else ())), None)
 
 
 def _to_format(edges: Numbers, form: str, limits: Numbers) -> Numbers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from datamint_like.entities import Resource
 class CutDataset(PiecesDataset):
     """The slices of every resource along one cut: `image` (C, H, W), with neighbours (C * (2k + 1), H, W)."""
 
+    _is_flat: ClassVar[bool] = True
     _choice: SliceChoice
 
     def _pieces_before(self, prepared: Prepared) -> npt.NDArray[np.int64]:
@@ -51,6 +52,10 @@ class CutDataset(PiecesDataset):
         wanted = self._wanted(row)
         volume = wanted.volume
         return slice_metainfo_of(volume.place, volume.axis, wanted.index, self._read.units(volume.facts))
+
+    @property
+    def _neighbors(self) -> int:
+        return self._choice.neighbors
 
     def _fingerprint_options(self) -> tuple[object, ...]:
         return (*super()._fingerprint_options(), self._choice.neighbors)

@@ -26,7 +26,9 @@ class Faces(Parts):
         nearest to it that a mask touches, or better that has a box; a video shows frames. Planes lie as radiologists
         read them (patient's right on the left of the picture, anterior and superior up; sagittal: anterior left), with
         letters at the edges (none after transforms, which may have turned it); images without axes of a patient as they
-        are stored. A line below says which values are black and white.
+        are stored. Colour is drawn where the header says that the channels are colour; of others (time points, echoes)
+        the first is, in gray, and of a slice with neighbours the slice alone. Lines below say so, and which values are
+        black and white.
 
         Raises:
             MissingExtraError: matplotlib is not installed (extra `notebooks`).

@@ -30,6 +30,8 @@ Dates: TypeAlias = tuple[str | date | None, str | date | None]
 Extent: TypeAlias = int | tuple[int, int] | tuple[int, int, int]
 #: Least and most, both included, None for an open end.
 Sizes: TypeAlias = tuple[Extent | None, Extent | None]
+#: Two numbers up to this (the most rows that DICOM has) are taken for lengths of a picture, not for how many pixels.
+_LONGEST = 65_535
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def matching_rows(criteria: Criteria, reader: Reader, rows: Rows) -> Rows:
     snapshot, condition, values = reader.prepared.snapshot, reader.prepared.condition, reader.prepared.values
     if criteria.tags is not None:
         tagged = "EXISTS (SELECT 1 FROM json_each(tags) AS t WHERE t.value IN (SELECT value FROM json_each(:wanted)))"
+        tagged = f"tags IN (SELECT tags FROM (SELECT DISTINCT tags FROM resource) WHERE {tagged})"
         rows = np.intersect1d(rows, snapshot.rows_where(tagged, wanted=json.dumps(criteria.tags)))
     if criteria.has_annotations is not None:
         annotated = np.isin(rows, snapshot.annotated_rows(condition, values))
@@ -161,7 +164,7 @@ def sizes_of(sizes: object) -> Sizes | None:
     """The bounds of `size=`, checked.
 
     Raises:
-        DatamintDatasetException: It is no pair of extents, or the least is above the most.
+        DatamintDatasetException: It is no pair of extents, looks like one extent, or the least is above the most.
     """
     if sizes is None:
         return None
@@ -175,6 +178,12 @@ def sizes_of(sizes: object) -> Sizes | None:
         raise DatamintDatasetException(
             f"size is above its own limit: no item has at least {least!r} and at most {most!r}. Give (least, most), "
             "the smaller one first."
+        )
+    if isinstance(least, int) and isinstance(most, int) and least > 0 and most <= _LONGEST:
+        raise DatamintDatasetException(
+            f"size={sizes!r} would be from {least} to {most} pixels in all, which looks like lengths. size is (least, "
+            f"most): write (({least}, {most}), ({least}, {most})) for exactly {least} x {most}, or (({least}, {most}), "
+            f"None) for at least that; for numbers of pixels filter by ({least}, None), then by (None, {most})."
         )
     return least, most
 

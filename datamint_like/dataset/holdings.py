@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from datamint_like._words import counted
 from datamint_like.annotations import Selection
+from datamint_like.catalog import Snapshot
 from datamint_like.dataset.annotation_processor import AnnotationProcessor
 from datamint_like.dataset.fingerprint import fingerprint
 from datamint_like.dataset.item import Item
@@ -76,6 +77,11 @@ class Holdings:
         """The snapshot's row behind one row number of this dataset; slices share their volume's."""
         return row
 
+    @property
+    def _neighbors(self) -> int:
+        """How many planes on each side of its own an item has among its channels."""
+        return 0
+
     def _resource(self, row: int) -> Resource:
         """The resource of one row number of this dataset."""
         return self._prepared.snapshot.resource(row)
@@ -92,6 +98,16 @@ class Holdings:
             'chest'
         """
         return self._prepared.snapshot.meta.project
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The state of the project that this dataset is pinned to: for tables (`export`) and lock files (`write_lock`).
+
+        Example:
+            >>> len(dataset.subset([0]).snapshot)  # a part shares that of the whole
+            3
+        """
+        return self._prepared.snapshot
 
     @property
     def resources(self) -> Sequence[Resource]:
@@ -306,7 +322,8 @@ class Holdings:
     def __repr__(self) -> str:
         what = self._source.project
         name = what.name if isinstance(what, Project) else what
-        source = f"project={name!r}" if name else counted(len(self._source.resource_ids or ()), "resource")
+        ids, lock = self._source.resource_ids or (), self._source.lock
+        source = f"project={name!r}" if name else f"lock={lock.name!r}" if lock else counted(len(ids), "resource")
         size = "not prepared" if self._state is None else counted(len(self), "item")
         part = f", split={self.split_name!r}" if self.split_name else ""
         return f"{type(self).__name__}({source}, {size}{part})"

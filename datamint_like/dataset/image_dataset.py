@@ -26,6 +26,7 @@ class ImageDataset(VolumeDataset):
     """
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"image"})
+    _is_flat: ClassVar[bool] = True
 
     def apply_alb_transform(
         self, img: npt.NDArray[Any], segmentations: dict[str, npt.NDArray[Any]], boxes: Boxes | None = None

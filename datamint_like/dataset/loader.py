@@ -16,8 +16,10 @@ from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.item import Item
 from datamint_like.dataset.options import flag
 from datamint_like.dataset.order_state import refuse_other_data
-from datamint_like.dataset.sampler import EpochSampler
+from datamint_like.dataset.sampler import EpochSampler, WithEpochs
 from datamint_like.dataset.seeds import checked_seed, drawn_seed
+from datamint_like.dataset.worker_start import WorkerStart
+from datamint_like.exceptions import DatamintDatasetException
 
 #: Arguments of a `DataLoader` by which its caller decides the order.
 _OWN_ORDER = ("sampler", "batch_sampler", "generator")
@@ -50,6 +52,9 @@ class Loader(DataLoader[Item]):
     def state_dict(self) -> dict[str, Any]:
         """Where this loader is: the batches of the epoch under way that were delivered, or the start of the next.
 
+        Raises:
+            DatamintDatasetException: An epoch is under way whose batches come in no order (`in_order=False`).
+
         Example:
             >>> loader = ImageDataset(project="chest", seed=7).get_dataloader(shuffle=True)
             >>> first = next(iter(loader))
@@ -60,6 +65,11 @@ class Loader(DataLoader[Item]):
         told = {"fingerprint": self._fingerprint}
         if self._epoch is None:
             return self.sampler.state_dict() | told
+        if not self.in_order:
+            raise DatamintDatasetException(
+                "With in_order=False batches come as workers finish, so no state tells which came. Ask for the state "
+                "between epochs, or leave in_order at True."
+            )
         position = self.sampler.after(self._start, self._taken)
         return self.sampler.state_dict(position=position) | {"epoch": self._epoch} | told
 
@@ -90,10 +100,25 @@ class Loader(DataLoader[Item]):
         return self.dataset.order_fingerprint() if isinstance(self.dataset, Holdings) else None
 
 
+class OwnOrderLoader(DataLoader[Item]):
+    """A `DataLoader` in an order of the caller's, whose items draw anew in each pass.
+
+    `sampler` and `batch_sampler` are the caller's own objects; the epoch goes on their indices behind them.
+    """
+
+    @property
+    def _index_sampler(self) -> Any:  # where torch takes the order from
+        return self._with_epochs
+
+    @cached_property
+    def _with_epochs(self) -> WithEpochs:
+        return WithEpochs(super()._index_sampler, self.sampler)
+
+
 def loader_of(
     dataset: Dataset[Item], seed: int | None, collate: Callable[..., Any], /, *args: Any, **kwargs: Any
 ) -> DataLoader[Item]:
-    """A `Loader` by the arguments of a `DataLoader`; a plain one where they bring a sampler or generator.
+    """A `Loader` by the arguments of a `DataLoader`; an `OwnOrderLoader` where they bring a sampler or generator.
 
     Batches are made by `collate` unless the arguments say otherwise; without batches items stay as they are.
 
@@ -107,8 +132,9 @@ def loader_of(
         given["shuffle"] = flag("shuffle", given["shuffle"])
     if "collate_fn" not in given:
         given["collate_fn"] = collate if given.get("batch_size", 1) is not None else single
+    given["worker_init_fn"] = WorkerStart(given.get("worker_init_fn"))
     if any(given.get(name) is not None for name in _OWN_ORDER):
-        return DataLoader(**given)
+        return OwnOrderLoader(**given)
     given = {name: value for name, value in given.items() if name not in _OWN_ORDER}
     rank, world_size = _ranks()
     drawn = seed is None

@@ -69,10 +69,6 @@ def marks_named(name: str, prepared: Prepared) -> list[Mark]:
     return [mark for mark in named if mark.kind == named[0].kind]
 
 
-def strata_of(name: str, prepared: Prepared) -> list[frozenset[str]]:
-    """For each row of the snapshot which values of a category anyone gave it, or whether it has the label or class."""
-    found: list[set[str]] = [set() for _ in range(len(prepared.snapshot))]
-    for mark in marks_named(name, prepared):
-        for row in mark.rows(prepared).tolist():
-            found[row].add(mark.value)
-    return [frozenset(values) for values in found]
+def strata_of(name: str, prepared: Prepared) -> list[Rows]:
+    """The rows of the snapshot that anyone gave each value of a category, or the label or class."""
+    return [mark.rows(prepared) for mark in marks_named(name, prepared)]

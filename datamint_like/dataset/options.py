@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import NoneType
 from typing import Any, Literal
 
@@ -36,13 +39,14 @@ def settle_flags(options: object, *keywords: str) -> None:
 
 @dataclass(frozen=True)
 class Source:
-    """Which rows: a project, or a list of resource ids, of one store. Holds no key.
+    """Which rows: a project, a list of resource ids, or a lock file, of one store. Holds no key.
 
     Attributes:
         store_url: The store.
         cache: Where snapshots lie on this machine.
-        project: Name, id or record; None where `resource_ids` are given.
+        project: Name, id or record; None where one of the next two is given.
         resource_ids: The resources, in order.
+        lock: The lock file.
         auto_update: Ask the store for changes; otherwise open the newest snapshot.
         worklists: `"all"`, None (label space from the data), or worklist ids.
         strict_kind: Raise where resources of another kind would be left out.
@@ -53,6 +57,7 @@ class Source:
     cache: CacheFolder
     project: str | Project | None
     resource_ids: tuple[str, ...] | None
+    lock: Path | None
     auto_update: bool
     worklists: tuple[str, ...] | Literal["all"] | None
     strict_kind: bool
@@ -140,6 +145,31 @@ def names_of(keyword: str, names: Sequence[str] | str | None) -> tuple[str, ...]
     return found
 
 
+def folder_of(keyword: str, folder: object) -> Path:
+    """The folder as an absolute path.
+
+    Raises:
+        DatamintDatasetException: It is no path.
+    """
+    with suppress(TypeError, RuntimeError):  # it is no path of text, or names the home of a user that there is not
+        if "\0" not in str(path := Path(folder).expanduser()):  # type: ignore[arg-type]
+            return path.absolute()
+    raise DatamintDatasetException(f"{keyword} is the path of a folder, or None, not {folder!r:.80}.")
+
+
+def key_of(api_key: object) -> str | None:
+    """The key of a server, which no message shows.
+
+    Raises:
+        DatamintDatasetException: It is no text.
+    """
+    if api_key is None or isinstance(api_key, str):
+        return api_key
+    raise DatamintDatasetException(
+        f"api_key is a text, or None for that of the settings, not a {type(api_key).__name__}."
+    )
+
+
 def dtype_name(dtype: object) -> object:
     """The name of a torch or numpy type; anything else as it is, for `ReadOptions` to judge."""
     if dtype is None or isinstance(dtype, str):
@@ -162,6 +192,39 @@ def worklist_ids_of(worklists: Worklists) -> tuple[str, ...] | Literal["all"] | 
             f"worklists is 'all', None, or a list of AnnotationWorklist objects or ids, not {worklists!r}."
         )
     return tuple(item.id if isinstance(item, AnnotationWorklist) else str(item) for item in worklists)
+
+
+def check_origin(class_name: str, auto_update: object, **given: object) -> None:
+    """Refuse several or none of `project`, `resources` and `lock`, and `auto_update=False` of resources.
+
+    Raises:
+        DatamintDatasetException: As it says.
+    """
+    named = [f"{name}=" for name, value in given.items() if value is not None]
+    if len(named) != 1:
+        raise DatamintDatasetException(
+            f"{class_name} takes either project= or resources= or lock=, got {' and '.join(named) or 'none of them'}."
+        )
+    if given["resources"] is not None and not auto_update:
+        raise DatamintDatasetException(
+            "auto_update=False opens the newest snapshot of a project; a list of resources has none. Give project=."
+        )
+
+
+def lock_file(lock: object) -> Path:
+    """The absolute path of a lock file that is there.
+
+    Raises:
+        DatamintDatasetException: It is no path, or of no file.
+    """
+    if not isinstance(lock, (str, os.PathLike)) or not os.fspath(lock):
+        raise DatamintDatasetException(f"lock is the path of a lock file, not {lock!r:.80}.")
+    path = Path(os.fsdecode(lock)).expanduser().absolute()
+    if not path.is_file():
+        raise DatamintDatasetException(
+            f"There is no lock file {lock}. Write one: datamint-like lock PROJECT > project.lock"
+        )
+    return path
 
 
 #: Beyond any count of slices, voxels of an extent, or patches that is meant.

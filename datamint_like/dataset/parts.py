@@ -193,7 +193,8 @@ class Parts(Holdings):
             date: `(from, to)`: created between these, both included; ISO 8601 texts (UTC unless they say) or dates,
                 None for an open end. A bare date as `to` includes its day.
             size: `(least, most)`, both included, None for an open end: lengths `(H, W)` or `(D, H, W)` that each
-                axis of the whole item must reach or not exceed, or the number of its pixels (voxels).
+                axis of the whole item must reach or not exceed, or the number of its pixels (voxels). A pair of two
+                small numbers, such as `(512, 512)`, is refused: it is read as numbers of pixels, and meant as lengths.
             **unknown: Nothing; a criterion that there is not is refused with those there are.
 
         Raises:

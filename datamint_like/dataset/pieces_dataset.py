@@ -53,6 +53,7 @@ class PiecesDataset(DatamintBaseDataset):
         self.__dict__.pop("fingerprint", None)
         self.__dict__.update(own)
         self._reader, self._cut = None, cut
+        self._check_steps()
         self._state = parent._prepared, self._pieces_of(parent._prepared, as_array(parent._rows))
 
     def _root_rows(self, prepared: Prepared) -> RowNumbers:

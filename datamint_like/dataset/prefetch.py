@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
-from datamint_like._threads import ahead
+from datamint_like._cache import lease
 from datamint_like._words import counted
+from datamint_like.dataset.options import settle_flags, whole_number
+from datamint_like.dataset.prefetch_progress import Progress, Shown, Watch
+from datamint_like.dataset.prefetch_rows import Job, Tally, wanted_files
+from datamint_like.dataset.prefetch_tasks import done_by
 from datamint_like.dataset.reader import Reader
 from datamint_like.dataset.slice_reader import SliceReader
-from datamint_like.entities import Resource
-from datamint_like.exceptions import DatamintException, PrefetchError
+from datamint_like.exceptions import DatamintDatasetException, PrefetchError
 
-#: How many failures the message of an error names.
+OnError = Literal["raise", "report"]
+#: How many failures a message names.
 _NAMED = 5
-#: How many resources are checked, or fetched, at once.
-_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,12 @@ class PrefetchReport:
         cut: How slices were packed: `"axial"`, `"frames"`, ...; None where they were not asked for.
         packs_made: Packs of slices (of images, and of masks) that were missing.
         packs_there: Packs that were there.
+        failures: One sentence for each file or pack that could not be had; none where the prefetch is complete.
 
     Example:
         >>> report = dataset.prefetch()
-        >>> report.resources, report.files
-        (3, 3)
+        >>> report.resources, report.files, report.is_complete
+        (3, 3, True)
     """
 
     resources: int
@@ -48,6 +52,17 @@ class PrefetchReport:
     cut: str | None = None
     packs_made: int = 0
     packs_there: int = 0
+    failures: tuple[str, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything is on this machine.
+
+        Example:
+            >>> dataset.prefetch(on_error="report").is_complete
+            True
+        """
+        return not self.failures
 
     def __str__(self) -> str:
         masks = "" if self.masks is None else f" and {counted(self.masks, 'mask')}"
@@ -56,108 +71,96 @@ class PrefetchReport:
             if self.cut is None
             else f"; {counted(self.packs_made, 'pack')} of slices ({self.cut}) made, {self.packs_there} there already"
         )
+        failures = f" Incomplete: {_told(self.failures)}" if self.failures else ""
         return (
             f"{counted(self.resources, 'resource')}: {counted(self.files, 'file')} ({self.size / 1e6:.1f} MB)"
-            f"{masks} in place{packs}."
+            f"{masks} in place{packs}.{failures}"
         )
 
 
-@dataclass
-class _Count:
-    files: int = 0
-    size: int = 0
-    masks: int = 0
-    made: int = 0
-    there: int = 0
-    failures: list[str] = field(default_factory=list)
+@dataclass(frozen=True)
+class PrefetchOptions:
+    """How a prefetch works.
 
-    def add(self, other: _Count) -> None:
-        """Count what another counted, too."""
-        self.files += other.files
-        self.size += other.size
-        self.masks += other.masks
-        self.failures += other.failures
+    Attributes:
+        include_annotations: The masks too.
+        workers: Files that come at once, from 1; with an executor, in each of its tasks.
+        executor: What does the work; None is threads of this process.
+        on_error: `"raise"` or `"report"`.
+        progress: A bar (True), nothing (False), or a function that is told.
+
+    Raises:
+        DatamintDatasetException: One is of another kind.
+    """
+
+    include_annotations: bool = False
+    workers: int = 16
+    executor: Executor | None = None
+    on_error: OnError = "raise"
+    progress: Progress = True
+
+    def __post_init__(self) -> None:
+        settle_flags(self, "include_annotations")
+        object.__setattr__(self, "workers", whole_number("workers", self.workers, least=1))
+        if self.executor is not None and not callable(getattr(self.executor, "submit", None)):
+            raise DatamintDatasetException(
+                f"executor is a concurrent.futures.Executor, or None, not {self.executor!r:.80}."
+            )
+        if self.on_error not in ("raise", "report"):
+            raise DatamintDatasetException(f"on_error is 'raise' or 'report', not {self.on_error!r:.80}.")
+        if not callable(self.progress):
+            settle_flags(self, "progress")
 
 
 def prefetch(
-    reader: Reader, rows: npt.NDArray[np.int64], *, include_annotations: bool, slices: SliceReader | None
+    reader: Reader, rows: npt.NDArray[np.int64], slices: SliceReader | None, options: PrefetchOptions
 ) -> PrefetchReport:
-    """Check the files of some rows (and of their masks), and pack their slices, with a progress bar on stderr.
+    """Bring and check the files of some rows (and of their masks), and pack their slices.
 
     A failure does not end it: everything else is done first.
 
     Args:
         reader: Where files come from.
         rows: Rows of the snapshot.
-        include_annotations: The masks too.
         slices: Along which cut slices are packed; None packs none.
+        options: How.
 
     Raises:
         PrefetchError: A file is missing or damaged, cannot be decoded, or a pack cannot be written.
+        CacheError: The files take more than the cache may hold; nothing was fetched.
     """
-    count = _Count()
-    asked = np.unique(rows).tolist()
-    brought = ahead(lambda row: _brought(reader, row, include_annotations), asked, at_once=_AT_ONCE)
-    for row, found in zip(tqdm(asked, desc="prefetch", unit="resource"), brought, strict=True):
-        count.add(found)
-        if slices is not None and not found.failures:
-            _packs(slices, row, reader.prepared.snapshot.resource(row), count, include_annotations)
-    resources = len(asked)
-    if count.failures:
-        raise PrefetchError(_message(resources, count.failures), count.failures)
+    asked: list[int] = np.unique(rows).tolist()
+    cut = None if slices is None else slices.cut
+    job = Job(reader if slices is None else slices.reader, cut, options.include_annotations, options.workers)
+    files, watch = wanted_files(reader, asked, include_annotations=options.include_annotations), Watch()
+    what = f"The prefetch of {counted(len(asked), 'resource')}"
+    with (
+        lease(reader.options.packs.cache, files.kept, size=files.size_kept, what=what) as watch.lease,
+        Shown(watch, options.progress, files.size, len(asked)) as shown,
+    ):
+        if options.executor is None:
+            tally = job.done(asked, watch, shown.glance)
+        else:
+            tally = done_by(options.executor, job, asked, watch, shown.glance)
+    report = _report(len(asked), tally, None if cut is None else cut.pack_name, options)
+    if report.failures and options.on_error == "raise":
+        raise PrefetchError(f"{what} is incomplete: {_told(report.failures)}", report.failures)
+    return report
+
+
+def _report(resources: int, tally: Tally, cut: str | None, options: PrefetchOptions) -> PrefetchReport:
     return PrefetchReport(
         resources=resources,
-        files=count.files,
-        size=count.size,
-        masks=count.masks if include_annotations else None,
-        cut=None if slices is None else slices.cut.pack_name,
-        packs_made=count.made,
-        packs_there=count.there,
+        files=tally.files,
+        size=tally.size,
+        masks=tally.masks if options.include_annotations else None,
+        cut=cut,
+        packs_made=tally.made,
+        packs_there=tally.there,
+        failures=tuple(each.text for each in sorted(tally.failures)),
     )
 
 
-def _brought(reader: Reader, row: int, include_annotations: bool) -> _Count:
-    """What is in place of one row, fetched where its store is a server, and what is not."""
-    count, resource = _Count(), reader.prepared.snapshot.resource(row)
-    for part in reader.prepared.snapshot.parts(row):
-        if _tried(count, resource, lambda part=part: reader.blobs.part_path(part, resource.filename)):  # type: ignore[misc]
-            count.files += 1
-            count.size += part.size
-    for each in reader.annotations(row) if include_annotations else ():
-        if not each.is_segmentation():
-            continue
-        if _tried(count, resource, lambda each=each: reader.blobs.annotation_bytes(each)):  # type: ignore[misc]
-            count.masks += 1
-    return count
-
-
-def _packs(slices: SliceReader, row: int, resource: Resource, count: _Count, include_annotations: bool) -> None:
-    volume, annotations = slices.volume(row), slices.reader.annotations(row)
-
-    def note(made: bool) -> None:
-        count.made += made
-        count.there += not made
-
-    _tried(count, resource, lambda: note(slices.pack_image(volume)))
-    if include_annotations and any(each.is_segmentation() for each in annotations):
-        _tried(count, resource, lambda: note(slices.pack_masks(volume, annotations)))
-
-
-def _tried(count: _Count, resource: Resource, work: Callable[[], object]) -> bool:
-    """Whether the work was done; its failure is noted with the resource's name."""
-    try:
-        work()
-    except DatamintException as error:
-        where = f"Resource {resource.id} ({resource.filename})"
-        text = str(error)
-        count.failures.append(text if text.startswith(where) else f"{where}: {text}")
-        return False
-    return True
-
-
-def _message(resources: int, failures: list[str]) -> str:
+def _told(failures: Sequence[str]) -> str:
     more = f" And {len(failures) - _NAMED} more: see .failures." if len(failures) > _NAMED else ""
-    return (
-        f"The prefetch of {counted(resources, 'resource')} is incomplete: {counted(len(failures), 'failure')}. "
-        f"{' '.join(failures[:_NAMED])}{more}"
-    )
+    return f"{counted(len(failures), 'failure')}. {' '.join(failures[:_NAMED])}{more}"

@@ -20,8 +20,9 @@ from datamint_like.annotations import (
 )
 from datamint_like.backends import open_backend
 from datamint_like.backends._urls import is_server
-from datamint_like.catalog import Snapshot, newest_snapshot, sync_project, sync_resources
+from datamint_like.catalog import Snapshot, locked_snapshot, newest_snapshot, sync_project, sync_resources
 from datamint_like.config import load_settings
+from datamint_like.dataset.one_state import open_together
 from datamint_like.dataset.options import Source
 from datamint_like.dataset.rows import RowNumbers, as_row_numbers
 from datamint_like.entities import ANNOTATION_TYPES, AnnotationWorklist
@@ -42,6 +43,7 @@ class Prepared:
         space: The label space, fixed for life.
         selection: Which annotations are kept.
         condition, values: The same as SQL over the snapshot's columns.
+        locked: Whether a lock file said what there is.
     """
 
     snapshot: Snapshot
@@ -49,6 +51,7 @@ class Prepared:
     selection: Selection
     condition: str
     values: dict[str, Any]
+    locked: bool = False
 
 
 def prepare(source: Source, selection: Selection, *, api_key: str | None) -> Prepared:
@@ -57,12 +60,14 @@ def prepare(source: Source, selection: Selection, *, api_key: str | None) -> Pre
     Raises:
         ItemNotFoundError: The store has no such project or resource.
         CacheError: `auto_update=False` and nothing was synced before.
-        DatamintDatasetException: The worklists contradict each other.
+        ValidationError: The lock file is not as it was written.
+        DatamintDatasetException: The worklists contradict each other, or the ranks of a process group cannot have
+            one state.
 
     Warns:
         DatamintWarning: Worklists differ, do not know a name, or an annotation is of an unknown type.
     """
-    snapshot = _open(source, api_key)
+    snapshot = open_together(source, lambda: _open(source, api_key))
     names = NamesInUse(
         segmentations=_names(snapshot, "type = 'segmentation'"),
         image_labels=_names(snapshot, f"type = 'label' AND NOT ({OF_ONE_FRAME_SQL})"),
@@ -80,7 +85,7 @@ def prepare(source: Source, selection: Selection, *, api_key: str | None) -> Pre
         _warn_of_unknown_names(snapshot, space, selection)
     _tell_of_unknown_types(snapshot)
     condition, values = sql_condition(selection, space)
-    return Prepared(snapshot, space, selection, condition, values)
+    return Prepared(snapshot, space, selection, condition, values, locked=source.lock is not None)
 
 
 def root_rows(prepared: Prepared, source: Source, kinds: Collection[str], class_name: str) -> RowNumbers:
@@ -109,6 +114,8 @@ def root_rows(prepared: Prepared, source: Source, kinds: Collection[str], class_
 
 
 def _open(source: Source, api_key: str | None) -> Snapshot:
+    if source.lock is not None:
+        return locked_snapshot(source.lock, source.store_url, source.cache)
     if source.project is not None and not (source.auto_update and _may_ask(source)):
         return newest_snapshot(source.store_url, source.project, source.cache.path)
     backend = open_backend(source.store_url, api_key=api_key, cache_dir=source.cache)

@@ -15,6 +15,7 @@ from datamint_like.annotations import MaskPiece, is_of_one_frame, keeper, stack_
 from datamint_like.backends import open_blobs
 from datamint_like.backends.about import about
 from datamint_like.backends.base import Blobs
+from datamint_like.dataset.locked_blobs import LockedBlobs
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.entities import Annotation, Part, Resource
 from datamint_like.exceptions import DecodeError
@@ -82,7 +83,8 @@ class Reader:
     @cached_property
     def blobs(self) -> Blobs:
         """Where the bytes lie."""
-        return open_blobs(self.prepared.snapshot.meta.store_url, cache_dir=self.options.packs.cache)
+        blobs = open_blobs(self.prepared.snapshot.meta.store_url, cache_dir=self.options.packs.cache)
+        return LockedBlobs(blobs) if self.prepared.locked else blobs
 
     @cached_property
     def _keeps(self) -> Callable[[Annotation], bool]:
@@ -91,14 +93,15 @@ class Reader:
 
     def annotations(self, row: int) -> list[Annotation]:
         """The annotations of a row that the dataset's selection keeps, in order."""
-        return self._kept(self.prepared.snapshot.annotations(row))
+        return self.kept(self.prepared.snapshot.annotations(row))
 
     def annotated_resource(self, row: int) -> tuple[Resource, list[Annotation]]:
         """The resource of a row, and the annotations that the dataset's selection keeps, in order."""
         resource, annotations = self.prepared.snapshot.annotated_resource(row)
-        return resource, self._kept(annotations)
+        return resource, self.kept(annotations)
 
-    def _kept(self, annotations: list[Annotation]) -> list[Annotation]:
+    def kept(self, annotations: list[Annotation]) -> list[Annotation]:
+        """Those of some annotations that the dataset's selection keeps."""
         return [each for each in annotations if self._keeps(each)] if annotations else annotations
 
     def annotation_bytes(self, annotation: Annotation) -> bytes:
@@ -113,7 +116,7 @@ class Reader:
         """
         found = self.prepared.snapshot.row(row)
         facts = required_facts(found.resource)
-        return Record(row, found.resource, facts, self._kept(found.annotations), found.parts)
+        return Record(row, found.resource, facts, self.kept(found.annotations), found.parts)
 
     def image(self, record: Record, options: ReadOptions | None = None) -> Decoded:
         """The decoded resource of a record; (C, D, H, W)."""

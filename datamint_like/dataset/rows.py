@@ -27,6 +27,16 @@ def as_row_numbers(rows: npt.NDArray[np.int64]) -> RowNumbers:
     return rows
 
 
+def packed(rows: RowNumbers) -> range | npt.NDArray[Any]:
+    """`rows` as they pickle: in the smallest type that holds them."""
+    return rows if isinstance(rows, range) else rows.astype(np.min_scalar_type(rows.max()))
+
+
+def unpacked(rows: range | npt.NDArray[Any]) -> RowNumbers:
+    """What `packed` gave, as it was."""
+    return rows if isinstance(rows, range) else rows.astype(np.int64)
+
+
 def take(rows: RowNumbers, positions: npt.ArrayLike) -> RowNumbers:
     """The rows at some positions (from 0), in that order."""
     return as_row_numbers(as_array(rows)[np.asarray(positions, dtype=np.int64)])

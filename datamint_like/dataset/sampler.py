@@ -64,15 +64,15 @@ class EpochSampler(Sampler[int]):
         """Indices of a whole epoch on this rank."""
         return -(-self._length // self._world_size)
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[int]:  # a generator: loaders with workers ask for it twice and use it once
         epoch, start = self.epoch, self.start
         self.epoch, self.start = epoch + 1, 0
         order = list(range(self._length))
         if self._shuffle:
             random.Random(item_seed(self._seed, epoch, _ORDER)).shuffle(order)
         steps = -(-(self._length - start) // self._world_size)
-        places = range(start + self._rank, start + steps * self._world_size, self._world_size)
-        return (EpochIndex(order[place % self._length], epoch) for place in places)
+        for place in range(start + self._rank, start + steps * self._world_size, self._world_size):
+            yield EpochIndex(order[place % self._length], epoch)
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next pass that of `epoch`: from its start, or from where a state that was loaded left this epoch.
@@ -134,3 +134,30 @@ class EpochSampler(Sampler[int]):
             )
         whole_number(state, "epoch", least=0)
         whole_number(state, "position", least=0, most=self._length)
+
+
+class WithEpochs:
+    """The indices of a sampler of any kind, or of batches of them, each with the epoch that the pass is.
+
+    A sampler that is told its epoch (`DistributedSampler.set_epoch`) says which the next pass is; else it is the one
+    after the last.
+    """
+
+    def __init__(self, indices: Any, sampler: object) -> None:
+        """Pass on `indices`; `sampler` is what may know its epoch."""
+        self._indices, self._sampler = indices, sampler
+        self._epoch, self._told = -1, 0
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __iter__(self) -> Iterator[Any]:  # a generator, as that of `EpochSampler`
+        told = getattr(self._sampler, "epoch", 0)
+        self._epoch = told if isinstance(told, int) and told != self._told else self._epoch + 1
+        self._told, epoch = told, self._epoch
+        for each in self._indices:
+            yield [_in_epoch(index, epoch) for index in each] if isinstance(each, list) else _in_epoch(each, epoch)
+
+
+def _in_epoch(index: Any, epoch: int) -> Any:
+    return EpochIndex(index, epoch) if isinstance(index, int) else index

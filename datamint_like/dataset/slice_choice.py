@@ -24,7 +24,7 @@ class SliceChoice:
 
     Attributes:
         every: Keep slices 0, `every`, 2 * `every`, ... of each volume.
-        only_annotated: Keep slices on which a kept segmentation, frame label or box lies.
+        only_annotated: Keep slices on which a kept segmentation or frame label lies, or a box in their plane.
         neighbors: How many slices on each side an item shows as channels.
 
     Raises:

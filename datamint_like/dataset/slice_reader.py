@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, overload
 
 import msgspec
@@ -186,6 +187,12 @@ class SliceReader:
         """
         drawn = [each for each in annotations if each.is_segmentation()]
         return bool(drawn) and self._options.packs.ensure(*self._masks_pack(volume, drawn))
+
+    def pack_paths(self, volume: Volume, annotations: Sequence[Annotation]) -> list[Path]:
+        """Where the packs of a volume lie, or will: of its slices and, where there are any, of their masks."""
+        drawn = [each for each in annotations if each.is_segmentation()]
+        packs = [self._image_pack(volume), *([self._masks_pack(volume, drawn)] if drawn else [])]
+        return [self._options.packs.path(key) for key, _ in packs]
 
     def _image_pack(self, volume: Volume) -> _Pack:
         key = self._keys.get(("image", volume.row), lambda: self._image_key(volume))

@@ -30,7 +30,7 @@ class SlicedVolumeDataset(CutDataset):
         every: Keep slices 0, `every`, 2 * `every`, ... of each volume.
         only_annotated: Keep slices on which a kept segmentation, frame label or box lies. A mask or label of a
             frame counts on its frame, even an empty mask, without being read; masks of whole volumes are read once,
-            and packed in the cache folder.
+            and packed in the cache folder. A box counts on the slices whose items hold it, those of its own plane.
         neighbors: With k, `image` is (C * (2k + 1), H, W): the channels of the k slices before, of the slice, and of
             the k after it in the volume (whatever `every` is), the first and last slice repeated beyond the ends.
             All else is that of the middle slice.

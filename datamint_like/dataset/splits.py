@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
 from numbers import Real
 from types import NoneType
 from typing import Literal
@@ -23,7 +25,8 @@ from datamint_like._words import counted
 from datamint_like.backends import open_backend
 from datamint_like.dataset.options import Source, settle_flags
 from datamint_like.dataset.prepared import Prepared
-from datamint_like.dataset.rows import RowNumbers, as_row_numbers
+from datamint_like.dataset.ranks import agreed
+from datamint_like.dataset.rows import RowNumbers, as_row_numbers, expand
 from datamint_like.dataset.strata import stratified
 from datamint_like.exceptions import DatamintDatasetException, DatamintWarning, PatientLeakageWarning
 
@@ -44,8 +47,8 @@ class SplitOrigin:
 
 UNSPLIT = SplitOrigin(None, None)
 Parts = dict[str, tuple[SplitOrigin, RowNumbers]]
-#: For each row of the snapshot, the values that `stratify` keeps in proportion.
-Strata = Sequence[frozenset[str]]
+#: For each value that `stratify` keeps in proportion, the rows of the snapshot that have it.
+Strata = Sequence[npt.NDArray[np.int64]]
 _Sides = dict[str, tuple[SplitOrigin, Rows]]
 
 
@@ -127,6 +130,38 @@ def check_ratios(ratios: Mapping[str, float]) -> None:
 
 
 @dataclass(frozen=True)
+class Units:
+    """Positions in groups that must stay together, numbered in order of first appearance.
+
+    Attributes:
+        unit: The unit of each position.
+        positions: All positions, unit by unit, each unit's in order.
+        starts: Where each unit begins in `positions`, and their number last.
+    """
+
+    unit: Rows
+    positions: Rows
+    starts: Rows
+
+    @classmethod
+    def of(cls, keys: Rows) -> Units:
+        """Positions with equal keys together."""
+        _, first, groups = np.unique(keys, return_index=True, return_inverse=True)
+        number = np.empty(len(first), dtype=np.int64)
+        number[np.argsort(first)] = np.arange(len(first))
+        unit = number[groups]
+        starts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(np.bincount(unit, minlength=len(first)))])
+        return cls(unit, np.argsort(unit, kind="stable"), starts)
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def of_units(self, units: Sequence[int]) -> Rows:
+        """The positions of some units, unit by unit."""
+        return self.positions[expand(np.array(units, dtype=np.int64), self.starts)]
+
+
+@dataclass(frozen=True)
 class Groups:
     """The rows of a dataset, and what they belong to.
 
@@ -140,21 +175,26 @@ class Groups:
     resource: Rows
     patients: Sequence[str | None]
 
-    def members(self, *, by_patient: bool) -> list[Rows]:
-        """Positions that must stay together: one array a resource (or patient), in order of first appearance."""
-        keys: list[object]
-        keys = [self.patients[row] or int(row) for row in self.resource] if by_patient else self.resource.tolist()
-        together: dict[object, list[int]] = {}
-        for position, key in enumerate(keys):
-            together.setdefault(key, []).append(position)
-        return [np.array(positions, dtype=np.int64) for positions in together.values()]
+    @cached_property
+    def patient(self) -> Rows:
+        """A number for the patient of each of the dataset's rows: below 0 where unknown, then one a resource."""
+        known: dict[str, int] = {}
+        each = ((known.setdefault(name, len(known)) if name else -1 - row) for row, name in enumerate(self.patients))
+        return np.fromiter(each, dtype=np.int64, count=len(self.patients))[self.resource]
 
-    def strata(self, members: Sequence[Rows], of_row: Strata) -> list[Hashable]:
-        """What each group of positions is: all that its resources are."""
-        return [
-            frozenset[str]().union(*(of_row[row] for row in set(self.resource[positions].tolist())))
-            for positions in members
-        ]
+    def units(self, *, by_patient: bool) -> Units:
+        """Positions that must stay together: those of a resource, or of a patient."""
+        return Units.of(self.patient if by_patient else self.resource)
+
+    def strata(self, units: Units, having: Strata) -> list[int]:
+        """For each unit a number that stands for all the values that its resources have."""
+        found = np.zeros(len(units), dtype=np.int64)
+        for rows in having:
+            has = np.zeros(len(units), dtype=np.int64)
+            has[units.unit[np.isin(self.resource, rows)]] = 1
+            found = np.unique(2 * found + has, return_inverse=True)[1]
+        numbers: list[int] = found.tolist()
+        return numbers
 
 
 def split(
@@ -193,18 +233,18 @@ def folds(count: int, shuffle: Shuffle, groups: Groups, strata: Strata | None) -
     Raises:
         DatamintDatasetException: `count` is no whole number from 2 to the number of units.
     """
-    members = groups.members(by_patient=shuffle.by_patient)
+    units = groups.units(by_patient=shuffle.by_patient)
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 2:
         raise DatamintDatasetException(f"kfold(n) takes a whole number of folds from 2, not {count!r}.")
-    if count > len(members):
+    if count > len(units):
         raise DatamintDatasetException(
-            f"{count} folds need as many {'patients' if shuffle.by_patient else 'resources'}; there are {len(members)}."
+            f"{count} folds need as many {'patients' if shuffle.by_patient else 'resources'}; there are {len(units)}."
         )
-    order = list(range(len(members)))
+    order = list(range(len(units)))
     random.Random(shuffle.seed).shuffle(order)
-    sizes = [len(members) // count + (n < len(members) % count) for n in range(int(count))]
-    chunks = _chunks(order, sizes) if strata is None else stratified(order, groups.strata(members, strata), sizes)
-    parts = {f"fold {n}": _positions(members, chunk) for n, chunk in enumerate(chunks)}
+    sizes = [len(units) // count + (n < len(units) % count) for n in range(int(count))]
+    chunks = _chunks(order, sizes) if strata is None else stratified(order, groups.strata(units, strata), sizes)
+    parts = {f"fold {n}": units.of_units(chunk) for n, chunk in enumerate(chunks)}
     warn_of_leakage(parts, groups)
     return [as_row_numbers(groups.rows[positions]) for positions in parts.values()]
 
@@ -234,19 +274,15 @@ def _chunks(order: Sequence[int], sizes: Iterable[int]) -> list[list[int]]:
     return chunks
 
 
-def _positions(members: Sequence[Rows], units: Sequence[int]) -> Rows:
-    return np.concatenate([np.zeros(0, dtype=np.int64), *(members[n] for n in units)])
-
-
 def _by_ratio(request: SplitRequest, groups: Groups, strata: Strata | None) -> _Sides:
-    members = groups.members(by_patient=request.shuffle.by_patient)
-    chunks = cut(len(members), list(request.ratios.values()), request.shuffle.seed)
+    units = groups.units(by_patient=request.shuffle.by_patient)
+    chunks = cut(len(units), list(request.ratios.values()), request.shuffle.seed)
     _warn_of_empty_parts(request, [len(chunk) for chunk in chunks])
     if strata is not None:
         order, sizes = [n for chunk in chunks for n in chunk], [len(chunk) for chunk in chunks]
-        chunks = stratified(order, groups.strata(members, strata), sizes)
+        chunks = stratified(order, groups.strata(units, strata), sizes)
     return {
-        name: (SplitOrigin(name, "local"), _positions(members, chunk))
+        name: (SplitOrigin(name, "local"), units.of_units(chunk))
         for name, chunk in zip(request.ratios, chunks, strict=True)
     }
 
@@ -273,13 +309,13 @@ def _by_tag(groups: Groups, prepared: Prepared) -> _Sides:
         DeprecationWarning,
     )
     tags = prepared.snapshot.column("tags")
-    named = [
-        [tag.removeprefix(TAG_PREFIX) for tag in dict.fromkeys(json.loads(own)) if tag.startswith(TAG_PREFIX)]
-        for own in tags
-    ]
+    named = {
+        own: [tag.removeprefix(TAG_PREFIX) for tag in dict.fromkeys(json.loads(own)) if tag.startswith(TAG_PREFIX)]
+        for own in set(tags)
+    }
     positions: dict[str, list[int]] = {}
     for position, row in enumerate(groups.resource.tolist()):
-        for name in filter(None, named[row]):
+        for name in filter(None, named[tags[row]]):
             positions.setdefault(name, []).append(position)
     if not positions:
         raise DatamintDatasetException(
@@ -307,10 +343,18 @@ def _by_assignment(
         )
     backend = open_backend(source.store_url, api_key=api_key)
     try:
-        instant = request.as_of_timestamp if request.as_of_timestamp is not None else backend.now()
+        instant = request.as_of_timestamp
+        if instant is None:  # all ranks of a process group take that of rank 0
+            instant = agreed(f"the splits of project {project.id}", backend.now)
         assigned = {s.resource_id: s.split_name for s in backend.list_splits(project.id, as_of=instant)}
+        now = instant if request.as_of_timestamp is None else backend.now()
     finally:
         backend.close()
+    if _moment(instant) > _moment(now):
+        raise DatamintDatasetException(
+            f"as_of_timestamp={instant!r} is later than the clock of the store, {now}: what is assigned until then "
+            "nobody knows. Leave it out for the split as it is now."
+        )
     if not assigned:
         raise DatamintDatasetException(
             f"Project {project.name!r} has no split assignments as of {instant}: assign some with "
@@ -325,18 +369,20 @@ def _by_assignment(
     return _sides(positions, "project_api", instant)
 
 
+def _moment(stamp: str) -> datetime:
+    """The time of an ISO 8601 stamp that the store took; UTC where it names no zone."""
+    found = datetime.fromisoformat(stamp.strip())
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
 def warn_of_leakage(parts: Mapping[str, Rows], groups: Groups) -> None:
     """Warn, with a count, where a known patient is in more than one part (given as positions)."""
-    sides: dict[str, set[str]] = {}
-    for name, positions in parts.items():
-        for row in np.unique(groups.resource[positions]):
-            patient = groups.patients[row]
-            if patient:
-                sides.setdefault(patient, set()).add(name)
-    shared = sum(len(names) > 1 for names in sides.values())
+    sides = [np.unique(own[own >= 0]) for own in (groups.patient[positions] for positions in parts.values())]
+    _, counts = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *sides]), return_counts=True)
+    shared = int((counts > 1).sum())
     if shared:
         warn_user(
-            f"{shared} of {len(sides)} patients have images in more than one part of this split: what is measured on "
+            f"{shared} of {len(counts)} patients have images in more than one part of this split: what is measured on "
             "one part was partly seen in another. Split with by_patient=True.",
             PatientLeakageWarning,
         )

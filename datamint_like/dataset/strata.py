@@ -25,10 +25,11 @@ def stratified(order: Sequence[int], strata: Sequence[Hashable], sizes: Sequence
     members: dict[Hashable, list[int]] = {}
     for unit in order:
         members.setdefault(strata[unit], []).append(unit)
-    part_of: dict[int, int] = {}
+    part_of = [0] * len(strata)
     for units, counts in zip(members.values(), rounded_shares([len(m) for m in members.values()], sizes), strict=True):
         parts = (part for part, count in enumerate(counts) for _ in range(count))
-        part_of.update(zip(units, parts, strict=True))
+        for unit, part in zip(units, parts, strict=True):
+            part_of[unit] = part
     result: list[list[int]] = [[] for _ in sizes]
     for unit in order:
         result[part_of[unit]].append(unit)

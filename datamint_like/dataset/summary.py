@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,14 +42,13 @@ def counts_of(prepared: Prepared, resource_rows: npt.NDArray[np.int64]) -> Count
     rows = np.unique(resource_rows)
     patients = prepared.snapshot.column("patient")
     known = [patients[row] for row in rows.tolist() if patients[row]]
-    condition = f"({prepared.condition}) AND row IN (SELECT value FROM json_each(:counted_rows))"
-    values: dict[str, Any] = {**prepared.values, "counted_rows": json.dumps(rows.tolist())}
-    tally = prepared.snapshot.count_by("type, identifier", condition, values)
-    authors = prepared.snapshot.count_by("COALESCE(author, 'unknown')", condition, values)
+    condition, values = prepared.condition, prepared.values
+    tally = prepared.snapshot.count_by("type, identifier", condition, values, rows)
+    authors = prepared.snapshot.count_by("COALESCE(author, 'unknown')", condition, values, rows)
     return Counts(
         items=len(resource_rows),
         resources=len(rows),
-        annotated=len(prepared.snapshot.annotated_rows(condition, values)),
+        annotated=int(np.isin(rows, prepared.snapshot.annotated_rows(condition, values)).sum()),
         patients=len(set(known)),
         without_patient=len(rows) - len(known),
         annotations={(kind, name): count for kind, name, count in tally},

@@ -26,9 +26,11 @@ from datamint_like.dataset.box_transforms import (
     boxes_returned,
     check_is_given_boxes,
     check_takes_boxes,
+    name_of_3d,
 )
+from datamint_like.dataset.placing import current_item
 from datamint_like.dataset.seeds import current_seed, drawn_seed, seeded
-from datamint_like.exceptions import DatamintDatasetException
+from datamint_like.exceptions import DatamintDatasetException, DatamintException
 from datamint_like.imaging._option_forms import stable_repr
 
 Transform = Callable[..., Any]
@@ -50,18 +52,40 @@ def is_albumentations(transform: object) -> bool:
     return any(kind.__module__.partition(".")[0] == "albumentations" for kind in type(transform).__mro__)
 
 
-def checked_transform(transform: Any, *, boxes: bool = False) -> Transform:
-    """The transform, where it can be called (and, with `boxes`, knows what they look like).
+def refuse_class(transform: Any, keyword: str) -> None:
+    """Refuse the class of transforms where one of them is meant; a class of dicts makes what a transform returns.
 
     Raises:
-        DatamintDatasetException: It cannot.
+        DatamintDatasetException: It is a class.
     """
+    if isinstance(transform, type) and not issubclass(transform, Mapping):
+        name = transform.__name__
+        raise DatamintDatasetException(f"{keyword} takes a transform, and {name} is a class: make one, as {name}(...).")
+
+
+def checked_transform(transform: Any, *, boxes: bool = False, flat: bool = False) -> Transform:
+    """The transform, where it can be called (and, with `boxes`, knows what they look like).
+
+    Args:
+        transform: What was given.
+        boxes: Whether items have boxes.
+        flat: Whether items are 2-D.
+
+    Raises:
+        DatamintDatasetException: It cannot, or is one for volumes and items are 2-D.
+    """
+    refuse_class(transform, "alb_transform=")
     if not callable(transform):
         raise DatamintDatasetException(
             "alb_transform= takes an albumentations transform, or a callable with image= and masks=, "
             f"not {transform!r:.80}."
         )
     if is_albumentations(transform):
+        if flat and (name := name_of_3d(transform)):
+            raise DatamintDatasetException(
+                f"{name} is a transform of volumes, and these items are 2-D. Give one of images; slices and frames "
+                "take over that of their volumes and videos, so set_transform(None) on those before they are cut."
+            )
         if boxes:
             check_takes_boxes(transform)
     else:
@@ -106,8 +130,35 @@ def transformed_by_all(
     for number, transform in enumerate(transforms):
         arrays = {author: np.asarray(own) for author, own in drawn.items()}
         own = None if seed is None else seed + number
-        made, drawn, boxes = transformed(transform, np.asarray(made), arrays, boxes, seed=own)
+        array = np.asarray(made)
+        try:
+            made, drawn, boxes = transformed(transform, array, arrays, boxes, seed=own)
+        except (DatamintException, MemoryError):
+            raise
+        except Exception as error:  # of another library or the caller's own: any; what it was is kept as the cause
+            raise _failed(transform, array, error) from error
     return made, drawn, boxes
+
+
+def _failed(transform: Transform, image: Array, error: Exception) -> DatamintDatasetException:
+    """The error that says which transform failed on which item."""
+    advice = ""
+    if image.ndim == 4 and is_albumentations(transform) and isinstance(error, KeyError):  # it looked for a 2-D image
+        advice = (
+            " Not every transform of albumentations takes volumes: use one that does, or cut into 2-D items "
+            "(.slice(...), .frame_by_frame())."
+        )
+    return DatamintDatasetException(
+        f"The transform {_called(transform)} failed on {current_item()}, an image {image.shape} of {image.dtype}: "
+        f"{type(error).__name__}: {' '.join(str(error).split()):.300}.{advice}"
+    )
+
+
+def _called(transform: Any) -> str:
+    """The name of a transform, with those of the transforms in it."""
+    name = getattr(transform, "__qualname__", type(transform).__name__)
+    inner = getattr(transform, "transforms", ())
+    return f"{name}({', '.join(map(_called, inner))})" if inner and isinstance(inner, list | tuple) else str(name)
 
 
 def stable_name(transform: Transform) -> str:

@@ -36,7 +36,7 @@ class VolumeDataset(MultiFrameDataset):
         Args:
             axis: `"axial"` (D), `"coronal"` (H), `"sagittal"` (W), or 0, 1, 2 for the array's axes.
             every: Keep slices 0, `every`, 2 * `every`, ... of each volume.
-            only_annotated: Keep slices on which a kept segmentation, frame label or box lies.
+            only_annotated: Keep slices on which a kept segmentation or frame label lies, or a box in their plane.
             neighbors: Show that many slices on each side as channels: `image` (C * (2 * neighbors + 1), H, W), in
                 order, the first and last slice of the volume repeated beyond its ends.
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.summary import box_colours, class_colours
 from datamint_like.drawing.boxes import DrawnBox, boxes_of, planes_of_boxes
+from datamint_like.drawing.channels import drawn_channels
 from datamint_like.drawing.layers import Layer, authors_of, colours_of, layers_of, marked_by
 from datamint_like.drawing.pixels import Colour, Pixels, Shade, gray, tinted
 from datamint_like.drawing.planes import Plane, middle_plane, planes_of
@@ -29,7 +30,7 @@ class Sheet:
         title: Its file and place.
         shade: Which values are black and white; None for colour.
         planes: The planes, one a column.
-        image: The item's image (C, ...).
+        image: What is drawn of the item's channels: the first (1, ...), or red, green and blue (3, ...).
         layers: Its masks.
         boxes: Its boxes.
         notes: What must be known to read it, then labels and categories, a line an annotator.
@@ -63,7 +64,8 @@ def sheet_of(dataset: Holdings, index: int, *, one_plane: bool = False) -> Sheet
         one_plane: Only the plane that stands for the item.
     """
     item, metainfo = dataset[index], dataset.get_metainfo(index)
-    image = np.asarray(item["image"])
+    image, said = drawn_channels(np.asarray(item["image"]), metainfo, dataset._neighbors)
+    as_stored = len(image) == 3 and image.dtype == np.uint8
     colours = class_colour_table(dataset)
     layers = layers_of(item, dataset.seglabel2code, colours)
     boxes = boxes_of(item, dataset.boxlabel2code, box_colour_table(dataset))
@@ -76,14 +78,15 @@ def sheet_of(dataset: Holdings, index: int, *, one_plane: bool = False) -> Sheet
     if not place and resource.frame_index is not None:
         place = [f"frame {resource.frame_index}"]
     changed = ["after transforms"] if dataset._transforms else []
+    labels = label_lines(dataset.resource_annotations[index], resource.frame_index)
     return Sheet(
         title=", ".join([resource.filename, *place, *changed]),
-        shade=None if _is_colour(image) else shade_of(image, metainfo, native=_is_native(dataset)),
+        shade=None if as_stored else shade_of(image, metainfo, native=_is_native(dataset)),
         planes=tuple(planes),
         image=image,
         layers=tuple(layers),
         boxes=tuple(boxes),
-        notes=(*_warnings(planes, metainfo), *label_lines(dataset.resource_annotations[index], resource.frame_index)),
+        notes=(*said, *_warnings(planes, metainfo), *labels),
     )
 
 
@@ -131,14 +134,10 @@ def _is_native(dataset: Holdings) -> bool:
     return kept and not dataset._transforms
 
 
-def _is_colour(image: npt.NDArray[Any]) -> bool:
-    return len(image) in (3, 4) and image.dtype == np.uint8
-
-
 def _rgb(plane: npt.NDArray[Any], shade: Shade | None) -> Pixels:
-    """(C, H, W) as RGB: 8-bit colour as it is; else through the shade, three channels as colour, or one as gray."""
+    """(1, H, W) or (3, H, W) as RGB: 8-bit colour as it is, all else through the shade."""
     if shade is None:
-        return np.ascontiguousarray(np.moveaxis(plane[:3], 0, -1))
-    if len(plane) in (3, 4):
-        return np.stack([gray(channel, shade.window)[..., 0] for channel in plane[:3]], axis=-1)
+        return np.ascontiguousarray(np.moveaxis(plane, 0, -1))
+    if len(plane) == 3:
+        return np.stack([gray(channel, shade.window)[..., 0] for channel in plane], axis=-1)
     return gray(plane[0], shade.window)

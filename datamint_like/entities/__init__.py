@@ -1,7 +1,14 @@
 """Plain typed records of the wire: no I/O, no store behind them."""
 
 from datamint_like.entities._record import Record
-from datamint_like.entities.annotation import ANNOTATION_TYPES, FILE_TYPES, NUMERIC_TYPES, Annotation, AnnotationTally
+from datamint_like.entities.annotation import (
+    ANNOTATION_TYPES,
+    FILE_TYPES,
+    NUMERIC_TYPES,
+    Annotation,
+    AnnotationTally,
+    is_of_one_frame,
+)
 from datamint_like.entities.project import (
     WORK_STATUSES,
     Project,
@@ -43,4 +50,5 @@ __all__ = [
     "User",
     "WorkStatus",
     "WorklistAnnotator",
+    "is_of_one_frame",
 ]

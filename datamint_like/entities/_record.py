@@ -10,7 +10,7 @@ import msgspec
 from datamint_like.exceptions import ValidationError
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A plain record of the wire: data only, no store behind it.
 
     Unknown fields of an answer are ignored, so a newer server does not break an older client.

@@ -194,6 +194,16 @@ class Annotation(Record, frozen=True):
         return self.scope == "image"
 
 
+def is_of_one_frame(annotation: Annotation) -> bool:
+    """Whether the annotation is about one frame: not of image scope, and the frame is known.
+
+    Example:
+        >>> [is_of_one_frame(each) for each in dataset.resource_annotations[0]]
+        [False, False, True]
+    """
+    return annotation.scope != "image" and annotation.frame_index is not None
+
+
 class AnnotationTally(Record, frozen=True, kw_only=True):
     """How many annotations (`total`) of one type and identifier one author made of a resource."""
 

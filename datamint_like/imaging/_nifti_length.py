@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-import zlib
-from typing import IO, Any
-
-from isal import igzip, isal_zlib
+from typing import IO
 
 from datamint_like.config import DEFAULT_MAX_VOXELS
 from datamint_like.exceptions import DecodeError
+from datamint_like.imaging._gzip_stream import DAMAGED, inflated
 
-_GZIP: Any = igzip.GzipFile
-_DAMAGED: Any = (zlib.error, isal_zlib.error, igzip.BadGzipFile)
 _PIECE = 1 << 20
 #: Header and trailer of a gzip member are this long at least (RFC 1952), and deflate saves this factor at most.
 _SHORTEST_GZIP, _DEFLATE_LIMIT = 18, 1032
@@ -79,12 +75,11 @@ def _inflated_length(file: IO[bytes], enough: int) -> int:
     """How many bytes a gzip file inflates to, counted no further than `enough`.
 
     Raises:
-        DecodeError: Its end is missing, or its checksum is wrong.
+        DecodeError: Its end is missing, its checksum is wrong, or something else follows it.
     """
-    file.seek(0)
     count, buffer = 0, memoryview(bytearray(_PIECE))
     try:
-        with _GZIP(fileobj=file, mode="rb") as stream:
+        with inflated(file) as stream:
             while count < enough:
                 got = stream.readinto(buffer[: min(_PIECE, enough - count)])
                 if not got:
@@ -96,6 +91,6 @@ def _inflated_length(file: IO[bytes], enough: int) -> int:
             f"it is cut short: expected {enough:,} bytes inside its gzip stream and the stream's end, "
             f"found the end of the file after {count:,}. Copy the file again."
         ) from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise DecodeError("its gzip stream is damaged. Copy the file again.") from error
     return count

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import reduce
 from typing import Any, Literal
 
+import numpy as np
 import numpy.typing as npt
 
 from datamint_like.exceptions import ValidationError
@@ -30,6 +31,24 @@ def checked_dtype(dtype: Any) -> str | None:
     if dtype is not None and (not isinstance(dtype, str) or dtype not in DTYPES):
         raise ValidationError(f"dtype is None or one of {', '.join(map(repr, DTYPES))}, not {dtype!r}.")
     return dtype
+
+
+def is_window(intensity: Intensity) -> bool:
+    """Whether the values become those from 0 to 1 of a window."""
+    return intensity == "dicom-window" or (isinstance(intensity, tuple) and intensity[0] == "window")
+
+
+def check_window_fits(intensity: Intensity, dtype: str | None) -> None:
+    """Refuse a window whose values, from 0 to 1, would become whole numbers: nothing but 0 and 1 would be left.
+
+    Raises:
+        ValidationError: It is one.
+    """
+    if is_window(intensity) and dtype is not None and np.dtype(dtype).kind in "iu":
+        raise ValidationError(
+            f"intensity={intensity!r} gives values from 0 to 1, of which {dtype} keeps only 0 and 1. Leave dtype= out, "
+            "name a type of fractions such as 'float16', or scale in a function: intensity=lambda array: ..."
+        )
 
 
 def checked_intensity(intensity: Any) -> Intensity:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from datamint_like.exceptions import DecodeError
+from datamint_like.imaging._option_forms import is_window
 from datamint_like.imaging.dicom.header import read_header
 from datamint_like.imaging.dicom.voi import Voi, voi_of
 from datamint_like.imaging.types import DTYPES, Array, HeaderFacts, Intensity, ReadOptions, SourceFile
@@ -20,7 +21,7 @@ def type_to_decode(facts: HeaderFacts, options: ReadOptions) -> str:
 
     Windows read a CT that does not fit int16, since their result is float32 whatever the header's type.
     """
-    if _is_window(options):
+    if is_window(options.intensity):
         return computed_type(facts.dtype, "int32") if facts.dtype == "int16" else facts.dtype
     return computed_type(facts.dtype, options.dtype)
 
@@ -31,7 +32,7 @@ def type_of_values(facts: HeaderFacts, options: ReadOptions) -> str | None:
         return options.dtype
     if callable(options.intensity):
         return None
-    return "float32" if _is_window(options) else facts.dtype
+    return "float32" if is_window(options.intensity) else facts.dtype
 
 
 def windowed_or_clipped(array: Array, file: SourceFile, facts: HeaderFacts, options: ReadOptions) -> Array:
@@ -137,11 +138,6 @@ def _window_of(file: SourceFile, facts: HeaderFacts) -> Voi:
     if facts.format != "dicom":
         raise DecodeError('it is not DICOM and has no window. Give intensity=("window", center, width).')
     return voi_of(read_header(file))
-
-
-def _is_window(options: ReadOptions) -> bool:
-    intensity = options.intensity
-    return intensity == "dicom-window" or (isinstance(intensity, tuple) and intensity[0] == "window")
 
 
 def _clipped(array: Array, low: float, high: float) -> Array:

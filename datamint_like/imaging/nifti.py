@@ -6,14 +6,14 @@ import io
 import math
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from isal import igzip
 
 from datamint_like.exceptions import DecodeError, GeometryError
+from datamint_like.imaging._gzip_stream import inflated
 from datamint_like.imaging._nifti_length import refuse_cut
 from datamint_like.imaging._reading_errors import reading, refuse_oversized
 from datamint_like.imaging.nifti_header import SWAP_XYZ as SWAP_XYZ
@@ -22,7 +22,6 @@ from datamint_like.imaging.sniff import head_of, is_gzip, is_nifti
 from datamint_like.imaging.types import Array, HeaderFacts, SourceFile, StoredImage
 from datamint_like.imaging.values import is_identity, scale_into
 
-_GZIP: Any = igzip.GzipFile
 #: Voxels that are scaled at a time: few enough to stay in the processor's cache.
 _PIECE = 1 << 17
 #: Bytes that are inflated at a time: igzip holds them twice.
@@ -103,10 +102,7 @@ def voxel_stream(source: SourceFile, header: NiftiHeader) -> Iterator[Any]:
     with open(source.path, "rb") as file:
         gzipped = is_gzipped(file, header, source)
         file.seek(0)
-        if not gzipped:
-            yield file
-            return
-        with _GZIP(fileobj=file, mode="rb") as stream:
+        with inflated(file) if gzipped else nullcontext(file) as stream:
             yield stream
 
 
@@ -137,7 +133,7 @@ def _decode_payload(payload: bytes, max_voxels: int, *, exact: bool) -> StoredIm
     """
     header, facts = _claims_of(payload, max_voxels)
     file = io.BytesIO(payload)
-    with _GZIP(fileobj=file, mode="rb") if is_gzip(payload) else file as stream:
+    with inflated(file) if is_gzip(payload) else nullcontext(file) as stream:
         return StoredImage(array=_values(stream, header, header.exact_type if exact else facts.dtype), facts=facts)
 
 

@@ -154,6 +154,7 @@ def parse_header(head: bytes) -> NiftiHeader:
             "space_units": unit,
             "time_units": _TIME_UNITS.get(int(header["xyzt_units"]) & 56, "unknown"),
             "intent_code": int(header["intent_code"]),
+            "datatype": int(header["datatype"]),
         },
     )
 

@@ -16,7 +16,7 @@ from datamint_like.exceptions import ValidationError
 from datamint_like.imaging._option_forms import DTYPES as DTYPES
 from datamint_like.imaging._option_forms import Intensity as Intensity
 from datamint_like.imaging._option_forms import Orientation as Orientation
-from datamint_like.imaging._option_forms import checked_dtype, checked_intensity, stable_repr
+from datamint_like.imaging._option_forms import check_window_fits, checked_dtype, checked_intensity, stable_repr
 from datamint_like.imaging.affine import Affine
 
 Kind = Literal["image", "volume", "video"]
@@ -189,7 +189,8 @@ class ReadOptions:
 
             * `"native"`: what the file means.
             * `("window", center, width)`: float32 in [0, 1] by the linear function of PS3.3 C.11.2.1.2.1, the
-              center and width (at least 1) in the units of the values (HU for a CT).
+              center and width (at least 1) in the units of the values (HU for a CT); not with a `dtype` of whole
+              numbers.
             * `"dicom-window"`: float32 in [0, 1] by the VOI LUT or the first window of the (first) file.
             * `("clip", low, high)`: values below and above are set to the limits; the type stays.
             * a callable: gets the array (C, D, H, W) of the item and returns one of the same shape.
@@ -218,6 +219,7 @@ class ReadOptions:
             raise ValidationError(f"orientation is 'canonical' or 'native', not {self.orientation!r}.")
         checked_dtype(self.dtype)
         object.__setattr__(self, "intensity", checked_intensity(self.intensity))
+        check_window_fits(self.intensity, self.dtype)
 
     def __repr__(self) -> str:
         """The options that are not at their default; equal in every process for equal options."""

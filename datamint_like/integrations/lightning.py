@@ -61,22 +61,42 @@ class DatamintDataModule(_LightningDataModule):  # type: ignore[misc]  # Lightni
                 raise DatamintDatasetException("split= divides one dataset; these parts are divided already.")
             parts = dict(dataset)
         else:
-            if not isinstance(split, (Mapping, NoneType)):
-                raise DatamintDatasetException(
-                    f"split is ratios by stage, such as {{'train': 0.8, 'val': 0.2}}, or None, not {split!r:.80}."
-                )
-            ratios: dict[str, Any] = dict(split or {})
-            parts = dataset.split(by_patient=bool(ratios), seed=seed if ratios else None, **ratios)
-        unknown = sorted(set(parts) - set(_STAGES))
-        if unknown or not parts:
-            raise DatamintDatasetException(f"Parts are named {', '.join(_STAGES)}; found {unknown or 'none'}.")
-        self.parts = parts
+            parts = _divided(dataset, split, seed)
+        self.parts = _checked(parts)
         self._seed = seed
         self._options = {"batch_size": batch_size, "num_workers": num_workers, **loader}
-        for stage in sorted(parts):  # Lightning asks whether a hook is there, so there are only those with a part
+        for stage in sorted(self.parts):  # Lightning asks whether a hook is there, so there are only those with a part
             setattr(self, f"{stage}_dataloader", partial(self._loader, stage))
 
     def _loader(self, stage: str) -> DataLoader[Any]:
         part = self.parts[stage]
         seed = self._seed if part._seed is None else part._seed
         return loader_of(part, seed, part.get_collate_fn(), shuffle=stage == "train", **self._options)
+
+
+def _divided(dataset: DatamintBaseDataset, split: Mapping[str, float] | None, seed: int) -> dict[str, Any]:
+    """The parts of one dataset by patient, at these ratios; without any by the project's own split."""
+    if not isinstance(dataset, DatamintBaseDataset):
+        raise DatamintDatasetException(f"dataset is a dataset, or its parts by stage, not {dataset!r:.80}.")
+    if not isinstance(split, (Mapping, NoneType)):
+        raise DatamintDatasetException(
+            f"split is ratios by stage, such as {{'train': 0.8, 'val': 0.2}}, or None, not {split!r:.80}."
+        )
+    ratios: dict[str, Any] = dict(split or {})
+    if any(isinstance(part, DatamintBaseDataset) for part in ratios.values()):
+        raise DatamintDatasetException(
+            "split= takes ratios by stage, and these are parts already: give them as the dataset, as "
+            "DatamintDataModule(dataset.split(train=0.8, val=0.2))."
+        )
+    return dict(dataset.split(by_patient=bool(ratios), seed=seed if ratios else None, **ratios))
+
+
+def _checked(parts: Mapping[str, Any]) -> dict[str, DatamintBaseDataset]:
+    """The parts, where each is a dataset and there is a stage of its name."""
+    unknown = [name for name in parts if name not in _STAGES]
+    if unknown or not parts:
+        raise DatamintDatasetException(f"Parts are named {', '.join(_STAGES)}; found {unknown or 'none'}.")
+    for name, part in parts.items():
+        if not isinstance(part, DatamintBaseDataset):
+            raise DatamintDatasetException(f"The part {name} is a dataset of this library, not {part!r:.80}.")
+    return dict(parts)

@@ -20,6 +20,7 @@ from datamint_like._optional import need
 from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.placing import current_affine, moved_to
 from datamint_like.dataset.seeds import drawn_seed
+from datamint_like.dataset.transforms import refuse_class
 from datamint_like.exceptions import DatamintDatasetException
 from datamint_like.integrations.axes import (
     Matrix,
@@ -114,6 +115,7 @@ def from_monai(transform: Callable[..., Any], keys: tuple[str, str] = ("image", 
 
     Raises:
         MissingExtraError: MONAI is not installed (extra `monai`).
+        DatamintDatasetException: It is a class, or takes an array instead of a dict.
 
     Example:
         >>> from monai.transforms import Spacingd
@@ -122,11 +124,29 @@ def from_monai(transform: Callable[..., Any], keys: tuple[str, str] = ("image", 
         torch.Size([1, 11, 230, 230])
     """
     need("monai.data", extra="monai")
+    refuse_class(transform, "from_monai")
     if not callable(transform):
         raise DatamintDatasetException(f"from_monai takes a MONAI dictionary transform, not {transform!r:.80}.")
+    _refuse_of_arrays(transform)
     if len(tuple(keys)) != 2 or keys[0] == keys[1]:
         raise DatamintDatasetException(f"keys are the two names of image and masks, not {keys!r:.80}.")
     return MonaiTransform(transform, (str(keys[0]), str(keys[1])))
+
+
+def _refuse_of_arrays(transform: Any) -> None:
+    """Refuse a transform of MONAI that takes an array, also within a `Compose`; of its utilities many take anything."""
+    kind = type(transform)
+    inner = getattr(transform, "transforms", None)
+    if any(base.__name__ == "Compose" for base in kind.__mro__) and isinstance(inner, list | tuple):
+        for each in inner:
+            _refuse_of_arrays(each)
+    library, _, module = kind.__module__.partition(".transforms.")
+    if library == "monai" and module.endswith(".array") and module != "utility.array":
+        name = kind.__name__
+        raise DatamintDatasetException(
+            f"from_monai takes MONAI's dictionary transforms, and {name} takes an array: write "
+            f"{name}d(keys=['image', 'label'], ...)."
+        )
 
 
 def to_monai(dataset: Holdings, transform: Callable[..., Any] | None = None) -> Any:

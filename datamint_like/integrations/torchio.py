@@ -17,6 +17,7 @@ import torch
 from datamint_like._optional import need
 from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.placing import current_affine, moved_to
+from datamint_like.dataset.transforms import refuse_class
 from datamint_like.exceptions import DatamintDatasetException
 from datamint_like.integrations.axes import Matrix, reversed_affine, reversed_axes
 from datamint_like.integrations.descriptions import description_of
@@ -76,6 +77,7 @@ def from_torchio(transform: Callable[..., Any]) -> TorchioTransform:
 
     Raises:
         MissingExtraError: TorchIO is not installed (extra `torchio`).
+        DatamintDatasetException: It is a class, or cannot be called.
 
     Example:
         >>> import torchio
@@ -83,6 +85,7 @@ def from_torchio(transform: Callable[..., Any]) -> TorchioTransform:
         torch.Size([1, 32, 128, 128])
     """
     need("torchio", extra="torchio")
+    refuse_class(transform, "from_torchio")
     if not callable(transform):
         raise DatamintDatasetException(f"from_torchio takes a TorchIO transform, not {transform!r:.80}.")
     return TorchioTransform(transform)

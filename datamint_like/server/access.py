@@ -128,10 +128,19 @@ def need_voice(call: Call, authors: Mapping[str, Collection[str]]) -> None:
 
 
 def need_worklist(call: Call, worklist_id: str, level: Level) -> None:
-    """Raise unless the user has this level in the worklist's project, or made a worklist that has none."""
+    """Raise unless the user has this level in the worklist's project, or made a worklist that has none.
+
+    An annotator who is frozen in the worklist only reads it.
+    """
     if call.is_admin:
         return
     worklist = call.store.get_worklist(worklist_id)
+    frozen = any(each.email == call.user.email and each.status == "frozen" for each in worklist.annotators)
+    if frozen and level is Level.ANNOTATOR:
+        raise PermissionDeniedError(
+            f"{call.user.email} is frozen in worklist {worklist_id}. Ask an owner of the project to set the status "
+            "to active."
+        )
     if worklist.project_id is not None:
         need_project(call, worklist.project_id, level)
     elif worklist.created_by != call.user.email:

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from datamint_like.api._deidentified import secret_of
 from datamint_like.backends.base import NewResource
+from datamint_like.backends.deidentification_secret import secret_of
 from datamint_like.exceptions import DecodeError, ValidationError
 
 

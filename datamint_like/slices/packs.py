@@ -23,7 +23,7 @@ from datamint_like._cache.collecting import wrote
 from datamint_like._cache.folder import CacheFolder, open_as_its_folder
 from datamint_like._cache.turns import turn
 from datamint_like._files import sweep_partial
-from datamint_like.exceptions import CacheError
+from datamint_like.exceptions import CacheError, ValidationError
 from datamint_like.slices.pack import SUFFIX, Pack, write_pack
 from datamint_like.slices.raw_pack import SUFFIX as RAW_SUFFIX
 from datamint_like.slices.raw_pack import RawPack, write_raw_pack
@@ -65,7 +65,13 @@ class Packs:
     """The packs of one folder; pickles as its options."""
 
     def __init__(self, cache: CacheFolder | Path, compression: Compression = "gzip") -> None:
-        """Use this cache folder, and compress new packs with gzip or (None) not at all."""
+        """Use this cache folder, and compress new packs with gzip or (None) not at all.
+
+        Raises:
+            ValidationError: `compression` is neither.
+        """
+        if compression not in ("gzip", None):
+            raise ValidationError(f"compression is 'gzip', or None for none, not {compression!r:.80}.")
         self.cache = CacheFolder.at(cache)
         self.folder = self.cache.path
         self.compression = compression

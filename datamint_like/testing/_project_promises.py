@@ -9,6 +9,7 @@ import pytest
 from datamint_like.backends.base import Backend, NewProject, NewWorklist, ResourceQuery
 from datamint_like.entities import AnnotationSpec, SegmentationClass, User, WorklistAnnotator
 from datamint_like.exceptions import EntityAlreadyExistsError, ItemNotFoundError, ValidationError
+from datamint_like.testing.contents import whole
 from datamint_like.testing.samples import OTHER_XRAY, project_of, upload
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -200,8 +201,8 @@ class ProjectPromises:
             lambda: backend.get_annotation(UNKNOWN),
             lambda: backend.delete_annotations([UNKNOWN]),
             lambda: backend.create_annotations(UNKNOWN, []),
-            lambda: backend.read_project(UNKNOWN),
-            lambda: backend.read_resources([UNKNOWN]),
+            lambda: whole(backend.read_project(UNKNOWN)),
+            lambda: whole(backend.read_resources([UNKNOWN])),
         ]
         for call in calls:
             with pytest.raises(ItemNotFoundError, match=f"{UNKNOWN} not found") as caught:

@@ -13,6 +13,7 @@ import pytest
 from datamint_like import imaging
 from datamint_like.backends.base import AnnotationQuery, Backend, NewResource, NewVolumeMask, ResourceQuery
 from datamint_like.exceptions import DatamintException, GeometryError, ItemNotFoundError, ValidationError
+from datamint_like.testing.contents import whole
 from datamint_like.testing.samples import CT_FILES, OTHER_XRAY, XRAY, label, nifti_pair, project_of, upload, xray_mask
 
 #: For each fault the error, and the fields of a new series that hold it.
@@ -139,7 +140,7 @@ class ResourcePromises:
         resource = backend.create_resource(
             NewResource(CT_FILES, "ct", project_id=project.id, annotations=(label(),), volume_masks=(mask,))
         )
-        stored = backend.read_project(project.id).annotations[resource.id]
+        stored = whole(backend.read_project(project.id)).annotations[resource.id]
         assert [(each.identifier, each.annotation_type) for each in stored] == [
             ("benign", "label"),
             ("bone", "segmentation"),
@@ -152,12 +153,12 @@ class ResourcePromises:
     @pytest.mark.parametrize("fault", FAULTY)
     def test_a_resource_whose_annotations_do_not_fit_is_not_stored(self, backend: Backend, fault: str) -> None:
         project = project_of(backend, upload(backend), name="k")
-        before = backend.read_project(project.id)
+        before = whole(backend.read_project(project.id))
         with pytest.raises(FAULTY[fault][0]):
             backend.create_resource(
                 NewResource(CT_FILES, "ct", project_id=project.id, publish=True, **FAULTY[fault][1])
             )
-        assert backend.read_project(project.id) == before
+        assert whole(backend.read_project(project.id)) == before
         assert len(backend.list_resources(ResourceQuery(deleted="include"))) == 1
         assert backend.list_annotations(AnnotationQuery(deleted="include")) == []
 
@@ -215,9 +216,9 @@ class ResourcePromises:
         kept, gone = upload(backend), upload(backend)
         backend.delete_resources([gone.id])
         with pytest.raises(ItemNotFoundError, match=rf"{gone.id}.*deleted.*restore"):
-            backend.read_resources([kept.id, gone.id])
+            whole(backend.read_resources([kept.id, gone.id]))
         backend.restore_resources([gone.id])
-        assert [each.id for each in backend.read_resources([kept.id, gone.id]).resources] == [kept.id, gone.id]
+        assert [each.id for each in whole(backend.read_resources([kept.id, gone.id])).resources] == [kept.id, gone.id]
 
     def test_publishing_twice_changes_nothing(self, backend: Backend) -> None:
         resource = upload(backend)

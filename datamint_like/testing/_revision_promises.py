@@ -8,6 +8,7 @@ import pytest
 
 from datamint_like.backends.base import Backend
 from datamint_like.entities import Annotation, Project, Resource
+from datamint_like.testing.contents import changes_since, whole
 from datamint_like.testing.samples import label, project_of, upload, xray_mask
 
 Change = Callable[[Backend, Project, Resource, Annotation], object]
@@ -34,15 +35,17 @@ class RevisionPromises:
     """Equal revisions mean equal content."""
 
     @pytest.mark.parametrize("change", CHANGES)
-    def test_the_revision_changes_with_the_project_and_with_no_other(self, backend: Backend, change: str) -> None:
+    def test_each_change_of_the_project_changes_its_revision_and_is_told(self, backend: Backend, change: str) -> None:
         resource, elsewhere = upload(backend), upload(backend)
         project, other = project_of(backend, resource, name="P"), project_of(backend, elsewhere, name="Q")
         (annotation,) = backend.create_annotations(resource.id, [label()])
         before, untouched = backend.project_revision(project.id), backend.project_revision(other.id)
         assert backend.project_revision(project.id) == before
+        content = whole(backend.read_project(project.id))
         CHANGES[change](backend, project, resource, annotation)
         assert backend.project_revision(project.id) != before
         assert backend.project_revision(other.id) == untouched
+        changes_since(backend, content)
 
     def test_a_restored_member_changes_the_revision(self, backend: Backend) -> None:
         resource = upload(backend)
@@ -57,7 +60,7 @@ class RevisionPromises:
         project = project_of(backend, first, gone, third)
         stored = backend.create_annotations(third.id, [label(), xray_mask()])
         backend.delete_resources([gone.id])
-        content = backend.read_project(project.id)
+        content = whole(backend.read_project(project.id))
         assert content.revision == backend.project_revision(project.id)
         assert content.project == backend.get_project(project.id)
         assert list(content.worklists) == backend.list_worklists(project.id)
@@ -67,10 +70,10 @@ class RevisionPromises:
 
     def test_resources_are_read_in_the_order_asked_for_with_a_revision_of_their_own(self, backend: Backend) -> None:
         first, second = upload(backend), upload(backend)
-        content = backend.read_resources([second.id, first.id])
+        content = whole(backend.read_resources([second.id, first.id]))
         assert content.project is None
         assert [each.id for each in content.resources] == [second.id, first.id]
-        assert backend.read_resources([second.id, first.id]).revision == content.revision
-        assert backend.read_resources([first.id, second.id]).revision != content.revision
+        assert whole(backend.read_resources([second.id, first.id])).revision == content.revision
+        assert whole(backend.read_resources([first.id, second.id])).revision != content.revision
         backend.create_annotations(first.id, [label()])
-        assert backend.read_resources([second.id, first.id]).revision != content.revision
+        assert whole(backend.read_resources([second.id, first.id])).revision != content.revision

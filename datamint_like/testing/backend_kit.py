@@ -11,6 +11,7 @@ import pytest
 from datamint_like.backends.base import Backend
 from datamint_like.testing._annotation_promises import AnnotationPromises
 from datamint_like.testing._argument_promises import ArgumentPromises
+from datamint_like.testing._change_promises import ChangePromises
 from datamint_like.testing._once_promises import OncePromises
 from datamint_like.testing._project_promises import ProjectPromises
 from datamint_like.testing._resource_promises import ResourcePromises
@@ -25,6 +26,7 @@ class BackendKit(
     OncePromises,
     SplitPromises,
     RevisionPromises,
+    ChangePromises,
     ArgumentPromises,
 ):
     """All the promises; inherit and give the fixture `backend`."""

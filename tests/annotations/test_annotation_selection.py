@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamint_like.annotations import LabelSpace, Selection, keeps, sql_condition
+from datamint_like.annotations import LabelSpace, Selection, is_of_one_frame, keeps, sql_condition
 from datamint_like.entities import ANNOTATION_TYPES, Annotation
 from datamint_like.exceptions import DatamintDatasetException
 
@@ -108,13 +108,13 @@ def kept_by_sql(annotations: Iterable[Annotation], selection: Selection, space: 
     condition, parameters = sql_condition(selection, space)
     with closing(sqlite3.connect(":memory:")) as database:
         database.execute(
-            "CREATE TABLE annotation (n INTEGER PRIMARY KEY, author TEXT, type TEXT NOT NULL, scope TEXT NOT NULL,"
-            " identifier TEXT NOT NULL, value TEXT, frame_index INTEGER, status TEXT)"
+            "CREATE TABLE annotation (n INTEGER PRIMARY KEY, author TEXT, type TEXT NOT NULL, identifier TEXT NOT NULL,"
+            " value TEXT, of_one_frame INTEGER NOT NULL, status TEXT)"
         )
         database.executemany(
-            "INSERT INTO annotation VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO annotation VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
-                (n, a.created_by, a.annotation_type, a.scope, a.identifier, a.text_value, a.frame_index, a.status)
+                (n, a.created_by, a.annotation_type, a.identifier, a.text_value, is_of_one_frame(a), a.status)
                 for n, a in enumerate(annotations)
             ],
         )

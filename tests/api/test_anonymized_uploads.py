@@ -12,8 +12,8 @@ import pytest
 from pydicom import dcmread
 
 from datamint_like import Api, VolumeDataset
-from datamint_like.api._deidentified import secret_of
 from datamint_like.api.importing import ImportOptions, import_files
+from datamint_like.backends.deidentification_secret import secret_of
 from datamint_like.cli.main import main
 from datamint_like.config import config_folder
 from datamint_like.exceptions import DatamintWarning, DecodeError, ValidationError

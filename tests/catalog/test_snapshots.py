@@ -122,7 +122,7 @@ def test_a_sync_that_is_interrupted_leaves_the_last_good_snapshot(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("datamint_like.catalog.snapshot._fill", interrupted)
+    monkeypatch.setattr("datamint_like.catalog.writing.Filling.finish", interrupted)
     with pytest.raises(KeyboardInterrupt):
         sync_project(backend, "p", tmp_path / "cache")
     assert files(tmp_path / "cache") == [good.path.name]

@@ -230,9 +230,21 @@ def test_sizes_whose_least_is_above_their_most_are_refused(dated: tuple[Backend,
         dataset.filter(size=size)
 
 
-@pytest.mark.parametrize("size", [(1001, (10, 10)), ((40, 512, 512), (512, 512)), ((1, 2), (1, 1, 2)), (5, 5)], ids=str)
+@pytest.mark.parametrize(
+    "size", [(1001, (10, 10)), ((40, 512, 512), (512, 512)), ((1, 2), (1, 1, 2)), (70_000, 70_000)], ids=str
+)
 def test_sizes_that_some_item_could_have_are_taken(dated: tuple[Backend, list[str]], size: Any) -> None:
     assert len(ImageDataset(project="dated", server_url=dated[0].url).filter(size=size)) == 0
+
+
+@pytest.mark.parametrize("size", [(512, 512), (480, 640), [5, 5]], ids=str)
+def test_a_size_that_looks_like_lengths_is_not_taken_for_numbers_of_pixels(shelf: Shelf, size: Any) -> None:
+    images = ImageDataset(resources=[shelf.xray], server_url=shelf.url)
+    exact = rf"\(\({size[0]}, {size[1]}\), \({size[0]}, {size[1]}\)\) for exactly {size[0]} x {size[1]}"
+    with pytest.raises(DatamintDatasetException, match=exact):
+        images.filter(size=size)
+    for numbers in ((512, None), (None, 512), (0, 512), (512, 70_000)):
+        assert len(images.filter(size=numbers)) == (numbers == (512, None))
 
 
 def test_dates_whose_end_lies_before_their_start_are_refused(dated: tuple[Backend, list[str]]) -> None:

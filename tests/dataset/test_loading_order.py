@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.utils.data import RandomSampler
+from torch.utils.data import BatchSampler, DistributedSampler, RandomSampler
 
 from datamint_like.dataset import VolumeDataset
 from datamint_like.dataset.loader import Loader
@@ -77,6 +77,11 @@ def _loader(shelf: Shelf, **options: Any) -> Any:
     return slices.get_dataloader(batch_size=5, shuffle=True, **options)
 
 
+def _singles(shelf: Shelf, **options: Any) -> Any:
+    """A loader of single items, in batches of none."""
+    return _slices(shelf, seed=4).get_dataloader(batch_size=None, shuffle=True, **options)
+
+
 def _indices(batch: dict[str, Any]) -> list[int]:
     return [resource.slice_index for resource in batch["resource"]]
 
@@ -96,6 +101,61 @@ def test_a_loader_goes_on_after_the_batches_that_were_delivered(workers: int, sh
     assert resumed.state_dict() == plain.state_dict() | {"epoch": 1}
     resumed.load_state_dict(resumed.state_dict())
     assert [_indices(batch) for batch in resumed] == epochs[1]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_loader_of_single_items_skips_no_epoch_and_goes_on_where_it_was(workers: int, shelf: Shelf):
+    plain = _singles(shelf)
+    epochs = [[item["resource"].slice_index for item in plain] for _ in range(2)]
+    interrupted = _singles(shelf, num_workers=workers)
+    stream = iter(interrupted)
+    assert [next(stream)["resource"].slice_index for _ in range(3)] == epochs[0][:3]
+    resumed = _singles(shelf, num_workers=workers)
+    resumed.load_state_dict(interrupted.state_dict())
+    assert [item["resource"].slice_index for item in resumed] == epochs[0][3:]
+    assert [item["resource"].slice_index for item in resumed] == epochs[1]
+
+
+def test_batches_in_no_order_have_no_state_but_between_epochs(shelf: Shelf):
+    loader = _loader(shelf, num_workers=1, in_order=False)
+    stream = iter(loader)
+    next(stream)
+    with pytest.raises(DatamintDatasetException, match="leave in_order at True"):
+        loader.state_dict()
+    assert len(list(stream)) == 6
+    assert loader.state_dict()["epoch"] == 1
+
+
+def _places(loader: Any) -> list[tuple[int, ...]]:
+    return sorted(tuple(place) for batch in loader for place in batch["location"].tolist())
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("kind", ["sampler", "batch_sampler", "generator"])
+def test_in_an_order_of_ones_own_each_pass_draws_anew(kind: str, workers: int, shelf: Shelf):
+    volumes = VolumeDataset(resources=[shelf.philips], server_url=shelf.url, seed=4)
+    patches = volumes.patches((4, 8, 8), 3)
+    own = {
+        "sampler": lambda: {"sampler": RandomSampler(patches)},
+        "batch_sampler": lambda: {"batch_sampler": BatchSampler(RandomSampler(patches), 2, drop_last=False)},
+        "generator": lambda: {"generator": torch.Generator(), "shuffle": True},
+    }[kind]
+    by_ours = patches.get_dataloader()
+    expected = [_places(by_ours) for _ in range(3)]
+    loader = patches.get_dataloader(**own(), num_workers=workers, persistent_workers=workers > 0)
+    assert [_places(loader) for _ in range(3)] == expected
+    assert expected[0] != expected[1]
+
+
+def test_a_sampler_that_is_told_its_epoch_says_which_it_is(shelf: Shelf):
+    patches = VolumeDataset(resources=[shelf.philips], server_url=shelf.url, seed=4).patches((4, 8, 8), 3)
+    by_ours = patches.get_dataloader()
+    epochs = [_places(by_ours) for _ in range(4)]
+    sampler: Any = DistributedSampler(patches, num_replicas=1, rank=0)  # type: ignore[arg-type]
+    loader = patches.get_dataloader(sampler=sampler)
+    assert loader.sampler is sampler
+    sampler.set_epoch(2)
+    assert [_places(loader), _places(loader)] == epochs[2:]
 
 
 def test_a_state_of_another_dataset_is_refused(shelf: Shelf):

@@ -83,8 +83,11 @@ def test_groups_are_a_partition_that_keeps_patients_together(patients: list[str 
     resource = np.repeat(np.arange(len(patients)), repeats)
     groups = Groups(np.arange(len(resource)), resource, patients)
     for by_patient in (False, True):
-        members = groups.members(by_patient=by_patient)
+        units = groups.units(by_patient=by_patient)
+        members = [units.of_units([n]) for n in range(len(units))]
         assert sorted(int(n) for m in members for n in m) == list(range(len(resource)))
+        assert [m.tolist() for m in members] == sorted(sorted(m.tolist()) for m in members)
+        assert units.of_units(range(len(units))[::-1]).tolist() == [n for m in members[::-1] for n in m.tolist()]
         side = {int(n): index for index, m in enumerate(members) for n in m}
         for one in range(len(resource)):
             for two in range(len(resource)):
@@ -166,6 +169,8 @@ def test_project_splits_resolve_at_an_instant_and_replay(backend: Backend, ten: 
     assert names(moved["test"]) == [1, 2, 4]
     replayed = dataset.split(as_of_timestamp=instant)
     assert names(replayed["train"]) == [0, 2, 7]
+    with pytest.raises(DatamintDatasetException, match="later than the clock of the store"):
+        dataset.split(as_of_timestamp="2999-01-01")
 
 
 def test_slices_of_one_volume_stay_together(shelf: Shelf) -> None:

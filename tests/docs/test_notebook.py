@@ -15,8 +15,9 @@ import pytest
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 FIRST, PEOPLE = "01_first_dataset", "02_annotators_and_merging"
 SPLITS, SLICES, TEAM = "03_splits_without_leakage", "04_volumes_slices_patches", "05_server_for_a_team"
+PREFETCH = "06_prefetch_and_replay"
 #: How many figures each has, and what its first cell says of what is not real.
-FIGURES = {FIRST: 4, PEOPLE: 3, SPLITS: 0, SLICES: 4, TEAM: 1}
+FIGURES = {FIRST: 4, PEOPLE: 3, SPLITS: 0, SLICES: 4, TEAM: 1, PREFETCH: 0}
 _SYNTHETIC = "**All masks are synthetic**"
 MADE_UP = {
     FIRST: _SYNTHETIC,
@@ -24,6 +25,7 @@ MADE_UP = {
     SPLITS: "**Patients, labels and views are made up**",
     SLICES: _SYNTHETIC,
     TEAM: "**The mask is synthetic**",
+    PREFETCH: "**The mask is synthetic**",
 }
 
 

@@ -46,7 +46,7 @@ def test_the_make_targets_of_the_readme_exist() -> None:
 
 def test_the_commands_of_the_readme_exist() -> None:
     commands = {line.split()[1] for line in SHELL if line.startswith("datamint-like ")}
-    assert commands == {"cache", "import", "ls"}
+    assert commands == {"cache", "import", "lock", "ls", "prefetch"}
     for command in commands:
         assert main([command, "--help"]) == 0
 

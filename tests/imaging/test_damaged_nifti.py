@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from datamint_like.exceptions import DecodeError, GeometryError
 from datamint_like.imaging import assemble, decode_stored, derive_single_file, probe
+from datamint_like.imaging.nifti import decode_bytes
 
 from .nifti_pair_files import AFFINE, ramp, write_pair
 
@@ -93,6 +94,39 @@ def test_a_file_cut_anywhere_is_refused(which, compressed: bool, tmp_path: Path)
         path.write_bytes(whole[:size])
         with pytest.raises(DecodeError, match=r"^cut\.nii: "):
             probe([path])
+
+
+@pytest.mark.parametrize(
+    "behind", [b"\n", b"\x1f", b"<html>not found</html>", bytes(9) + b"junk", b"\0" * (1 << 20) + b"j"]
+)
+@pytest.mark.parametrize("members", [1, 3])
+def test_what_follows_the_end_of_a_gzip_stream_is_called_that_and_not_a_cut(
+    behind: bytes, members: int, tmp_path: Path
+):
+    whole = SAMPLES[1, "<"]
+    pieces = [whole[n * len(whole) // members : (n + 1) * len(whole) // members] for n in range(members)]
+    path = tmp_path / "more.nii.gz"
+    path.write_bytes(b"".join(map(gzip.compress, pieces)))
+    facts = probe([path])
+    path.write_bytes(path.read_bytes() + behind)
+    says = rf"^more\.nii\.gz: it goes on behind the end of its gzip stream, with {len(behind)} bytes? of something else"
+    with pytest.raises(DecodeError, match=says):
+        probe([path])
+    with pytest.raises(DecodeError, match=says):
+        decode_stored([path], facts)
+    with pytest.raises(DecodeError, match="goes on behind the end"):
+        decode_bytes(path.read_bytes(), max_voxels=LIMIT)
+
+
+def test_zeros_behind_a_gzip_stream_and_a_cut_member_behind_it_are_what_they_were(tmp_path: Path):
+    whole = gzip.compress(SAMPLES[1, "<"])
+    (path := tmp_path / "padded.nii.gz").write_bytes(whole)
+    plain = decode_stored([path], probe([path])).array
+    path.write_bytes(whole + bytes(3 << 20))
+    np.testing.assert_array_equal(decode_stored([path], probe([path])).array, plain)
+    path.write_bytes(whole + gzip.compress(b"more")[:-3])
+    with pytest.raises(DecodeError, match="cut short"):
+        probe([path])
 
 
 @pytest.mark.parametrize("extents", [(2**31,) * 3, (2**62, 2, 2), (2**32, 2**32, 1), (2**63 - 1, 3, 3)], ids=str)

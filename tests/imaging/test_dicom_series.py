@@ -185,3 +185,24 @@ def test_planes_of_one_frame_of_reference_that_some_do_not_name_stay_together(tm
     paths = write_stack(tmp_path, places, FrameOfReferenceUID=["1.2.3", None, "1.2.3", None])
     (group,) = assemble(paths).groups
     assert group.paths == tuple(paths)
+
+
+@pytest.mark.parametrize("oblique", [False, True])
+@pytest.mark.parametrize(("axis", "value"), [(0, 1e30), (2, -1e30), (1, 1e300), (0, 2e6)])
+def test_a_plane_far_beyond_the_others_is_named_with_its_element(
+    axis: int, value: float, oblique: bool, tmp_path: Path
+):
+    places = [list(place) for place in UP]
+    places[4][axis] = value
+    turned = {"ImageOrientationPatient": repeated([1, 0, 0, 0, 0.8, 0.6], len(places))} if oblique else {}
+    assembly = assemble(write_stack(tmp_path, [(x, y, z) for x, y, z in places], **turned))
+    assert not assembly.groups
+    for skipped in assembly.skipped:
+        assert "Instance Number 5, frame 1) has the Image Position (Patient)" in skipped.reason
+        assert f"{value:g}" in skipped.reason
+    assert {skipped.path.name for skipped in assembly.skipped} == {f"s{n:03}.dcm" for n in range(6)}
+
+
+def test_a_single_plane_may_lie_anywhere(tmp_path: Path):
+    (group,) = assemble(write_stack(tmp_path, [(1e30, 0.0, 0.0)])).groups
+    assert decode_stored(group.paths, group.facts).array.shape == (1, 1, 4, 5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from datamint_like.exceptions import DecodeError
+from datamint_like.exceptions import DecodeError, ValidationError
 from datamint_like.imaging import DTYPES, ReadOptions, probe, read
 from datamint_like.imaging.intensity import converted
 
@@ -130,3 +131,10 @@ def test_int64_and_float64_volumes_keep_what_their_types_hold(tmp_path: Path):
     assert np.all(item(path, "int64") == 2**40 + 1)
     nib.save(nib.Nifti1Image(np.full((2, 2, 2), 1 + 1e-12), np.eye(4)), path)
     assert np.all(item(path, "float64") == 1 + 1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "int64"])
+@pytest.mark.parametrize("intensity", ["dicom-window", ("window", 40, 400)], ids=str)
+def test_a_window_is_not_rounded_to_nothing(intensity: Any, dtype: str):
+    with pytest.raises(ValidationError, match=f"of which {dtype} keeps only 0 and 1"):
+        ReadOptions(dtype=dtype, intensity=intensity)

@@ -96,3 +96,9 @@ def test_misuse_is_refused_with_the_way_out(shelf: Shelf) -> None:
     for split in ("train", ["train", "val"], 0.8):
         with pytest.raises(DatamintDatasetException, match=r"split is ratios by stage, such as \{'train': 0\.8"):
             DatamintDataModule(slices(shelf), split=split)  # type: ignore[arg-type]
+    with pytest.raises(DatamintDatasetException, match="dataset is a dataset, or its parts by stage, not 3"):
+        DatamintDataModule(3, split={"train": 1.0})  # type: ignore[arg-type]
+    with pytest.raises(DatamintDatasetException, match="these are parts already: give them as the dataset"):
+        DatamintDataModule(slices(shelf), split=slices(shelf).split(train=0.5, val=0.5, seed=1))  # type: ignore[arg-type]
+    with pytest.raises(DatamintDatasetException, match="part val is a dataset of this library"):
+        DatamintDataModule({"train": slices(shelf), "val": [1, 2]})  # type: ignore[dict-item]

@@ -22,11 +22,13 @@ with warnings.catch_warnings():
     from monai.data import DataLoader, MetaTensor
     from monai.transforms import (
         Compose,
+        Identity,
         LoadImage,
         Orientation,
         Orientationd,
         RandAffined,
         RandCropByPosNegLabeld,
+        RandFlip,
         Rotate90d,
         ScaleIntensityd,
         Spacingd,
@@ -231,3 +233,13 @@ def test_what_is_no_dictionary_transform_is_refused(shelf: Shelf) -> None:
         from_monai(ScaleIntensityd("image"), keys=("image", "image"))
     with pytest.raises(DatamintDatasetException, match="transform"):
         from_monai(None)  # type: ignore[arg-type]
+
+
+def test_a_transform_of_arrays_and_a_class_are_refused_with_what_to_write(shelf: Shelf) -> None:
+    for wrong in (RandFlip(), Compose([Rotate90d(BOTH), Compose([RandFlip()])])):
+        with pytest.raises(DatamintDatasetException, match=r"RandFlip takes an array: write RandFlipd\(keys="):
+            from_monai(wrong)
+    with pytest.raises(DatamintDatasetException, match=r"Rotate90d is a class: make one"):
+        from_monai(Rotate90d)
+    made = volumes(shelf, alb_transform=from_monai(Compose([Identity(), Rotate90d(BOTH)])))[0]["image"]
+    assert made.ndim == 4

@@ -18,6 +18,7 @@ from datamint_like.backends.base import NewAnnotation, NewProject, NewResource, 
 from datamint_like.backends.remote.protocol_only import ProtocolBackend
 from datamint_like.entities import AnnotationSpec, SegmentationClass
 from datamint_like.exceptions import ItemNotFoundError
+from datamint_like.testing.contents import whole
 from datamint_like.testing.fault_server import OURS, AsDatamint, FaultServer
 from datamint_like.testing.samples import CT_FILES, IMAGES, XRAY, XRAY_MASK, label, xray_mask
 from tests import serving
@@ -85,7 +86,7 @@ def test_items_are_those_of_the_store(tmp_path: Path, volume: Path, proxy: Fault
 def test_of_a_nifti_the_first_bytes_tell_and_the_rest_stays_there(
     tmp_path: Path, backend: ProtocolBackend, volume: Path, proxy: FaultServer
 ) -> None:
-    content = backend.read_project(stored(tmp_path, volume))
+    content = whole(backend.read_project(stored(tmp_path, volume)))
     shapes = [each.metadata["shape"] for each in content.resources]
     assert shapes[1] == [7, 6, 5]
     name = content.parts[content.resources[1].id][0].sha256
@@ -97,7 +98,7 @@ def test_a_revision_is_a_digest_of_what_is_listed(tmp_path: Path, backend: Proto
     project = stored(tmp_path, volume)
     store = open_backend(str(tmp_path / "store"))
     revisions = [backend.project_revision(project)]
-    assert backend.read_project(project).revision == backend.project_revision(project) == revisions[0]
+    assert whole(backend.read_project(project)).revision == backend.project_revision(project) == revisions[0]
     members = store.list_project_resources(project)
     store.create_annotations(members[1].id, [label()])
     revisions.append(backend.project_revision(project))
@@ -110,12 +111,12 @@ def test_a_revision_is_a_digest_of_what_is_listed(tmp_path: Path, backend: Proto
 
 def test_resources_are_read_in_the_order_asked_for(tmp_path: Path, backend: ProtocolBackend, volume: Path) -> None:
     members = [each.id for each in backend.list_project_resources(stored(tmp_path, volume))]
-    content = backend.read_resources(members[:2][::-1])
+    content = whole(backend.read_resources(members[:2][::-1]))
     assert [each.id for each in content.resources] == members[:2][::-1]
     assert len(content.annotations[members[0]]) == 2
     backend.delete_resources([members[0]])
     with pytest.raises(ItemNotFoundError, match=r"deleted.*restore"):
-        backend.read_resources([members[0]])
+        whole(backend.read_resources([members[0]]))
 
 
 def test_the_time_is_that_of_the_date_header(backend: ProtocolBackend) -> None:

@@ -18,6 +18,7 @@ from datamint_like import ImageDataset
 from datamint_like.backends.base import AnnotationQuery
 from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.entities import Resource
+from datamint_like.testing.contents import whole
 from datamint_like.testing.samples import CT_FILES, XRAY_MASK, project_of, upload
 from tests.serving import ADMIN_KEY, Served, served, served_by_process
 
@@ -65,7 +66,7 @@ def test_a_segmentation_is_nowhere_until_its_file_is_attached(server: Served, ad
     made = waiting(admin, resource)
     assert admin.get(f"/annotations/{made}").json()["file"] is None
     assert server.store.list_annotations(AnnotationQuery(deleted="include")) == []
-    assert server.store.read_project(project.id).annotations == {resource.id: []}
+    assert whole(server.store.read_project(project.id)).annotations == {resource.id: []}
     assert server.store.count_annotated([project.id]) == {project.id: 0}
 
     before = server.store.project_revision(project.id)
@@ -73,7 +74,7 @@ def test_a_segmentation_is_nowhere_until_its_file_is_attached(server: Served, ad
     assert answer.status_code == 200
     assert "error" not in answer.json()
     assert server.store.project_revision(project.id) != before
-    (row,) = server.store.read_project(project.id).annotations[resource.id]
+    (row,) = whole(server.store.read_project(project.id)).annotations[resource.id]
     assert (row.id, row.file, row.created_by) == (made, "lesion", "b@lab.example")
     assert server.store.count_annotated([project.id]) == {project.id: 1}
     assert server.store.blobs().annotation_bytes(row) == picture()
@@ -268,14 +269,14 @@ def test_a_server_killed_between_making_and_attaching_leaves_nothing_half_done(t
         process.kill()
         process.wait(timeout=30)
     reopened = LocalBackend(folder.as_uri())
-    assert reopened.read_project(project.id).annotations == {resource.id: []}
+    assert whole(reopened.read_project(project.id)).annotations == {resource.id: []}
     assert reopened.verify() == []
     reopened.close()
     with served_by_process(folder) as (url, _), httpx.Client(base_url=url, headers={"apikey": ADMIN_KEY}) as client:
         place = f"/annotations/{resource.id}/annotations/{made}/file"
         assert client.post(place, files=file_of(picture())).status_code == 200
     reopened = LocalBackend(folder.as_uri())
-    assert [each.id for each in reopened.read_project(project.id).annotations[resource.id]] == [made]
+    assert [each.id for each in whole(reopened.read_project(project.id)).annotations[resource.id]] == [made]
     reopened.close()
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from datamint_like.backends.base import NewAnnotation
 from datamint_like.entities import Resource
+from datamint_like.testing.contents import whole
 from tests.serving import ADMIN_KEY, Served
 
 _DAY_S = 24 * 3600
@@ -185,7 +186,7 @@ def test_a_resource_comes_with_its_annotations_and_masks_or_not_at_all(
     kind = {"Content-Type": "application/msgpack"}
     body = msgspec.msgpack.encode({"uploads": [_whole(admin, volume)], "new": new})
     made = admin.post("/resources/from-uploads", content=body, headers=kind).json()["resource"]
-    found = server.store.read_resources([made["id"]]).annotations[made["id"]]
+    found = whole(server.store.read_resources([made["id"]])).annotations[made["id"]]
     assert [(each.annotation_type, each.identifier) for each in found] == [
         ("label", "benign"),
         ("segmentation", "lesion"),

@@ -86,6 +86,19 @@ def test_that_work_is_done_for_good_is_an_owner_s_word(
         assert people["owner"].post(path, json={"status": "closed"}).status_code == 200
 
 
+def test_a_frozen_annotator_adds_nothing_to_the_worklist(
+    people: Clients, admin: httpx.Client, project: tuple[str, str]
+) -> None:
+    (worklist,) = admin.get(f"/projects/{project[0]}/worklists").json()
+    place, me = f"/annotationsets/{worklist['id']}", people["annotator"]
+    said = {"type": "label", "identifier": "benign", "scope": "image", "annotation_worklist_id": worklist["id"]}
+    for status, expected in (("frozen", 403), ("active", 201)):
+        admin.post(f"{place}/annotators/annotator@lab.example", json={"status": status})
+        answer = me.post(f"/annotations/{project[1]}/annotations", json=[said])
+        assert answer.status_code == expected, answer.text
+        assert me.get(place).status_code == 200
+
+
 @pytest.mark.parametrize("roles", [["NOT_OWNER"], ["PROJECT_READR"], ["xyz"], []], ids=str)
 def test_a_role_that_is_none_is_refused(
     admin: httpx.Client, people: Clients, project: tuple[str, str], roles: list[str]

@@ -12,6 +12,7 @@ import pytest
 
 from datamint_like.backends.base import NewAnnotation
 from datamint_like.entities import Project, Resource
+from datamint_like.testing.contents import whole
 from datamint_like.testing.samples import XRAY_MASK, label, project_of, upload
 from tests.serving import Served
 
@@ -252,7 +253,7 @@ def test_starting_again_forgets_the_status_and_what_was_said_in_the_worklist(
     reset = f"{place}/resources/{resource.id}/annotator/ana@lab.example/status-reset"
     assert admin.delete(reset).status_code == 200
     assert server.store.list_work_statuses(project.id) == []
-    (left,) = server.store.read_project(project.id).annotations[resource.id]
+    (left,) = whole(server.store.read_project(project.id)).annotations[resource.id]
     assert left.identifier == "out"
 
 
@@ -307,7 +308,7 @@ def test_masks_of_frames_are_uploaded_in_one_form(
     ):
         data = {} if payload is None else {"payload": payload}
         assert admin.post(where, data=data, files=files).status_code == 422
-    assert len(server.store.read_project(project.id).annotations[resource.id]) == 1
+    assert len(whole(server.store.read_project(project.id)).annotations[resource.id]) == 1
 
 
 def test_worklists_are_read_by_members_and_changed_by_owners(

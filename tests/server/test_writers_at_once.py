@@ -8,6 +8,7 @@ import cv2
 import httpx
 import numpy as np
 
+from datamint_like.testing.contents import whole
 from datamint_like.testing.samples import project_of, upload
 from tests.serving import Served
 
@@ -41,4 +42,4 @@ def test_of_several_files_for_one_segmentation_one_is_attached(server: Served, a
         codes = sorted(pool.map(attach, range(4)))
     assert codes == [200, 422, 422, 422]
     assert server.store.verify() == []
-    assert len(server.store.read_resources([resource.id]).annotations[resource.id]) == 1
+    assert len(whole(server.store.read_resources([resource.id])).annotations[resource.id]) == 1

@@ -19,6 +19,7 @@ from datamint_like.backends.base import AnnotationQuery, Backend, NewProject, Re
 from datamint_like.backends.local import engine, per_process
 from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.exceptions import EntityAlreadyExistsError
+from datamint_like.testing.contents import whole
 from datamint_like.testing.samples import CT_FILES, label, project_of, upload
 
 PROCESSES, ROUNDS = 4, 6
@@ -45,7 +46,7 @@ def write_everything(n: int, url: str, project_id: str, shared_id: str) -> None:
         store.create_annotations(shared_id, [label(f"label-{n}-{step}")])
         store.assign_split(project_id, [resource.id, shared_id], f"split-{n}")
         store.create_project(NewProject(f"project-{n}-{step}"))
-        content = store.read_project(project_id)
+        content = whole(store.read_project(project_id))
         assert resource.id in {each.id for each in content.resources}
         assert set(content.parts) == {each.id for each in content.resources}
         assigned = [row.resource_id for row in store.list_splits(project_id)]  # read once: others assign meanwhile

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from datamint_like.backends.base import NewProject
 from datamint_like.backends.local.backend import LocalBackend
+from datamint_like.testing.contents import whole
 from datamint_like.testing.samples import project_of, upload
 
 Call = Callable[[LocalBackend, str, list[str]], object]
@@ -21,7 +22,7 @@ CALLS: dict[str, Call] = {
     "tagging anew": lambda store, project_id, ids: store.set_tags(ids, ["x", "y"]),
     "deleting": lambda store, project_id, ids: store.delete_resources(ids),
     "listing": lambda store, project_id, ids: store.list_project_resources(project_id),
-    "reading": lambda store, project_id, ids: store.read_project(project_id),
+    "reading": lambda store, project_id, ids: whole(store.read_project(project_id)),
 }
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pydicom
 import pytest
 import sqlalchemy as sa
@@ -24,8 +25,9 @@ from datamint_like.backends.base import NewProject, NewResource, ResourceQuery
 from datamint_like.backends.local import migrations, postgres, projects
 from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.backends.local.options import StoreOptions, open_store
-from datamint_like.entities import User
+from datamint_like.entities import Resource, User
 from datamint_like.exceptions import ItemNotFoundError, StorageError, ValidationError
+from datamint_like.testing.contents import changes_since, whole
 from datamint_like.testing.samples import CT_FILES, XRAY, label, project_of, upload
 from tests.servers.postgres import PostgresServer
 
@@ -81,6 +83,23 @@ def test_a_part_of_a_name_is_found_by_one_rule(both: tuple[LocalBackend, LocalBa
         found.append([resource.filename for resource in each.list_resources(ResourceQuery(filename=part))])
     folded = str.maketrans({chr(n): chr(n + 32) for n in range(65, 91)})
     assert found[0] == found[1] == [name for name in NAMES if part.translate(folded) in name.translate(folded)]
+
+
+def test_a_page_for_a_server_is_the_json_of_the_listed_resources(both: tuple[LocalBackend, LocalBackend]) -> None:
+    hostile = "a\"b\\c\u2028\x01\x7f\n'é😀.png"
+    for each in both:
+        for name in (hostile, "plain.png"):
+            facts = {"WindowCenter": 40.5, "said": hostile, "none": None}
+            each.create_resource(NewResource((XRAY,), name, tags=("z", hostile, "a"), metadata=facts))
+        upload(each)
+        each.publish_resources([each.list_resources(ResourceQuery())[0].id])
+        each.delete_resources([each.list_resources(ResourceQuery())[1].id])
+        query = ResourceQuery(deleted="include")
+        rows, total = each.page_of_resources(query)
+        assert total == 3
+        found = [msgspec.json.decode(msgspec.json.encode(row), type=Resource) for row in rows]
+        assert found == each.list_resources(query)
+        assert {*msgspec.json.decode(msgspec.json.encode(rows[0]))} == {*Resource.__struct_fields__}
 
 
 @pytest.mark.parametrize("bad", ["nul \0 inside", "half \ud800 of a pair"])
@@ -168,7 +187,7 @@ def write_much(n: int, options: StoreOptions, project_id: str, shared_id: str) -
         store.add_tags([shared_id], [f"tag-{n}-{step}"])
         store.create_annotations(shared_id, [label(f"label-{n}-{step}")])
         store.assign_split(project_id, [resource.id, shared_id], f"split-{n}")
-        content = store.read_project(project_id)
+        content = whole(store.read_project(project_id))
         assert set(content.parts) == {each.id for each in content.resources}
         assigned = [row.resource_id for row in store.list_splits(project_id)]
         assert len(set(assigned)) == len(assigned)
@@ -344,6 +363,19 @@ def test_the_first_migration_gives_every_project_an_id_of_its_own(pg_store: Loca
         migrations.MIGRATIONS[0](write.connection)
     revisions = {pg_store.project_revision(each.id).rsplit("-", 1)[1] for each in pg_store.list_projects()}
     assert len(revisions) == 2
+
+
+def test_the_fifth_migration_tells_what_changes_after_it(pg_store: LocalBackend) -> None:
+    resource = upload(pg_store)
+    project = project_of(pg_store, resource, upload(pg_store))
+    before = whole(pg_store.read_project(project.id))
+    with pg_store._database.write() as write:
+        for index in ("projects_by_revision", "project_resources_by_revision", "project_resources_in_order"):
+            write.connection.exec_driver_sql(f"DROP INDEX {index}")
+        write.connection.exec_driver_sql("DROP TABLE project_writes, departures")
+        migrations.MIGRATIONS[4](write.connection)
+    pg_store.add_tags([resource.id], ["later"])
+    assert [each.id for each in changes_since(pg_store, before).resources] == [resource.id]
 
 
 def test_a_schema_with_tables_of_something_else_is_left_alone(

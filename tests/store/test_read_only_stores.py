@@ -15,6 +15,7 @@ import pytest
 from datamint_like.backends.base import NewResource, ResourceQuery
 from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.exceptions import StorageError
+from datamint_like.testing.contents import whole
 from datamint_like.testing.samples import CT_FILES, XRAY, label, project_of, upload
 
 NOBODY = 65534
@@ -64,7 +65,7 @@ def test_a_read_only_store_can_be_listed_and_its_files_read(folder: Path) -> Non
     def check() -> None:
         store = LocalBackend(folder.as_uri())
         (project,) = store.list_projects()
-        content = store.read_project(project.id)
+        content = whole(store.read_project(project.id))
         assert [len(content.parts[each.id]) for each in content.resources] == [1, 4]
         for resource in content.resources:
             for part in content.parts[resource.id]:

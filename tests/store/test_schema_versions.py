@@ -11,9 +11,11 @@ import pytest
 import sqlalchemy as sa
 from filelock import FileLock
 
+from datamint_like.backends.base import Changes
 from datamint_like.backends.local import engine, migrations, read_only
 from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.exceptions import DatamintException, StorageError
+from datamint_like.testing.contents import changes_since, whole
 from datamint_like.testing.samples import label, upload
 
 NEWEST = 1 + len(migrations.MIGRATIONS)
@@ -82,10 +84,21 @@ def test_a_store_of_version_1_comes_to_the_tables_of_a_new_one_with_all_it_held(
     (resource,) = old.list_project_resources(project.id)
     assert resource.tags == ("t",)
     assert [each.split_name for each in old.list_splits(project.id)] == ["train"]
-    content = old.read_project(project.id)
+    content = whole(old.read_project(project.id))
     assert [each.identifier for each in content.annotations[resource.id]] == ["benign"]
     old.create_annotations(resource.id, [label("later")])
     assert old.project_revision(project.id) != content.revision
+
+
+def test_what_changes_after_a_store_of_version_1_was_brought_up_is_told(old_store: Path) -> None:
+    store = LocalBackend(old_store.as_uri())
+    project = store.list_projects()[0]
+    before = whole(store.read_project(project.id))
+    assert changes_since(store, before).resources == []
+    store.create_annotations(before.resources[0].id, [label("later")])
+    assert [each.id for each in changes_since(store, before).resources] == [before.resources[0].id]
+    store.remove_project_resources(project.id, [before.resources[0].id])
+    assert changes_since(store, before).changes == Changes(before.revision, (before.resources[0].id,), (), 0)
 
 
 def test_two_copies_of_a_store_of_version_1_share_no_revision(old_store: Path, tmp_path: Path) -> None:
@@ -144,7 +157,7 @@ def test_a_migration_that_fails_changes_nothing(
         with pytest.raises(DatamintException):
             LocalBackend(store.url)
     assert version_of(tmp_path / "store") == NEWEST
-    assert LocalBackend(store.url).read_resources([resource.id]).annotations == {resource.id: []}
+    assert whole(LocalBackend(store.url).read_resources([resource.id])).annotations == {resource.id: []}
 
 
 def test_a_file_that_is_no_database_is_a_storage_error(tmp_path: Path) -> None:

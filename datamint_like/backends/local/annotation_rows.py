@@ -97,13 +97,19 @@ def count(read: Read, query: AnnotationQuery) -> int:
 def create(write: Write, rows_of: Mapping[str, Sequence[dict[str, Any]]]) -> list[Annotation]:
     """Add checked annotations of each of these resources, in this order."""
     need_live_resources(write, list(rows_of))
+    made = insert(write, rows_of)
+    write.touch_projects_of(list(rows_of))
+    return get_many(write, made)
+
+
+def insert(write: Write, rows_of: Mapping[str, Sequence[dict[str, Any]]]) -> list[str]:
+    """Add checked annotations of each of these resources, which are there, in this order; their ids."""
     rows = [{"resource_id": resource_id, **row} for resource_id, some in rows_of.items() for row in some]
     _need_worklists(write, [row["annotation_worklist_id"] for row in rows])
     base = {"status": "new", "deleted": False}
     full = [{**base, **row, **_authors(write, row), "id": new_id(), "created_at": write.stamp()} for row in rows]
     write.insert(annotation_table, full)
-    write.touch_projects_of(list(dict.fromkeys(row["resource_id"] for row in full)))
-    return get_many(write, [row["id"] for row in full])
+    return [row["id"] for row in full]
 
 
 def attach(write: Write, annotation_id: str, file: str, sha256: str) -> Annotation:

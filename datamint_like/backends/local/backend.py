@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from datamint_like.backends.base import (
     AnnotationQuery,
+    Known,
     NewAnnotation,
     NewProject,
     NewResource,
@@ -284,15 +286,24 @@ class LocalBackend:
         with self._database.read() as read:
             return contents.revision(read, project_id)
 
-    def read_project(self, project_id: str) -> ProjectContent:
-        """Everything of a project that a dataset reads, as it is at one instant."""
-        with self._database.read() as read:
-            return contents.of_project(read, project_id)
+    @contextmanager
+    def read_project(self, project_id: str) -> Iterator[ProjectContent]:
+        """A block in which everything of a project that a dataset reads is read, as it is at one instant."""
+        with self._database.read() as read, contents.of_project(read, project_id) as content:
+            yield content
 
-    def read_resources(self, resource_ids: Sequence[str]) -> ProjectContent:
-        """Everything of these resources that a dataset reads, as it is at one instant."""
-        with self._database.read() as read:
-            return contents.of_resources(read, id_list(resource_ids, "resource_ids"))
+    @contextmanager
+    def read_changes(self, project_id: str, since: str, known: Known | None = None) -> Iterator[ProjectContent]:
+        """A block in which what changed in a project after one of its revisions is read; all where that is no less."""
+        with self._database.read() as read, contents.changes_of_project(read, project_id, since) as content:
+            yield content
+
+    @contextmanager
+    def read_resources(self, resource_ids: Sequence[str]) -> Iterator[ProjectContent]:
+        """A block in which everything of these resources that a dataset reads is read, as it is at one instant."""
+        wanted = id_list(resource_ids, "resource_ids")
+        with self._database.read() as read, contents.of_resources(read, wanted) as content:
+            yield content
 
     # splits
 
@@ -336,6 +347,10 @@ class LocalBackend:
     def create_resource_once(self, new: NewResource) -> tuple[Resource, bool]:
         """The resource of the project with these bytes, and whether this call made it."""
         return self._storing.resource(new, once=True)
+
+    def create_resources(self, project_id: str, new: Sequence[NewResource]) -> list[str | None]:
+        """Store many resources of a project, all or none; None for each that the project holds already."""
+        return self._storing.resources(project_id, new)
 
     def list_resources(self, query: ResourceQuery) -> list[Resource]:
         """The resources that `query` asks for."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from datamint_like._files import DAY_S, Staged, is_disk_full, make_dirs, publish, stage, sweep_partial
+from datamint_like.backends.base import Arrived
 from datamint_like.backends.local import file_systems
 from datamint_like.backends.local.files import OWNER, foreign
 from datamint_like.backends.local.unchanged import fault_of
@@ -75,7 +76,7 @@ class BucketStore:
         """Where the file of this digest lies on this machine once it was read, or would."""
         return Path(f"{self.folder}/blobs/{sha256[:2]}/{sha256}")
 
-    def part_path(self, part: Part, resource_name: str) -> Path:
+    def part_path(self, part: Part, resource_name: str, arrived: Arrived | None = None) -> Path:
         """A readable file on this machine with the part's bytes, brought and checked when it is not there yet.
 
         Raises:

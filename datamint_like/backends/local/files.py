@@ -27,6 +27,7 @@ from datamint_like._files import (
     stage,
     sweep_partial,
 )
+from datamint_like.backends.base import Arrived
 from datamint_like.backends.local.byte_store import ByteStore
 from datamint_like.backends.local.unchanged import fault_of
 from datamint_like.entities import Annotation, Part
@@ -60,7 +61,7 @@ class FileStore:
         """Where the file with this digest lies, or would."""
         return Path(f"{self.folder}/blobs/{sha256[:2]}/{sha256}")  # parsed once: each item of a dataset asks
 
-    def part_path(self, part: Part, resource_name: str) -> Path:
+    def part_path(self, part: Part, resource_name: str, arrived: Arrived | None = None) -> Path:
         """A readable file with the part's bytes: the stored one, or the linked one, which must be unchanged.
 
         The bytes are read and hashed when a process asks for them first, and again whenever the file system says

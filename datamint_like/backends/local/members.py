@@ -125,14 +125,16 @@ def put(write: Write, project_id: str, user_id: str, roles: Sequence[str], exper
 
     Raises:
         ItemNotFoundError: The project or the user is unknown.
-        ValidationError: A role is no text.
+        ValidationError: A role is none that there is, or the project would have no owner any more.
     """
     need_project(write, project_id)
     if not write.found(users.c.email, [name(user_id, "The user")]):
         raise write.missing("User", user_id)
     given = id_list(roles, "roles")
+    owned = _has_owner(write, project_id)
     write.connection.execute(sa.delete(project_members).where(_is(project_id, user_id)))
     write.insert(project_members, [_row(write, project_id, user_id, given, expertise_level)])
+    _keep_an_owner(write, project_id, user_id, owned)
 
 
 def remove(write: Write, project_id: str, user_id: str) -> None:
@@ -140,10 +142,30 @@ def remove(write: Write, project_id: str, user_id: str) -> None:
 
     Raises:
         ItemNotFoundError: The project is unknown, or the user is no member.
+        ValidationError: The project would have no owner any more.
     """
     need_project(write, project_id)
+    owned = _has_owner(write, project_id)
     if write.connection.execute(sa.delete(project_members).where(_is(project_id, user_id))).rowcount == 0:
         raise write.missing("Member", f"{user_id} of project {project_id}")
+    _keep_an_owner(write, project_id, user_id, owned)
+
+
+def _has_owner(read: Read, project_id: str) -> bool:
+    owners = sa.select(_member.user_id).where(_member.project_id == project_id, _member.level == int(Level.OWNER))
+    return read.row(owners.limit(1)) is not None
+
+
+def _keep_an_owner(write: Write, project_id: str, user_id: str, owned: bool) -> None:
+    """Refuse a change of members after which nobody may manage a project that somebody could manage before.
+
+    Raises:
+        ValidationError: It is one; the write that it belongs to stores nothing.
+    """
+    if owned and not _has_owner(write, project_id):
+        raise ValidationError(
+            f"{user_id} is the only owner of project {project_id}. Make another member its owner first."
+        )
 
 
 def admit(write: Write, project_id: str, emails: Iterable[str], role: str) -> None:

@@ -43,5 +43,25 @@ def _index_listing(connection: sa.Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX resources_in_order ON resources (deleted, created_at, id)")
 
 
+def _add_history(connection: sa.Connection) -> None:
+    """Version 6: what changed in a project since one of its latest writes; as it is now is the first state known."""
+    for table in (schema.project_writes, schema.departures):
+        table.create(connection)
+    connection.exec_driver_sql("CREATE INDEX projects_by_revision ON projects (revision)")
+    of_members = "ON project_resources (project_id,"
+    connection.exec_driver_sql(f"CREATE INDEX project_resources_by_revision {of_members} revision)")
+    connection.exec_driver_sql(f"CREATE INDEX project_resources_in_order {of_members} added_at, resource_id)")
+    project = schema.projects.c
+    states = sa.select(project.id, sa.literal(1), project.revision, project.write_id)
+    columns = ["project_id", "n", "revision", "write_id"]
+    connection.execute(sa.insert(schema.project_writes).from_select(columns, states))
+
+
 #: Function n (from 0) brings a store of version n + 1 to version n + 2; a new store is made at the newest version.
-MIGRATIONS: list[Callable[[sa.Connection], None]] = [_add_write_ids, _index_digests, _add_server_tables, _index_listing]
+MIGRATIONS: list[Callable[[sa.Connection], None]] = [
+    _add_write_ids,
+    _index_digests,
+    _add_server_tables,
+    _index_listing,
+    _add_history,
+]

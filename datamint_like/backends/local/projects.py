@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from datamint_like.backends.base import NewProject, NewWorklist
+from datamint_like.backends.local import history
 from datamint_like.backends.local import members as member_rows
 from datamint_like.backends.local import resources as resource_rows
 from datamint_like.backends.local import splits as split_rows
@@ -102,6 +103,17 @@ def members(read: Read, project_id: str) -> list[Resource]:
     return resource_rows.fetch(read, statement)
 
 
+def member_ids(read: Read, project_id: str, at_once: int) -> Iterator[list[str]]:
+    """The ids of `members`, some at a time."""
+    statement = (
+        sa.select(_member.resource_id)
+        .join(resources, _member.resource_id == resources.c.id)
+        .where(_member.project_id == project_id, resources.c.deleted.is_(False))
+        .order_by(_member.added_at)
+    )
+    return ([resource_id for (resource_id,) in some] for some in read.batches_of(statement, at_once))
+
+
 def add_resources(write: Write, project_id: str, resource_ids: Sequence[str]) -> None:
     """Add resources in this order, publishing them; members stay where they are."""
     need_project(write, project_id)
@@ -109,11 +121,17 @@ def add_resources(write: Write, project_id: str, resource_ids: Sequence[str]) ->
     need_live_resources(write, wanted)
     present = _members_among(write, project_id, wanted)
     new = [resource_id for resource_id in wanted if resource_id not in present]
-    base = {"project_id": project_id, "added_by": write.user}
-    write.insert(project_resources, [{**base, "resource_id": each, "added_at": write.stamp()} for each in new])
+    admit(write, project_id, new)
     resource_rows.publish(write, new)
     if new:
         write.touch_projects([project_id])
+
+
+def admit(write: Write, project_id: str, resource_ids: Sequence[str]) -> None:
+    """Add the rows of new members, in this order."""
+    base = {"project_id": project_id, "added_by": write.user}
+    write.insert(project_resources, [{**base, "resource_id": each, "added_at": write.stamp()} for each in resource_ids])
+    history.came(write, project_id, resource_ids)
 
 
 def remove_resources(write: Write, project_id: str, resource_ids: Sequence[str]) -> None:
@@ -129,6 +147,7 @@ def remove_resources(write: Write, project_id: str, resource_ids: Sequence[str])
             rows = sa.and_(table.c.project_id == project_id, table.c.resource_id.in_(batch))
             write.connection.execute(sa.delete(table).where(rows))
     if present:
+        history.left(write, project_id, present)
         write.touch_projects([project_id])
 
 
@@ -247,12 +266,15 @@ def _live() -> sa.Select[Any]:
 
 
 def _totals(read: Read, project_ids: Sequence[str]) -> dict[str, int]:
-    """How many members each project has."""
+    """How many members each project has: all but the deleted, of which there are few to look up."""
     totals: dict[str, int] = {}
+    held = sa.select(_member.project_id, sa.func.count().label("total")).group_by(_member.project_id)
+    gone = held.where(_member.resource_id.in_(sa.select(resources.c.id).where(resources.c.deleted.is_(True))))
     for batch in batches(project_ids):
-        live = _live().where(_member.project_id.in_(batch)).subquery()
-        rows = read.rows(sa.select(live.c.project_id, sa.func.count().label("total")).group_by(live.c.project_id))
-        totals |= {row["project_id"]: row["total"] for row in rows}
+        for row in read.rows(held.where(_member.project_id.in_(batch))):
+            totals[row["project_id"]] = row["total"]
+        for row in read.rows(gone.where(_member.project_id.in_(batch))):
+            totals[row["project_id"]] -= row["total"]
     return totals
 
 

@@ -92,11 +92,13 @@ def channels(read: Read) -> list[tuple[str, list[Resource]]]:
     return list(found.items())
 
 
-def insert(write: Write, row: dict[str, Any], tags: Sequence[str], part_rows: Sequence[Part]) -> None:
-    """Add a resource with its tags and parts."""
-    write.insert(resources, [row])
-    write.insert(parts, [{**part.to_dict(), "resource_id": row["id"]} for part in part_rows])
-    write.insert(resource_tags, _tag_rows(row["id"], 0, checked_tags(tags)))
+def insert(write: Write, new: Sequence[tuple[dict[str, Any], Sequence[str], Sequence[Part]]]) -> None:
+    """Add resources, each with its tags and parts."""
+    write.insert(resources, [row for row, _, _ in new])
+    write.insert(
+        parts, [{**part.to_dict(), "resource_id": row["id"]} for row, _, part_rows in new for part in part_rows]
+    )
+    write.insert(resource_tags, [each for row, tags, _ in new for each in _tag_rows(row["id"], 0, checked_tags(tags))])
 
 
 def parts_of(read: Read, resource_ids: Sequence[str]) -> dict[str, list[Part]]:

@@ -1,8 +1,9 @@
 """The tables of a store. Columns that an entity serves have the name of its field.
 
 Time stamps are text of one width (ISO 8601, UTC, microseconds, `Z`), so that text order is time order.
-`revision` is the number of the write that last changed the row. Numbers come again when a backup of the store is put
-back; `write_id`, a random text of that write, does not.
+`revision` is the number of the write that last changed the row; of a member of a project (`project_resources`) of the
+write that last changed anything that a dataset reads of it. Numbers come again when a backup of the store is put back;
+`write_id`, a random text of that write, does not.
 """
 
 from __future__ import annotations
@@ -103,6 +104,7 @@ projects = Table(
     _text("most_recent_experiment"),
     _revision(),
     _text("write_id", null=False),
+    Index("projects_by_revision", "revision"),  # each write finds the projects that it changed
 )
 
 resources = Table(
@@ -154,6 +156,27 @@ project_resources = Table(
     _text("added_by", null=False),
     _revision(),
     Index("project_resources_by_resource", "resource_id"),
+    Index("project_resources_by_revision", "project_id", "revision"),
+    Index("project_resources_in_order", "project_id", "added_at", "resource_id"),
+)
+
+#: The latest writes that changed each project, numbered from 1: the states of it that this store has been in.
+project_writes = Table(
+    "project_writes",
+    metadata,
+    _to("project_id", "projects.id", key=True),
+    Column("n", BigInteger, primary_key=True),
+    _revision(),
+    _text("write_id", null=False),
+)
+
+#: The resources that left a project and are in it no more.
+departures = Table(
+    "departures",
+    metadata,
+    _to("project_id", "projects.id", key=True),
+    _to("resource_id", "resources.id", key=True),
+    _revision(),
 )
 
 work_statuses = Table(

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from datamint_like.backends.base import NewAnnotation, NewResource, NewVolumeMask
-from datamint_like.backends.local import annotation_rows, annotation_uploads, projects, resources, uploads, verify
+from datamint_like.backends.local import (
+    annotation_rows,
+    annotation_uploads,
+    bulk,
+    known_parts,
+    projects,
+    resources,
+    uploads,
+    verify,
+)
 from datamint_like.backends.local.byte_store import ByteStore
 from datamint_like.backends.local.changes import need_project
 from datamint_like.backends.local.database import Database, Write
@@ -32,11 +42,7 @@ class Storing:
         """
         if once and new.project_id is None:
             raise ValidationError(f"{new.filename!r} must name the project (project_id) in which it is to be once.")
-        if new.link and not self._files.can_link:
-            raise ValidationError(
-                f"{new.filename!r} cannot be linked: the bytes of this store lie in {self._files.place}, where files "
-                "on this machine have no place. Copy it (link=False)."
-            )
+        self._need_place(new)
         if new.project_id is not None:
             with self._database.read() as read:
                 need_project(read, new.project_id)  # before a byte is copied
@@ -50,8 +56,9 @@ class Storing:
                 if held is not None:
                     verify.drop_unnamed(write, self._files, intake.published)
                     return write.made((held, False))
-                row = uploads.row(write, upload, parts)
-                resources.insert(write, row, new.tags, parts)
+                known_parts.need_stored(new.parts, self._files, new.filename)
+                row = uploads.row(write, upload, parts, write.store_id())
+                resources.insert(write, [(row, new.tags, parts)])
                 if new.project_id is not None:
                     projects.add_resources(write, new.project_id, [row["id"]])
                 if said:
@@ -59,6 +66,31 @@ class Storing:
                 made = resources.get(write, row["id"])
                 intake.publish()
                 return write.made((made, True))
+
+    def resources(self, project_id: str, new: Sequence[NewResource]) -> list[str | None]:
+        """The ids of many new resources of a project, in one write; None for each that the project holds already."""
+        for each in new:
+            if not isinstance(each, NewResource):
+                raise ValidationError(f"Many resources are given as NewResource each, not as {type(each).__name__}.")
+            if each.project_id not in (None, project_id):
+                raise ValidationError(f"{each.filename!r} names another project than the one that all are loaded into.")
+        with self._database.read() as read:
+            need_project(read, project_id)  # before a byte is copied
+        prepared = [uploads.prepare(replace(each, publish=True)) for each in new]
+        for each in new:
+            self._need_place(each)
+        with Intake(self._files, sum(upload.size for upload in prepared)) as intake:
+            taken = [(upload, uploads.take_in(upload, intake)) for upload in prepared]
+            said = [annotation_uploads.take_in(upload.annotations, intake) for upload in prepared]
+            with self._write(intake) as write:
+                need_project(write, project_id)
+                for each in new:
+                    known_parts.need_stored(each.parts, self._files, each.filename)
+                made = bulk.insert(write, project_id, taken, said)
+                intake.publish()
+                if None in made:
+                    verify.drop_unnamed(write, self._files, intake.published)
+                return write.made(made)
 
     def annotations(
         self, resource_id: str, new: Sequence[NewAnnotation], masks: Sequence[NewVolumeMask] = (), *, once: bool = False
@@ -127,6 +159,15 @@ class Storing:
                 )
                 intake.publish()
                 return made
+
+    def _need_place(self, new: NewResource) -> None:
+        """Raise where files are to stay where they are and bytes of this store lie elsewhere."""
+        links = new.link or any(part.linked_path for part in new.parts)
+        if links and not self._files.can_link:
+            raise ValidationError(
+                f"{new.filename!r} cannot be linked: the bytes of this store lie in {self._files.place}, where files "
+                "on this machine have no place. Copy it (link=False)."
+            )
 
     def _is_held(self, new: NewResource, parts: Sequence[Part]) -> bool:
         """Whether the project holds a resource with these bytes, asked before they travel."""

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from datamint_like.backends.base import NewResource
-from datamint_like.backends.local import annotation_uploads, headers
+from datamint_like.backends.local import annotation_uploads, headers, known_parts
 from datamint_like.backends.local.changes import given_texts, name
 from datamint_like.backends.local.database import Write, new_id
 from datamint_like.backends.local.files import Intake, linked_part, plain_name, source_chunks, source_size
 from datamint_like.backends.local.resources import checked_tags, published
 from datamint_like.entities import Part
 from datamint_like.exceptions import ValidationError
+from datamint_like.imaging.types import HeaderFacts
+
+UNPUBLISHED = {"status": "inbox", "published": False, "published_on": None, "published_by": None}
 
 
 @dataclass(frozen=True)
@@ -44,22 +47,35 @@ def prepare(new: NewResource) -> Upload:
         GeometryError: A mask lies on another grid.
     """
     name(new.filename, "The filename of a resource")
-    if not isinstance(new.paths, (tuple, list)) or not all(isinstance(path, Path) for path in new.paths):
-        raise ValidationError(f"The files of {new.filename!r} must be a tuple of paths, not {new.paths!r:.80}.")
+    for what, given, kind in (("files", new.paths, Path), ("parts", new.parts, Part)):
+        if not isinstance(given, (tuple, list)) or not all(isinstance(each, kind) for each in given):
+            raise ValidationError(
+                f"The {what} of {new.filename!r} must be a tuple of {kind.__name__}, not {given!r:.80}."
+            )
     checked_tags(new.tags)
     if not isinstance(new.metadata, Mapping):
         raise ValidationError(f"The metadata of {new.filename!r} must be a mapping, not {new.metadata!r:.80}.")
     given_texts(mimetype=new.mimetype, modality=new.modality, channel=new.channel)
     size = sum(source_size(path) for path in new.paths)
-    paths, facts = headers.parts_and_facts(new)
+    if new.parts:
+        new, facts = replace(new, parts=known_parts.checked(new)), known_parts.facts_of(new)
+    else:
+        paths, facts = headers.parts_and_facts(new)
+        new = replace(new, paths=tuple(paths))
     facts = headers.described(new, facts)
-    columns = {
+    annotations = annotation_uploads.prepare(new.annotations, new.volume_masks, facts, new.filename)
+    size += annotation_uploads.size_of(annotations)
+    return Upload(new=new, columns=_columns(new, facts), annotations=annotations, size=size)
+
+
+def _columns(new: NewResource, facts: HeaderFacts) -> dict[str, Any]:
+    return {
         "storage": headers.storage_class(facts),
         "filename": plain_name(new.filename),
         "mimetype": new.mimetype or facts.mimetype,
         "upload_channel": new.channel or "default",
         "upload_mechanism": new.upload_mechanism,
-        "source_filepath": plain_name(paths[0]),
+        "source_filepath": new.parts[0].filename if new.parts else plain_name(new.paths[0]),
         "modality": facts.modality,
         "patient_id": facts.patient_id,
         "study_uid": facts.study_uid,
@@ -67,22 +83,17 @@ def prepare(new: NewResource) -> Upload:
         "instance_uid": facts.instance_uid,
         "metadata": headers.metadata_of(facts, new.metadata),
     }
-    annotations = annotation_uploads.prepare(new.annotations, new.volume_masks, facts, new.filename)
-    return Upload(
-        new=replace(new, paths=tuple(paths)),
-        columns=columns,
-        annotations=annotations,
-        size=size + annotation_uploads.size_of(annotations),
-    )
 
 
 def take_in(upload: Upload, intake: Intake) -> list[Part]:
-    """The parts of the resource, each staged, or registered where it lies.
+    """The parts of the resource, each staged, registered where it lies, or known.
 
     Raises:
         StorageError: The disk is full.
         ValidationError: A file cannot be read any more.
     """
+    if upload.new.parts:
+        return list(upload.new.parts)
     if upload.new.link:
         return [linked_part(path, index) for index, path in enumerate(upload.new.paths)]
     found = []
@@ -92,10 +103,10 @@ def take_in(upload: Upload, intake: Intake) -> list[Part]:
     return found
 
 
-def row(write: Write, upload: Upload, parts: Sequence[Part]) -> dict[str, Any]:
+def row(write: Write, upload: Upload, parts: Sequence[Part], store_id: str) -> dict[str, Any]:
     """The resource's row."""
     resource_id, now = new_id(), write.stamp()
-    state = published(now, write.user) if upload.new.publish else {"status": "inbox", "published": False}
+    state = published(now, write.user) if upload.new.publish else UNPUBLISHED
     return {
         **upload.columns,
         **state,
@@ -104,7 +115,7 @@ def row(write: Write, upload: Upload, parts: Sequence[Part]) -> dict[str, Any]:
         "location": f"resources/{resource_id}",
         "created_at": now,
         "created_by": write.user,
-        "customer_id": write.store_id(),
+        "customer_id": store_id,
         "deleted": False,
         "size": sum(part.size for part in parts),
         "sha256": digest_of(parts),

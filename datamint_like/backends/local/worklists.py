@@ -12,7 +12,7 @@ from datamint_like.backends.base import NewWorklist
 from datamint_like.backends.local import members
 from datamint_like.backends.local.changes import json_ready, name, need_resources, one_of, only
 from datamint_like.backends.local.database import Read, Write, batches, id_list, new_id
-from datamint_like.backends.local.schema import projects, worklists
+from datamint_like.backends.local.schema import annotation_table, projects, worklists
 from datamint_like.entities import (
     ANNOTATION_TYPES,
     MAX_SEGMENTATION_CODE,
@@ -93,10 +93,19 @@ def update(write: Write, worklist_id: str, changes: Mapping[str, Any]) -> Annota
     old = get(write, worklist_id)
     columns = _columns(write, only(changes, _CHANGEABLE, "a worklist"), project_id=old.project_id, own_id=worklist_id)
     write.change(worklists, worklists.c.id == worklist_id, **columns)
+    if columns.get("name", old.name) != old.name:  # which its annotations show, whatever project they are read in
+        write.touch_projects_of(_annotated_in(write, worklist_id))
     if old.project_id is not None:
         _admit(write, old.project_id, columns)
         write.touch_projects([old.project_id])
     return get(write, worklist_id)
+
+
+def _annotated_in(read: Read, worklist_id: str) -> list[str]:
+    """Ids of the resources of which something was said in a worklist."""
+    said = annotation_table.c
+    found = read.rows(sa.select(said.resource_id).where(said.annotation_worklist_id == worklist_id).distinct())
+    return [row["resource_id"] for row in found]
 
 
 def _admit(write: Write, project_id: str, columns: Mapping[str, Any]) -> None:

@@ -63,8 +63,15 @@ class HttpBackend(Users, Projects, Splits, Resources, Annotations):
 
     @property
     def _creates_once(self) -> bool:
+        return self._can("idempotency")
+
+    @property
+    def _tells_changes(self) -> bool:
+        return self._can("changes")
+
+    def _can(self, feature: str) -> bool:
         served = capabilities(self._transport)
-        return served is not None and "idempotency" in served.features
+        return served is not None and feature in served.features
 
     def now(self) -> str:
         """An instant of the server's store: whatever it wrote is before, whatever it will write is after."""

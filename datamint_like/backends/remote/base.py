@@ -30,6 +30,11 @@ class Subject:
         """Whether the server keeps `Idempotency-Key`, so that a create may be repeated."""
         return False
 
+    @property
+    def _tells_changes(self) -> bool:
+        """Whether the server tells what changed in a project since one of its revisions."""
+        return False
+
     def _listed(
         self, name: str, path: str, params: Mapping[str, str], *, offset: int = 0, limit: int | None = None
     ) -> Any:

@@ -17,6 +17,7 @@ from pathlib import Path
 from datamint_like._cache.collecting import wrote
 from datamint_like._cache.folder import CacheFolder
 from datamint_like._files import is_written_now, sweep_partial
+from datamint_like.backends.base import Arrived
 from datamint_like.backends.remote.downloads import Wanted, download
 from datamint_like.backends.remote.transport import Transport
 from datamint_like.backends.remote.versions import is_stem
@@ -54,8 +55,8 @@ class BlobCache:
         shelf = stem.rpartition("-")[2][:2]
         return Path(f"{self.folder}/blobs/{shelf}/{stem}")
 
-    def fetched(self, transport: Transport, wanted: Wanted) -> Path:
-        """The file, from the server where it is not here.
+    def fetched(self, transport: Transport, wanted: Wanted, arrived: Arrived | None = None) -> Path:
+        """The file, from the server where it is not here; `arrived` is told how many bytes of it are, meanwhile.
 
         Raises:
             CacheError: It cannot be kept, or may not be asked for.
@@ -66,15 +67,16 @@ class BlobCache:
             return target
         transport.refuse_offline(wanted.name)
         self._make_ready(target.parent)
-        if not self._brought_by_another(wanted, target.exists):
-            download(transport, wanted, target, self.incoming)
+        if not self._brought_by_another(wanted, target.exists, arrived):
+            download(transport, wanted, target, self.incoming, arrived)
             wrote(self.cache, target)
         return target
 
     def _make_ready(self, shelf: Path) -> None:
         try:
-            self.cache.make(self.incoming)
-            self.cache.make(shelf)
+            if not (self.incoming.is_dir() and shelf.is_dir()):  # each file asks
+                self.cache.make(self.incoming)
+                self.cache.make(shelf)
         except OSError as error:
             raise CacheError(
                 f"The cache folder {self.folder} cannot be written: {error.strerror}. Name another folder in "
@@ -84,9 +86,11 @@ class BlobCache:
             _swept.add((os.getpid(), self.folder))
             sweep_partial(self.incoming)
 
-    def _brought_by_another(self, wanted: Wanted, there: Callable[[], bool]) -> bool:
+    def _brought_by_another(self, wanted: Wanted, there: Callable[[], bool], arrived: Arrived | None) -> bool:
         """Whether a process that was fetching the file already has brought it."""
         end = time.monotonic() + _PATIENCE_S
         while time.monotonic() < end and is_written_now(self.incoming, wanted.stem, silence_s=_SILENCE_S):
+            if arrived is not None:
+                arrived(0)
             time.sleep(_GLANCE_S)
         return there()

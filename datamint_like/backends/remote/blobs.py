@@ -12,6 +12,7 @@ from pathlib import Path
 
 from datamint_like._cache import CacheFolder, Lease
 from datamint_like._cache.use import note_use
+from datamint_like.backends.base import Arrived
 from datamint_like.backends.local.unchanged import fault_of
 from datamint_like.backends.remote.answers import path
 from datamint_like.backends.remote.blob_cache import BlobCache
@@ -51,8 +52,10 @@ class RemoteBlobs:
         """The way to the server, made when a file is missing."""
         return self._transport or Transport(self.url)
 
-    def part_path(self, part: Part, resource_name: str) -> Path:
+    def part_path(self, part: Part, resource_name: str, arrived: Arrived | None = None) -> Path:
         """A file on this machine with the part's bytes, fetched where it is missing or damaged.
+
+        `arrived` is told how many bytes of it are here while it is fetched.
 
         Raises:
             StorageError: The server sends other bytes than the part's.
@@ -62,7 +65,7 @@ class RemoteBlobs:
         found = self.cache.path(part.sha256)
         if self._is_whole(found, part):
             return found
-        return self.cache.fetched(self.transport, _wanted_part(part, resource_name))
+        return self.cache.fetched(self.transport, _wanted_part(part, resource_name), arrived)
 
     def part_paths(self, parts: Sequence[Part], resource_name: str) -> list[Path]:
         """The files of several parts; those that are missing are fetched at once.

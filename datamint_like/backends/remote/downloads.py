@@ -20,12 +20,13 @@ from typing import IO
 import httpx
 
 from datamint_like._files import CHUNK, is_disk_full, leave_partial, partial_file, publish
+from datamint_like.backends.base import Arrived
 from datamint_like.backends.remote.retries import Tries
 from datamint_like.backends.remote.transport import PASSING_FAILURES, Call, Transport
 from datamint_like.exceptions import CacheError, DatamintException, ServerError, StorageError
 
 _LOG = logging.getLogger(__name__)
-_SLOWEST = 50_000  # bytes a second: a download may take as long as at this speed
+SLOWEST = 50_000  # bytes a second: a download may take as long as at this speed
 _LONGEST_S = 24 * 3600.0  # for a file of unknown length
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _BEYOND_THE_END = 416
@@ -52,7 +53,9 @@ class Wanted:
     sha256: str | None = None
 
 
-def download(transport: Transport, wanted: Wanted, target: Path, incoming: Path) -> None:
+def download(
+    transport: Transport, wanted: Wanted, target: Path, incoming: Path, arrived: Arrived | None = None
+) -> None:
     """Put a file of the server at `target`, read-only and durable.
 
     Args:
@@ -60,6 +63,7 @@ def download(transport: Transport, wanted: Wanted, target: Path, incoming: Path)
         wanted: The file.
         target: Where it will lie.
         incoming: A folder of the same file system for what is under way.
+        arrived: Is told how many bytes are here by now; what it raises ends the download, which can be gone on with.
 
     Raises:
         StorageError: The server sends other bytes than it names, twice.
@@ -69,11 +73,11 @@ def download(transport: Transport, wanted: Wanted, target: Path, incoming: Path)
     partial = partial_file(incoming, wanted.stem)
     with _disk_errors(incoming, wanted):
         try:
-            found = _filled(transport, wanted, partial)
+            found = _filled(transport, wanted, partial, arrived)
             if not _fits(found, wanted):
                 _LOG.warning("%s came with other bytes than its digest says; it is fetched again.", wanted.name)
                 partial.unlink()
-                found = _filled(transport, wanted, partial)
+                found = _filled(transport, wanted, partial, arrived)
             if not _fits(found, wanted):
                 partial.unlink()
                 raise _other_bytes(transport.url, wanted, found)  # noqa: TRY301 -- nothing of it may stay
@@ -106,12 +110,12 @@ def _other_bytes(url: str, wanted: Wanted, found: _Found) -> StorageError:
     )
 
 
-def _filled(transport: Transport, wanted: Wanted, partial: Path) -> _Found:
+def _filled(transport: Transport, wanted: Wanted, partial: Path, arrived: Arrived | None) -> _Found:
     """Size and digest of the partial file, once the server has sent the rest of it."""
-    longest = _LONGEST_S if wanted.size is None else wanted.size / _SLOWEST
+    longest = _LONGEST_S if wanted.size is None else wanted.size / SLOWEST
     tries = transport.tries(max(transport.policy.deadline_s, longest))
     with open(partial, "ab+") as file:
-        taking = _Taking(file, wanted, tries)
+        taking = _Taking(file, wanted, tries, arrived)
         if wanted.sha256 is None:
             taking.restart()  # nobody can tell whose bytes these are
         _need_room(partial.parent, wanted, taking.size)
@@ -130,10 +134,11 @@ def _filled(transport: Transport, wanted: Wanted, partial: Path) -> _Found:
 class _Taking:
     """A partial file that grows: what it holds, what to ask for next, and what an answer adds."""
 
-    def __init__(self, file: IO[bytes], wanted: Wanted, tries: Tries) -> None:
+    def __init__(self, file: IO[bytes], wanted: Wanted, tries: Tries, arrived: Arrived | None) -> None:
         self._file = file
         self._wanted = wanted
         self._tries = tries
+        self._arrived = arrived
         self._etag = None if wanted.sha256 is None else f'"{wanted.sha256}"'
         self._ended = False
         self._farthest = 0
@@ -188,6 +193,8 @@ class _Taking:
             if self.size > self._farthest:  # starting over again and again is no progress
                 self._farthest = self.size
                 self._tries.progress()
+            if self._arrived is not None:
+                self._arrived(self.size)
             if self._wanted.size is not None and self.size > self._wanted.size:
                 break
             if self._tries.seconds_left < 0:

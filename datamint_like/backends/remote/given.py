@@ -57,8 +57,12 @@ def resource(new: NewResource) -> dict[str, Any]:
     """The fields of a resource but its files and facts, which the server finds in them.
 
     Raises:
-        ValidationError: A field is of another type, or files are to be linked.
+        ValidationError: A field is of another type, or files are to be linked or only known.
     """
+    if new.parts:
+        raise ValidationError(
+            f"{new.filename!r:.200} names parts by their digests: a server stores resources from files. Give paths."
+        )
     if new.link:
         raise ValidationError(
             f"{new.filename!r:.200} cannot be linked: a server has no access to files of this machine. Use link=False."
@@ -66,7 +70,7 @@ def resource(new: NewResource) -> dict[str, Any]:
     metadata = json_ready(dict(new.metadata) if isinstance(new.metadata, Mapping) else new.metadata, "metadata")
     said = annotation_list(new.annotations)
     fields = plain(replace(new, paths=(), facts=None, metadata=metadata, annotations=()))
-    left = {key: value for key, value in fields.items() if key not in ("paths", "facts", "link")}
+    left = {key: value for key, value in fields.items() if key not in ("paths", "parts", "facts", "link")}
     return {**left, "annotations": said}
 
 

@@ -19,7 +19,8 @@ from datamint_like.exceptions import ValidationError
 
 #: Seconds: to connect, between two pieces of an answer, between two of a request, for a free connection.
 TIMEOUTS = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=60.0)
-_LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=3.0)
+#: As many connections as there are threads that ask: whoever starts them has said how many that may be.
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=3.0)
 _HEADERS = {"User-Agent": f"datamint-like/{__version__}", "Accept-Encoding": "identity"}
 
 

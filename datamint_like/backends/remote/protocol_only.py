@@ -5,13 +5,16 @@ A project is read by its listings; its revision is a digest of them. What such a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
 from datamint_like.backends.base import (
     AnnotationQuery,
+    ContentRow,
+    Known,
     NewAnnotation,
     NewProject,
     NewResource,
@@ -45,8 +48,7 @@ class ProtocolBackend(HttpBackend):
     def _page_size(self) -> int:
         return PAGE_SIZE
 
-    @property
-    def _creates_once(self) -> bool:
+    def _can(self, feature: str) -> bool:
         return False
 
     def now(self) -> str:
@@ -139,15 +141,27 @@ class ProtocolBackend(HttpBackend):
         self._read = self._list(project_id)
         return self._read.revision
 
-    def read_project(self, project_id: str) -> ProjectContent:
-        """Everything of a project, by its listings: as it was while they were read."""
+    def read_project(self, project_id: str) -> AbstractContextManager[ProjectContent]:
+        """A block in which everything of a project is read, by its listings: as it was while they were read."""
+        return self._reading(project_id)
+
+    def read_changes(
+        self, project_id: str, since: str, known: Known | None = None
+    ) -> AbstractContextManager[ProjectContent]:
+        """A block in which everything of a project is read; of files that are the same, facts come from `known`."""
+        return self._reading(project_id, known)
+
+    @contextmanager
+    def _reading(self, project_id: str, known: Known | None = None) -> Iterator[ProjectContent]:
         listing, self._read = self._read, None
         if listing is None or listing.project is None or listing.project.id != project_id:
             listing = self._list(project_id)
-        return self._completed(listing)
+        with closing(self._completed(listing, known)) as rows:
+            yield self._content(listing, rows)
 
-    def read_resources(self, resource_ids: Sequence[str]) -> ProjectContent:
-        """Everything of these resources, by their listings."""
+    @contextmanager
+    def read_resources(self, resource_ids: Sequence[str]) -> Iterator[ProjectContent]:
+        """A block in which everything of these resources is read, by their listings."""
         found = self.get_resources(resource_ids)
         for each in found:
             if each.deleted:
@@ -155,25 +169,22 @@ class ProtocolBackend(HttpBackend):
                     f"Resource {each.id} ({each.filename!r}) is deleted at the server {self.url}. "
                     f"Api().resources.restore({each.id!r}) brings it back."
                 )
-        annotations = self._annotations_of([each.id for each in found])
-        return self._completed(Listing.of(None, (), found, annotations))
+        listing = Listing.of(None, (), found, self._annotations_of([each.id for each in found]))
+        with closing(self._completed(listing)) as rows:
+            yield self._content(listing, rows)
 
     def _list(self, project_id: str) -> Listing:
         project, members = self.get_project(project_id), self.list_project_resources(project_id)
         annotations = self._annotations_of([each.id for each in members])
         return Listing.of(project, self.list_worklists(project_id), members, annotations)
 
-    def _completed(self, listing: Listing) -> ProjectContent:
-        parts = {each.id: [self._part(each)] for each in listing.resources}
-        resources = with_facts(listing.resources, parts, self._blobs)
-        return ProjectContent(
-            revision=listing.revision,
-            project=listing.project,
-            worklists=listing.worklists,
-            resources=tuple(resources),
-            parts=parts,
-            annotations=listing.annotations,
-        )
+    def _content(self, listing: Listing, rows: Iterator[ContentRow]) -> ProjectContent:
+        return ProjectContent(listing.revision, listing.project, listing.worklists, len(listing.resources), rows)
+
+    def _completed(self, listing: Listing, known: Known | None = None) -> Generator[ContentRow]:
+        """The rows of a listing, with the header facts that it lacks."""
+        for resource in with_facts(listing.resources, self._part, self._blobs, known):
+            yield ContentRow(resource, [self._part(resource)], list(listing.annotations[resource.id]))
 
     def _annotations_of(self, resource_ids: Sequence[str]) -> list[Annotation]:
         found: list[Annotation] = []

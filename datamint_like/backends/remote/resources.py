@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from datamint_like._files import is_disk_full
-from datamint_like.backends.base import NewResource, ProjectContent, ResourceQuery
+from datamint_like.backends.base import Known, NewResource, ProjectContent, ResourceQuery
 from datamint_like.backends.remote import given
 from datamint_like.backends.remote.answers import in_batches, path
 from datamint_like.backends.remote.base import STORING_S, Subject
 from datamint_like.backends.remote.blobs import RemoteBlobs
-from datamint_like.backends.remote.content_stream import read_content
+from datamint_like.backends.remote.content_stream import streamed_content
 from datamint_like.backends.remote.downloads import Wanted, download
 from datamint_like.backends.remote.located import located
 from datamint_like.backends.remote.transport import Call
@@ -38,6 +39,13 @@ class Resources(Subject):
     def create_resource_once(self, new: NewResource) -> tuple[Resource, bool]:
         """The resource of the project with these bytes, and whether this call made it."""
         return self._stored(new, once=True)
+
+    def create_resources(self, project_id: str, new: Sequence[NewResource]) -> list[str | None]:
+        """Cannot be done: files come to a server one by one."""
+        raise NotImplementedError(
+            f"The server {self._transport.url} takes resources one by one, with their files: upload them with "
+            "resources.upload_resources, or load them in bulk on the machine of the server, into its store's folder."
+        )
 
     def _stored(self, new: NewResource, *, once: bool) -> tuple[Resource, bool]:
         fields, files = given.resource(new), file_list(new)
@@ -73,19 +81,26 @@ class Resources(Subject):
             found += self._calls.records(Resource, answer)
         return found
 
-    def read_project(self, project_id: str) -> ProjectContent:
-        """Everything of a project that a dataset reads, as it is at one instant."""
-        return self._content(Call("GET", path("projects", project_id, "content"), read_s=STORING_S))
+    def read_project(self, project_id: str) -> AbstractContextManager[ProjectContent]:
+        """A block in which everything of a project that a dataset reads comes, as it is at one instant."""
+        call = Call("GET", path("projects", project_id, "content"), read_s=STORING_S)
+        return streamed_content(self._transport, call)
 
-    def read_resources(self, resource_ids: Sequence[str]) -> ProjectContent:
-        """Everything of these resources that a dataset reads, as it is at one instant."""
+    def read_changes(
+        self, project_id: str, since: str, known: Known | None = None
+    ) -> AbstractContextManager[ProjectContent]:
+        """A block in which what changed in a project after one of its revisions comes; all where it cannot be told."""
+        if not self._tells_changes:
+            return self.read_project(project_id)
+        place, params = path("projects", project_id, "content"), {"since": given.text(since, "since")}
+        return streamed_content(self._transport, Call("GET", place, params=params, read_s=STORING_S))
+
+    def read_resources(self, resource_ids: Sequence[str]) -> AbstractContextManager[ProjectContent]:
+        """A block in which everything of these resources that a dataset reads comes, as it is at one instant."""
         body = json.dumps({"resource_ids": id_list(resource_ids, "resource_ids")}).encode()
         kind = {"Content-Type": "application/json"}
         call = Call("POST", "/resources/content", content=body, headers=kind, repeat=True, read_s=STORING_S)
-        return self._content(call)
-
-    def _content(self, call: Call) -> ProjectContent:
-        return read_content(self._transport.ask(call).content, self._transport.url)
+        return streamed_content(self._transport, call)
 
     def set_tags(self, resource_ids: Sequence[str], tags: Sequence[str]) -> None:
         """Replace the tags of resources."""

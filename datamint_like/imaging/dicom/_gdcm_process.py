@@ -7,6 +7,7 @@ On damaged frames GDCM can end its process (an uncaught C++ exception, an access
 Run as a file: it imports nothing of this package.
 """
 
+import os
 import struct
 import sys
 
@@ -40,6 +41,14 @@ def decode(head: tuple[int, int, int, int, int, int, bytes, bytes, int], encoded
     return data
 
 
+def answer(pixels: bytes) -> None:
+    """Write the length and the pixels at once, so that the reader is woken once; the pixels are not copied first."""
+    written = os.writev(sys.stdout.fileno(), [ANSWER.pack(len(pixels)), pixels])
+    left = memoryview(pixels)[max(0, written - ANSWER.size) :]
+    while left:
+        left = left[os.write(sys.stdout.fileno(), left) :]
+
+
 def main() -> None:
     """Answer requests until stdin closes."""
     while len(head := sys.stdin.buffer.read(REQUEST.size)) == REQUEST.size:
@@ -49,8 +58,7 @@ def main() -> None:
             pixels = decode(request, encoded)
         except Exception:  # noqa: BLE001 -- whatever the binding raises, the answer is "not decoded"
             pixels = b""
-        sys.stdout.buffer.write(ANSWER.pack(len(pixels)) + pixels)  # at once, so that the reader is woken once
-        sys.stdout.buffer.flush()
+        answer(pixels)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ from datamint_like.imaging.dicom.positions import (
 
 #: A plane may lie this share of a step from its place before the series counts as irregular.
 REGULAR = 0.05
+#: Planes of one patient lie no farther apart than this many mm.
+_FARTHEST = 1e6
 _LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
 
 
@@ -70,6 +72,7 @@ def stack(frames: Sequence[Frame], thickness: float | None) -> Stack:
         grid = _grid(frames)
     first = [frames[index] for index in grid[0]]
     origins = np.array([frame.position for frame in first], dtype=np.float64)
+    _refuse_far(first, origins)
     return _placed(grid, first[0], origins, thickness)
 
 
@@ -112,6 +115,23 @@ def _refuse_spacings(frames: Sequence[Frame]) -> None:
         raise GeometryError(
             f"its planes have several pixel spacings ({first} mm and {other} mm), which one volume cannot hold. "
             "One file is one resource: split it into a file for each spacing and import those."
+        )
+
+
+def _refuse_far(frames: Sequence[Frame], origins: Vector) -> None:
+    """Stop at a plane that lies far beyond the others: its position is damaged, and no affine would hold it.
+
+    Raises:
+        GeometryError: It does.
+    """
+    away = np.abs(origins - np.median(origins, axis=0)).max(axis=1)
+    if float(away.max()) > _FARTHEST:
+        worst = max(range(len(frames)), key=lambda n: (away[n], np.abs(origins[n]).max()))
+        place, (instance, number) = "\\".join(f"{mm:g}" for mm in origins[worst]), frames[worst].instance
+        raise GeometryError(
+            f"its plane {worst} of 0-{len(frames) - 1} (Instance Number {instance}, frame {number + 1}) has the Image "
+            f"Position (Patient) {place}, more than a kilometre from the others. Correct that element, or export the "
+            "series again."
         )
 
 

@@ -29,6 +29,8 @@ from datamint_like.imaging.types import Array
 _PROGRAM = Path(__file__).with_name("_gdcm_process.py")
 _PIPE = 1 << 20
 _LONGEST_FRAME_S = 60.0
+#: Lets glibc keep the buffers of one frame for the next instead of asking the kernel anew; other systems ignore it.
+_KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 25), "MALLOC_TRIM_THRESHOLD_": str(1 << 26)}
 _DAMAGED = "its pixels ({}) cannot be decoded by gdcm: they are damaged. Copy the file again."
 
 
@@ -81,6 +83,7 @@ class _Helper:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
+                env={**os.environ, **_KEEP_MEMORY},
             )
             self._owner = os.getpid()
             for pipe in (self._process.stdin, self._process.stdout):

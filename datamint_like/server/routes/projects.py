@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from itertools import chain
+from typing import Annotated, Any
 
 import msgspec
 from starlette.responses import StreamingResponse
@@ -23,13 +25,17 @@ from datamint_like.server.access import (
     need_resources,
 )
 from datamint_like.server.call import Call
+from datamint_like.server.contents import STREAM, content_stream
 from datamint_like.server.errors import Existing
 from datamint_like.server.pages import Page, paged
 from datamint_like.server.routing import Route
 from datamint_like.server.schemas import ResourceIds, SegmentationData, annotators_of, specs_of
 
 Json = dict[str, Any]
-STREAM = "application/x-msgpack"
+_TOKEN = msgspec.Meta(
+    description="A revision that was told before: the stream then holds what changed since, where that can be told.",
+    examples=["2f3c9d9e-6f2b-4d5a-9f0e-1a7c5b8e4d21-41-b0d6c1de-88a4-4f6f-a3d1-9c4be2a57f10"],
+)
 CLOSED = "closed"
 
 
@@ -76,6 +82,12 @@ class State(msgspec.Struct, frozen=True):
     """How far work is."""
 
     status: str
+
+
+class Since(msgspec.Struct, frozen=True):
+    """From which revision on."""
+
+    since: Annotated[str | None, _TOKEN] = None
 
 
 class Roles(msgspec.Struct, frozen=True):
@@ -234,28 +246,21 @@ def revision(call: Call) -> Any:
 
 
 def project_content(call: Call) -> Any:
-    """Everything that a dataset reads of the project, as a stream."""
-    return StreamingResponse(content_stream(call.store.read_project(call.path["project_id"])), media_type=STREAM)
+    """Everything that a dataset reads of the project, or what of it changed since a revision, as a stream."""
+    project_id, query = call.path["project_id"], call.query
+    whole = query.since is None
+    return _streamed(call.store.read_project(project_id) if whole else call.store.read_changes(project_id, query.since))
 
 
 def resources_content(call: Call) -> Any:
     """Everything that a dataset reads of some resources, as a stream."""
-    return StreamingResponse(content_stream(call.store.read_resources(call.body.resource_ids)), media_type=STREAM)
+    return _streamed(call.store.read_resources(call.body.resource_ids))
 
 
-def content_stream(content: ProjectContent) -> Iterator[bytes]:
-    """Length-prefixed MessagePack: a head, each resource with its parts and annotations, and an end."""
-
-    def framed(value: Any) -> bytes:
-        packed = msgspec.msgpack.encode(value)
-        return len(packed).to_bytes(4, "big") + packed
-
-    head = {"revision": content.revision, "project": content.project, "worklists": content.worklists}
-    yield framed({**head, "resources": len(content.resources)})
-    for resource in content.resources:
-        parts = [msgspec.structs.replace(part, linked_path=None, mtime_ns=None) for part in content.parts[resource.id]]
-        yield framed([resource, parts, content.annotations[resource.id]])
-    yield framed("end")
+def _streamed(reading: AbstractContextManager[ProjectContent]) -> StreamingResponse:
+    """The content as it is read; reading has begun before the answer does, so that an error is one."""
+    stream = content_stream(reading)
+    return StreamingResponse(chain([next(stream)], stream), media_type=STREAM)
 
 
 _EXAMPLE = {"name": "Chest pilot", "description": "Radiographs of 2026", "resource_ids": []}
@@ -295,7 +300,7 @@ ROUTES = (
     Route("POST", _P + "/members/{user_id}", put_member, OWNS_PROJECT, "Make a user a member", body=Roles),
     Route("DELETE", _P + "/members/{user_id}", remove_member, OWNS_PROJECT, "Take a member out"),
     Route("GET", _P + "/revision", revision, READS_PROJECT, "A token of its content"),
-    Route("GET", _P + "/content", project_content, READS_PROJECT, "All that a dataset reads of it"),
+    Route("GET", _P + "/content", project_content, READS_PROJECT, "All that a dataset reads of it", query=Since),
     Route(
         "POST",
         "/resources/content",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 
 from datamint_like import Api
+from datamint_like.backends.base import ContentRow, ProjectContent
 from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.dataset import ImageDataset, SlicedVideoDataset, SlicedVolumeDataset, VideoDataset, VolumeDataset
 from datamint_like.entities import Annotation, AnnotationWorklist
@@ -245,11 +248,17 @@ def test_a16_an_annotation_of_an_unknown_type_is_kept_and_told(
 ) -> None:
     read = LocalBackend.read_project
 
-    def newer(self: LocalBackend, project_id: str) -> Any:
-        content = read(self, project_id)
-        odd = Annotation.from_dict({"id": "1", "type": "hologram", "name": "x", "resource_id": shelf.xray.id})
-        annotations = {**content.annotations, shelf.xray.id: (*content.annotations[shelf.xray.id], odd)}
-        return dataclasses.replace(content, annotations=annotations)
+    odd = Annotation.from_dict({"id": "1", "type": "hologram", "name": "x", "resource_id": shelf.xray.id})
+
+    def with_odd(row: ContentRow) -> ContentRow:
+        return ContentRow(
+            row.resource, row.parts, [*row.annotations, odd] if row.resource == shelf.xray else row.annotations
+        )
+
+    @contextmanager
+    def newer(self: LocalBackend, project_id: str) -> Iterator[ProjectContent]:
+        with read(self, project_id) as content:
+            yield dataclasses.replace(content, rows=map(with_odd, content.rows))
 
     monkeypatch.setattr(LocalBackend, "read_project", newer)
     with pytest.warns(DatamintWarning, match=r"'hologram' \(1\)"):

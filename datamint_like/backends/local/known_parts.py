@@ -1,0 +1,84 @@
+"""Parts that the caller names by size and digest: nothing of their bytes is read when a resource is made of them.
+
+What is trusted is the digest alone: whoever reads such a file hashes it first, as with any other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from datamint_like.backends.base import NewResource
+from datamint_like.backends.local.byte_store import ByteStore
+from datamint_like.backends.local.files import plain_name
+from datamint_like.entities import Part
+from datamint_like.exceptions import ValidationError
+from datamint_like.imaging.types import HeaderFacts
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def facts_of(new: NewResource) -> HeaderFacts:
+    """The header facts that come with known parts.
+
+    Raises:
+        ValidationError: There are none, or there are files besides.
+    """
+    if not isinstance(new.facts, HeaderFacts) or new.paths:
+        raise ValidationError(
+            f"{new.filename!r} is given by its parts, so its files are not read: give facts, as imaging.probe tells "
+            "them, and no paths."
+        )
+    return new.facts
+
+
+def checked(new: NewResource) -> tuple[Part, ...]:
+    """The parts in their order, each linked one as its file is now.
+
+    Raises:
+        ValidationError: A digest, size or name is none, or a linked file is gone or has changed.
+    """
+    return tuple(_checked(part, index, new.filename) for index, part in enumerate(new.parts))
+
+
+def need_stored(parts: Iterable[Part], files: ByteStore, filename: str) -> None:
+    """Raise unless the store has the bytes of those parts that are not linked; belongs into the write that names them.
+
+    Raises:
+        ValidationError: It lacks some.
+    """
+    for part in parts:
+        found = None if part.linked_path else files.size_of(part.sha256)
+        if not part.linked_path and found != part.size:
+            raise ValidationError(
+                f"The part {part.filename!r} of {filename!r} should be in {files.place} with {part.size} bytes under "
+                f"the SHA-256 {part.sha256}; {'nothing is there' if found is None else f'there are {found} bytes'}. "
+                "Link the file, or upload it."
+            )
+
+
+def _checked(part: Part, index: int, filename: str) -> Part:
+    fits = isinstance(part.sha256, str) and _DIGEST.fullmatch(part.sha256) and isinstance(part.filename, str)
+    if not (fits and isinstance(part.size, int) and part.size >= 0 and part.filename):
+        raise ValidationError(
+            f"Part {index} of {filename!r} needs a filename, its size in bytes, and its SHA-256 as 64 lower-case "
+            "hexadecimal digits."
+        )
+    if part.linked_path is None:
+        return msgspec.structs.replace(part, index=index, filename=plain_name(part.filename), mtime_ns=None)
+    place = Path(part.linked_path).absolute()
+    try:
+        found = place.stat()
+    except OSError as error:
+        raise ValidationError(f"The file {place.name!r} of {filename!r} cannot be read: {error.strerror}.") from error
+    if found.st_size != part.size or part.mtime_ns not in (None, found.st_mtime_ns):
+        raise ValidationError(
+            f"The file {place.name!r} of {filename!r} has changed since its digest was taken: it has {found.st_size} "
+            f"bytes, {part.size} were told. Take its digest again."
+        )
+    return msgspec.structs.replace(
+        part, index=index, filename=plain_name(part.filename), linked_path=str(place), mtime_ns=found.st_mtime_ns
+    )
