@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from datamint_like._cache.entries import Entry, Kind
+from datamint_like._cache.entries import Entry, Kind, pointed_at
 from datamint_like._cache.use import no_use
 from datamint_like._files import sha256_of
 from datamint_like.backends.remote.versions import is_digest
@@ -128,6 +128,9 @@ def _read_pack(path: Path) -> None:
 def _fault_of_snapshot(path: Path) -> str | None:
     if not path.name.endswith(f".{FORMAT}.sqlite"):
         raise NotImplementedError
+    name, digest = pointed_at(path.parent)
+    if name == path.name and digest and (found := sha256_of(path)) != digest:
+        return f"Its SHA-256 is {found}, not that of when it was written."
     return Snapshot(path).fault()
 
 
