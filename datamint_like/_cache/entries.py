@@ -85,6 +85,19 @@ def current_snapshots(cache: Path) -> frozenset[str]:
     catalog = cache / "catalog"
     found = set()
     for pointer in catalog.glob(f"*/*/{CURRENT}") if is_own(catalog) else ():
-        with suppress(OSError, ValueError):
-            found.add(f"{pointer.parent.relative_to(cache).as_posix()}/{pointer.read_text().partition(' ')[0].strip()}")
+        name, _ = pointed_at(pointer.parent)
+        found.add(f"{pointer.parent.relative_to(cache).as_posix()}/{name}")
     return frozenset(found)
+
+
+def pointed_at(folder: Path) -> tuple[str, str]:
+    """Name and SHA-256 of the newest snapshot of a project's folder; each empty where it is not known.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    try:
+        name, _, digest = (folder / CURRENT).read_text(encoding="utf-8", errors="replace").strip().partition(" ")
+    except FileNotFoundError:
+        return "", ""
+    return name, digest

@@ -34,7 +34,7 @@ def turn(path: Path, patience_s: float | None) -> Iterator[bool]:
     Raises:
         OSError: The file cannot be made.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+    handle = _opened(path)
     try:
         mine = _locked(handle, patience_s)
         try:
@@ -46,6 +46,13 @@ def turn(path: Path, patience_s: float | None) -> Iterator[bool]:
                 _unlock(handle)
     finally:
         os.close(handle)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+    except PermissionError:  # another user of a shared cache made it
+        return os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
 
 
 def _locked(handle: int, patience_s: float | None) -> bool:

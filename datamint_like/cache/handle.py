@@ -80,7 +80,7 @@ class Cache:
             ()
         """
         found: Iterable[Entry] = entries(self.folder)
-        return verify(self.folder, remove=remove, progress=found if progress is None else progress(found))
+        return verify(self.folder, found if progress is None else progress(found), remove=remove)
 
     def gc(
         self, *, limit: int | str | None = None, grace_hours: float = GRACE_S / _HOUR_S, dry_run: bool = False
@@ -96,6 +96,7 @@ class Cache:
 
         Raises:
             ValidationError: `limit` is no size, or `grace_hours` below 0.
+            CacheError: The cache cannot be read.
 
         Example:
             >>> from datamint_like.cache import Cache
@@ -105,7 +106,12 @@ class Cache:
         if not grace_hours >= 0:
             raise ValidationError(f"grace_hours is a number of hours from 0, not {grace_hours!r}.")
         size = self.limit if limit is None else parse_size(limit)
-        return collect(self.folder, limit=size, grace_s=grace_hours * _HOUR_S, really=not dry_run)
+        try:
+            return collect(self.folder, limit=size, grace_s=grace_hours * _HOUR_S, really=not dry_run)
+        except OSError as error:  # without knowing the newest snapshots nothing may go
+            raise CacheError(
+                f"The cache {self.folder} cannot be read: {error.strerror}. Nothing was removed."
+            ) from error
 
     def clear(self) -> Collected:
         """What went: everything but what running processes hold.

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from datamint_like._cache.entries import Entry, Kind, entries
+from datamint_like._cache.entries import Entry, Kind, pointed_at
 from datamint_like._cache.use import no_use
 from datamint_like._files import sha256_of
 from datamint_like.backends.remote.versions import is_digest
@@ -52,16 +52,16 @@ class Verified:
     damaged: tuple[Damage, ...]
 
 
-def verify(cache: Path, *, remove: bool, progress: Iterable[Entry] | None = None) -> Verified:
-    """Check every file against its digest, every slice of every pack against its CRC, every snapshot as a database.
+def verify(cache: Path, among: Iterable[Entry], *, remove: bool) -> Verified:
+    """What of some entries is damaged: files by their digests, slices of packs by their CRCs, snapshots as databases.
 
     Args:
         cache: The cache folder.
+        among: The entries to check.
         remove: Remove what is damaged; it is fetched or made again when it is needed.
-        progress: The entries to check; None are all.
     """
     checked, unchecked, damaged = Counter[Kind](), 0, []
-    for entry in entries(cache) if progress is None else progress:
+    for entry in among:
         path = cache / entry.name
         try:
             with no_use():
@@ -128,6 +128,9 @@ def _read_pack(path: Path) -> None:
 def _fault_of_snapshot(path: Path) -> str | None:
     if not path.name.endswith(f".{FORMAT}.sqlite"):
         raise NotImplementedError
+    name, digest = pointed_at(path.parent)
+    if name == path.name and digest and (found := sha256_of(path)) != digest:
+        return f"Its SHA-256 is {found}, not that of when it was written."
     return Snapshot(path).fault()
 
 

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from datamint_like._cache.collecting import wrote
-from datamint_like._cache.entries import CURRENT
+from datamint_like._cache.entries import CURRENT, pointed_at
 from datamint_like._cache.folder import CacheFolder, open_as_its_folder
 from datamint_like._files import sha256_of, sweep_partial, write_bytes
 from datamint_like.backends.base import Backend, ProjectContent
@@ -208,7 +208,7 @@ def _record_in(snapshot: Snapshot, resource_id: str) -> Resource | None:
 def _base(folder: Path) -> Snapshot | None:
     """The current snapshot, if every byte of it is as it was written."""
     try:
-        name, _, digest = _pointer(folder).partition(" ")
+        name, digest = pointed_at(folder)
         return _opened(folder / name) if digest and sha256_of(folder / name) == digest else None
     except OSError:
         return None  # it is not there, or cannot be read
@@ -254,13 +254,5 @@ def _file_name(revision: str) -> str:
 
 
 def _current(folder: Path) -> Path | None:
-    name = _pointer(folder).partition(" ")[0]
+    name, _ = pointed_at(folder)
     return folder / name if name else None
-
-
-def _pointer(folder: Path) -> str:
-    """Name and SHA-256 of the current snapshot; empty where there is none."""
-    try:
-        return (folder / CURRENT).read_text()
-    except FileNotFoundError:
-        return ""

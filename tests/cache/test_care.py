@@ -120,6 +120,40 @@ def test_gc_spares_the_snapshots_of_living_datasets_and_removes_them_after(proje
     assert len(second) == 1
 
 
+def test_the_newest_snapshot_stays_although_nobody_used_it_for_long(project: Api) -> None:
+    VolumeDataset(project="head").prepare()
+    (resource,) = project.resources.get_list()
+    project.annotations.add_label_annotation(resource, "seen")
+    VolumeDataset(project="head").prepare()
+    cache = Cache()
+    for path in cache.folder.glob("catalog/*/*/*"):
+        Shelf.age(path, 9000)
+    assert cache.gc(limit=0).removed == 1
+    (kept,) = cache.folder.glob("catalog/*/*/*.sqlite")
+    offline = VolumeDataset(project="head", auto_update=False)
+    assert offline.image_labels_set == ["seen"]
+    assert offline._prepared.snapshot.path == kept
+
+
+def test_nothing_goes_where_the_newest_snapshot_cannot_be_told(shelf: Shelf) -> None:
+    old = shelf.put("catalog/0123456789abcdef/p1/old.4.sqlite", hours=90)
+    (old.parent / "current").mkdir()
+    with pytest.raises(CacheError, match="Nothing was removed"):
+        Cache(shelf.path).gc(limit=0)
+    assert old.exists()
+
+
+def test_a_changed_bit_of_the_newest_snapshot_is_found(project: Api) -> None:
+    VolumeDataset(project="head").prepare()
+    cache = Cache()
+    path = entry(cache, "catalog/*/*/*.sqlite")
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"dcm")] ^= 1  # within a row, where SQLite has no check of its own
+    path.write_bytes(data)
+    (damage,) = cache.verify().damaged
+    assert damage.kind == "snapshot"
+
+
 def test_clear_removes_all_but_what_running_processes_hold(slices: VolumeDataset) -> None:
     _ = slices[0]
     cache = Cache()

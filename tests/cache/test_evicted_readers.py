@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from datamint_like._cache.collecting import clear, collect
+from datamint_like._cache.entries import entries
 from datamint_like.cache import Cache
+from tests.cache.conftest import Shelf
 from tests.cache.lab import SHAPE, VOLUMES, Lab, ended, forked, running_lab
 
 
@@ -66,3 +68,25 @@ def test_readers_are_right_while_everything_is_evicted(lab: Lab, tmp_path: Path,
 @pytest.mark.parametrize("compression", ["gzip", None])
 def test_readers_stay_right_for_long(lab: Lab, tmp_path: Path, compression: str | None) -> None:
     read_while_evicting(lab, tmp_path, 1500, compression=compression)
+
+
+def test_a_dataset_with_a_limit_lets_go_of_what_it_read_days_ago(lab: Lab, tmp_path: Path) -> None:
+    cache, half = tmp_path / "cache", VOLUMES * SHAPE[2] // 2
+    dataset = lab.dataset(cache, cache_limit="170KB")
+    axial = dataset.slice("axial")
+
+    def held(kind: str) -> set[str]:
+        return {entry.name for entry in entries(cache) if entry.kind == kind}
+
+    assert all(lab.is_right(n, axial[n]["image"]) for n in range(half))
+    first = held("file") | held("pack")
+    assert len(first) == VOLUMES
+    for entry in list(entries(cache)):
+        Shelf.age(cache / entry.name, 48)
+    fresh = pickle.loads(pickle.dumps(axial))  # another process, which has no pack open
+    assert all(lab.is_right(n, fresh[n]["image"]) for n in range(half, 2 * half))
+    assert Cache(cache).usage().size <= 170_000
+    assert 0 < len(first - held("file") - held("pack")) <= len(first)
+    assert len(held("snapshot")) == 1
+    assert all(lab.is_right(n, fresh[n]["image"]) for n in range(half))
+    assert Cache(cache).verify().damaged == ()

@@ -120,7 +120,7 @@ print(used.kinds["partial"].entries, used.kinds["pack"].entries, Cache({str(tmp_
     assert 1 <= int(held.split()[1]) < len(lab.volumes)
 
 
-@pytest.mark.parametrize("compression", ["gzip", None])
+@pytest.mark.parametrize("compression", ["gzip", pytest.param(None, marks=pytest.mark.soak)])
 def test_a_read_only_cache_gives_what_is_there_and_decodes_the_rest(
     lab: Lab, tmp_path: Path, compression: str | None
 ) -> None:

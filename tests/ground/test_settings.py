@@ -7,6 +7,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
+from datamint_like._cache import CacheFolder
 from datamint_like.config import load_settings
 from datamint_like.exceptions import ValidationError
 
@@ -105,3 +106,28 @@ def test_a_folder_of_a_user_who_is_not_there_names_its_variable() -> None:
 def test_a_limit_that_is_no_number_from_1_names_its_variable(text: str) -> None:
     with pytest.raises(ValidationError, match="DATAMINT_LIKE_MAX_VOXELS"):
         load_settings({"DATAMINT_LIKE_MAX_VOXELS": text})
+
+
+def test_the_caches_limit_and_mode_come_from_the_variables_then_the_file() -> None:
+    assert (load_settings({}).cache_limit, load_settings({}).cache_mode) == (None, 0o700)
+    write_config('{"cache_limit": 5000, "cache_mode": "770"}')
+    assert (load_settings({}).cache_limit, load_settings({}).cache_mode) == (5000, 0o770)
+    found = load_settings({"DATAMINT_LIKE_CACHE_LIMIT": "200GB", "DATAMINT_LIKE_CACHE_MODE": "0o750"})
+    assert (found.cache_limit, found.cache_mode) == (200 * 10**9, 0o750)
+    assert found.cache() == CacheFolder(found.cache_dir, 200 * 10**9, 0o750)
+    assert found.cache(Path("/elsewhere")) == CacheFolder(Path("/elsewhere"), 200 * 10**9, 0o750)
+    assert found.cache(CacheFolder(Path("/given"))) == CacheFolder(Path("/given"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("DATAMINT_LIKE_CACHE_LIMIT", "a lot", r"DATAMINT_LIKE_CACHE_LIMIT.*'256MB'.*'a lot'"),
+        ("DATAMINT_LIKE_CACHE_MODE", "rwx", r"DATAMINT_LIKE_CACHE_MODE.*750, not 'rwx'"),
+        ("DATAMINT_LIKE_CACHE_MODE", "550", r"DATAMINT_LIKE_CACHE_MODE.*750, not '550'"),
+        ("DATAMINT_LIKE_CACHE_MODE", "2750", r"DATAMINT_LIKE_CACHE_MODE.*750, not '2750'"),
+    ],
+)
+def test_a_limit_or_mode_that_is_none_is_named(variable: str, value: str, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        load_settings({variable: value})
