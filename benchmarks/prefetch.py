@@ -10,6 +10,7 @@ late. The same number of threads fetches in both, interleaved within one run:
 `ratio_to_bare` is ours by bare (target: at most 1.3), `speed_up` sequential by ours (target: at least 10), both
 medians of the rounds. `cpu_ratio` is that of the CPU time of this process; that of the server is not in it. `again_s`
 is a second prefetch that finds all in place, in the same process, `checked_s` in a new one, which hashes each file.
+Both targets want an idle machine and disk (`load_before` tells): ours waits for the disk twice a file, bare never.
 """
 
 from __future__ import annotations
@@ -132,13 +133,14 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
 
 
 def measure(folder: Path) -> dict[str, Any]:
+    load = round(os.getloadavg()[0], 1)
     url = make_store(folder)
     with served(url) as address:
         options: dict[str, Any] = {"server_url": address, "api_key": KEY}
         known = ImageDataset("files", cache_dir=folder / "known", **options).prepare()
         paths = [f"/resources/{each.id}/parts/0" for each in known.resources]
         size = sum(each.size or 0 for each in known.resources)
-        ours, bare, sequential, again = [], [], [], 0.0
+        ours, bare, sequential = [], [], []
         for n in range(ROUNDS):
             dataset = ImageDataset("files", cache_dir=folder / f"cache{n}", **options).prepare()
             ours.append(timed(lambda dataset=dataset: dataset.prefetch(workers=WORKERS, progress=False)))  # type: ignore[misc]
@@ -157,6 +159,7 @@ def measure(folder: Path) -> dict[str, Any]:
         "servers": SERVERS,
         "latency_ms": LATENCY_S * 1e3,
         "cpus": os.cpu_count(),
+        "load_before": load,
         "ratio_to_bare": round(statistics.median(a / b for (a, _), (b, _) in zip(ours, bare, strict=True)), 2),
         "cpu_ratio": round(statistics.median(a / b for (_, a), (_, b) in zip(ours, bare, strict=True)), 2),
         "speed_up": round(statistics.median(s / a for s, (a, _) in zip(sequential, ours, strict=True)), 1),

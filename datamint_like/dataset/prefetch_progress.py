@@ -107,27 +107,11 @@ class Watch:
 
 
 class Arrival:
-    """One file that comes: told how many of its bytes are here, it holds one of the slots until all of them are.
+    """How much of one file is here; called by the download with the number of its bytes."""
 
-    What follows, until the file is on the disk for good, takes time but no network: the next one may come meanwhile.
-    """
-
-    def __init__(self, watch: Watch, slots: threading.Semaphore, size: int | None) -> None:
+    def __init__(self, watch: Watch) -> None:
         self._watch = watch
-        self._slots = slots
-        self._total = size
         self._size = 0
-        self._holds = False
-
-    def __enter__(self) -> Self:
-        self._slots.acquire()
-        self._holds = True
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._let_go()
 
     def __call__(self, size: int) -> None:
         """Note that the file has `size` bytes by now.
@@ -135,15 +119,8 @@ class Arrival:
         Raises:
             CalledOff: No more are wanted.
         """
-        if size == self._total:
-            self._let_go()
         self._watch.moved(size - self._size)
         self._size = size
-
-    def _let_go(self) -> None:
-        if self._holds:
-            self._holds = False
-            self._slots.release()
 
 
 class Shown(AbstractContextManager["Shown"]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,8 +19,6 @@ from datamint_like.exceptions import DatamintException
 
 #: How long (s) the progress is not looked at while nothing is done.
 _GLANCE_S = 0.1
-#: For each file that may come at once: one thread that receives, and one that waits for the disk meanwhile.
-_THREADS = 2
 
 
 @dataclass(frozen=True, order=True)
@@ -162,7 +159,6 @@ class _Round:
         self._job = job
         self._watch = watch
         self._tally = Tally()
-        self._slots = threading.Semaphore(job.workers)
         self._under_way = 0
         self._left: dict[int, int] = {}  # files that each begun row still waits for
         self._failed: set[int] = set()  # begun rows of which a file failed
@@ -171,7 +167,7 @@ class _Round:
         results: SimpleQueue[_Done | BaseException] = SimpleQueue()
         with (
             Crew(self._packed, 1, results, holds_exit=True) as packer,
-            Crew(self._brought, _THREADS * self._job.workers, results) as crew,
+            Crew(self._brought, self._job.workers, results) as crew,
         ):
             try:
                 self._manage(rows, results, crew, packer, glance)
@@ -191,7 +187,7 @@ class _Round:
         """Keep the threads busy until all is done; rows whose files are there go to the packer."""
         coming, fetching = self._files(rows, packer), 0
         while True:
-            for each in islice(coming, 2 * _THREADS * self._job.workers - fetching):
+            for each in islice(coming, 2 * self._job.workers - fetching):
                 crew.give(each)
                 fetching += 1
                 self._under_way += 1
@@ -246,9 +242,8 @@ class _Round:
     def _brought(self, file: _File) -> _Done:
         """A file in place, fetched where its store is a server."""
         self._watch.check()
-        tally, blobs, what = Tally(), self._job.reader.blobs, file.what
-        arrival = Arrival(self._watch, self._slots, what.size if isinstance(what, Part) else None)
-        with _Tried(tally, file.row, file.number, file.resource) as tried, arrival:
+        tally, blobs, what, arrival = Tally(), self._job.reader.blobs, file.what, Arrival(self._watch)
+        with _Tried(tally, file.row, file.number, file.resource) as tried:
             if isinstance(what, Part):
                 blobs.part_path(what, file.resource.filename, arrival)
                 arrival(what.size)

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from datamint_like._cache.collecting import wrote
@@ -39,7 +40,7 @@ class BlobCache:
         """Where the cache is."""
         return self.cache.path
 
-    @property
+    @cached_property
     def incoming(self) -> Path:
         """Folder of files under way."""
         return self.folder / "blobs" / "incoming"
