@@ -45,7 +45,7 @@ def plain_source(given: Any, image: tuple[int, int, int] | None = None) -> Any:
 
 def _in_one_file(image: Any) -> Any:
     """A nibabel image that was loaded from header and image, as one whose bytes are one file."""
-    from nibabel.nifti1 import Nifti1Image
+    from datamint_like.imaging._nibabel import Nifti1Image
 
     return Nifti1Image(np.asanyarray(image.dataobj), image.affine)  # type: ignore[no-untyped-call]
 

@@ -7,8 +7,8 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 from isal import igzip
-from nibabel.nifti1 import Nifti1Image
 
+from datamint_like.imaging._nibabel import Nifti1Image
 from datamint_like.imaging.types import Array
 
 

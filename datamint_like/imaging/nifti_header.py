@@ -9,10 +9,9 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from nibabel.nifti1 import Nifti1Header
-from nibabel.nifti2 import Nifti2Header
 
 from datamint_like.exceptions import DecodeError, GeometryError
+from datamint_like.imaging._nibabel import Nifti1Header, Nifti2Header
 from datamint_like.imaging.affine import Affine
 from datamint_like.imaging.sniff import is_nifti, is_nifti2, is_nifti_pair
 from datamint_like.imaging.types import HeaderFacts

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from nibabel.nifti1 import Nifti1Pair
 
 import datamint_like
 from datamint_like.backends.base import Backend, NewAnnotation, NewProject, NewResource
 from datamint_like.entities import Project, Resource
+from datamint_like.imaging._nibabel import Nifti1Pair
 
 IMAGES = Path(datamint_like.__file__).parent / "demo" / "images"
 XRAY = IMAGES / "xray" / "nih_00000001_000.png"

@@ -101,7 +101,7 @@ def test_a_stream_that_stays_broken_is_an_error_and_publishes_nothing(
     both.proxy.plan("/content", *faults)
     with pytest.raises(error):
         sync_project(both.backend, "p", tmp_path / "cache")
-    assert [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()] == ["CACHEDIR.TAG"]
+    assert {path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()} <= {"CACHEDIR.TAG"}
     with pytest.raises(CacheError):
         newest_snapshot(both.backend.url, "p", tmp_path / "cache")
     assert len(sync_project(both.backend, "p", tmp_path / "cache")) == COUNT
