@@ -74,7 +74,7 @@ def partial_file(folder: Path, stem: str) -> Path:
     which one taker alone wins, with what it holds; else the path is new and nothing is there.
     """
     mine = private_name(folder, stem)
-    for path in _partials(folder, stem):
+    for path in partial_files(folder, stem):
         if runs(path.name):
             continue
         with suppress(OSError):  # another was faster
@@ -93,14 +93,14 @@ def leave_partial(path: Path) -> None:
 def is_written_now(folder: Path, stem: str, *, silence_s: float) -> bool:
     """Whether a writer of this stem that runs on this machine wrote something in the last seconds."""
     limit = time.time() - silence_s
-    for path in _partials(folder, stem):
+    for path in partial_files(folder, stem):
         with suppress(OSError):  # it was published, or removed
             if runs(path.name) and path.stat().st_mtime > limit:
                 return True
     return False
 
 
-def _partials(folder: Path, stem: str) -> list[Path]:
+def partial_files(folder: Path, stem: str) -> list[Path]:
     """The private files of this machine's writers under a stem."""
     return _named(folder, f"{_this_host()}.", f".{stem[:_LONGEST_STEM]}{PARTIAL_SUFFIX}")
 
@@ -273,6 +273,7 @@ def _named(folder: Path, start: str, end: str = "") -> list[Path]:
     return [folder / name for name in names if name.startswith(start) and name.endswith(end)]
 
 
+@functools.lru_cache(maxsize=1)
 def _this_host() -> str:
     """A short, dot-free name of this machine that tells nobody what it is called."""
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]

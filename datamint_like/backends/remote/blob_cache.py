@@ -17,7 +17,7 @@ from pathlib import Path
 
 from datamint_like._cache.collecting import wrote
 from datamint_like._cache.folder import CacheFolder
-from datamint_like._files import is_written_now, sweep_partial
+from datamint_like._files import is_written_now, partial_file, partial_files, private_name, sweep_partial
 from datamint_like.backends.base import Arrived
 from datamint_like.backends.remote.downloads import Wanted, download
 from datamint_like.backends.remote.transport import Transport
@@ -68,9 +68,14 @@ class BlobCache:
             return target
         transport.refuse_offline(wanted.name)
         self._make_ready(target.parent)
-        if not self._brought_by_another(wanted, target.exists, arrived):
-            download(transport, wanted, target, self.incoming, arrived)
-            wrote(self.cache, target)
+        if not partial_files(self.incoming, wanted.stem):  # as of most: each folder that is listed takes time
+            partial = private_name(self.incoming, wanted.stem)
+        elif self._brought_by_another(wanted, target.exists, arrived):
+            return target
+        else:
+            partial = partial_file(self.incoming, wanted.stem)
+        download(transport, wanted, target, partial, arrived)
+        wrote(self.cache, target)
         return target
 
     def _make_ready(self, shelf: Path) -> None:

@@ -14,12 +14,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import IO
 
 import httpx
 
-from datamint_like._files import CHUNK, is_disk_full, leave_partial, partial_file, publish
+from datamint_like._files import CHUNK, is_disk_full, leave_partial
 from datamint_like.backends.base import Arrived
 from datamint_like.backends.remote.retries import Tries
 from datamint_like.backends.remote.transport import PASSING_FAILURES, Call, Transport
@@ -53,16 +53,14 @@ class Wanted:
     sha256: str | None = None
 
 
-def download(
-    transport: Transport, wanted: Wanted, target: Path, incoming: Path, arrived: Arrived | None = None
-) -> None:
+def download(transport: Transport, wanted: Wanted, target: Path, partial: Path, arrived: Arrived | None = None) -> None:
     """Put a file of the server at `target`, read-only and durable.
 
     Args:
         transport: The way to the server.
         wanted: The file.
         target: Where it will lie.
-        incoming: A folder of the same file system for what is under way.
+        partial: A private path of the same file system, for what is under way; it may hold the file's beginning.
         arrived: Is told how many bytes are here by now; what it raises ends the download, which can be gone on with.
 
     Raises:
@@ -70,8 +68,7 @@ def download(
         CacheError: There is no room, or the folder cannot be written.
         NetworkError, AuthenticationError, ItemNotFoundError, ...: As of any request.
     """
-    partial = partial_file(incoming, wanted.stem)
-    with _disk_errors(incoming, wanted):
+    with _disk_errors(partial.parent, wanted):
         try:
             found = _filled(transport, wanted, partial, arrived)
             if not _fits(found, wanted):
@@ -82,7 +79,7 @@ def download(
                 partial.unlink()
                 raise _other_bytes(transport.url, wanted, found)  # noqa: TRY301 -- nothing of it may stay
             partial.chmod(_READ_ONLY)
-            publish([(partial, target)])
+            partial.replace(target)  # a power cut may undo it, and then the file is fetched again
         except BaseException as error:  # also on KeyboardInterrupt: the next one goes on from here
             if isinstance(error, OSError) and is_disk_full(error):
                 with suppress(OSError):
@@ -114,7 +111,7 @@ def _filled(transport: Transport, wanted: Wanted, partial: Path, arrived: Arrive
     """Size and digest of the partial file, once the server has sent the rest of it."""
     longest = _LONGEST_S if wanted.size is None else wanted.size / SLOWEST
     tries = transport.tries(max(transport.policy.deadline_s, longest))
-    with open(partial, "ab+") as file:
+    with open(partial, "ab+", buffering=0) as file:
         taking = _Taking(file, wanted, tries, arrived)
         if wanted.sha256 is None:
             taking.restart()  # nobody can tell whose bytes these are
@@ -126,7 +123,6 @@ def _filled(transport: Transport, wanted: Wanted, partial: Path, arrived: Arrive
             except PASSING_FAILURES as error:
                 if not transport.passed(error, tries):
                     raise transport.told(error) from error
-        file.flush()
         os.fsync(file.fileno())
         return _Found(taking.size, taking.digest.hexdigest())
 
@@ -134,7 +130,7 @@ def _filled(transport: Transport, wanted: Wanted, partial: Path, arrived: Arrive
 class _Taking:
     """A partial file that grows: what it holds, what to ask for next, and what an answer adds."""
 
-    def __init__(self, file: IO[bytes], wanted: Wanted, tries: Tries, arrived: Arrived | None) -> None:
+    def __init__(self, file: FileIO, wanted: Wanted, tries: Tries, arrived: Arrived | None) -> None:
         self._file = file
         self._wanted = wanted
         self._tries = tries
@@ -144,12 +140,16 @@ class _Taking:
         self._farthest = 0
         self.digest = hashlib.sha256()
         self.size = 0
-        file.seek(0)
-        while piece := file.read(CHUNK):
-            self.digest.update(piece)
-            self.size += len(piece)
+        if os.fstat(file.fileno()).st_size:
+            self._read_what_is_there()
         if wanted.size is not None and self.size > wanted.size:
             self.restart()
+
+    def _read_what_is_there(self) -> None:
+        self._file.seek(0)
+        while piece := self._file.read(CHUNK):
+            self.digest.update(piece)
+            self.size += len(piece)
 
     @property
     def is_whole(self) -> bool:
@@ -158,8 +158,9 @@ class _Taking:
 
     def restart(self) -> None:
         """Forget what was taken."""
-        self._file.seek(0)
-        self._file.truncate()
+        if self.size:
+            self._file.seek(0)
+            self._file.truncate()
         self.digest, self.size = hashlib.sha256(), 0
 
     def request(self) -> Call:
@@ -187,9 +188,7 @@ class _Taking:
             self.restart()
         self._etag = self._etag if self._wanted.sha256 else _strong(answer.headers.get("etag"))
         for piece in answer.iter_raw():
-            self._file.write(piece)
-            self.digest.update(piece)
-            self.size += len(piece)
+            self._write(piece)
             if self.size > self._farthest:  # starting over again and again is no progress
                 self._farthest = self.size
                 self._tries.progress()
@@ -200,6 +199,13 @@ class _Taking:
             if self._tries.seconds_left < 0:
                 raise httpx.ReadTimeout("it took too long")
         self._ended = True
+
+    def _write(self, piece: bytes) -> None:
+        self.digest.update(piece)
+        self.size += len(piece)
+        left = memoryview(piece)
+        while left:  # an unbuffered file may take a part alone
+            left = left[self._file.write(left) :]
 
     def _refused(self, answer: httpx.Response) -> None:
         """The server has nothing from here on: the file is whole, or what is here is of another one."""

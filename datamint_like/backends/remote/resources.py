@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from datamint_like._files import is_disk_full
+from datamint_like._files import is_disk_full, private_name
 from datamint_like.backends.base import Known, NewResource, ProjectContent, ResourceQuery
 from datamint_like.backends.remote import given
 from datamint_like.backends.remote.answers import in_batches, path
@@ -158,7 +158,7 @@ class Resources(Subject):
         try:
             with tempfile.TemporaryDirectory(prefix="datamint-like-") as folder:
                 target = Path(folder) / "whole"
-                download(self._transport, wanted, target, Path(folder))
+                download(self._transport, wanted, target, private_name(Path(folder), wanted.stem))
                 return open(target, "rb")
         except OSError as error:
             if isinstance(error, StorageError) or not is_disk_full(error):
