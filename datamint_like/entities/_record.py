@@ -27,6 +27,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             >>> AnnotationSpec.from_dict({"type": "label", "identifier": "benign", "of_a_later_version": 1}).identifier
             'benign'
         """
+        if not isinstance(data, Mapping):
+            raise ValidationError(f"This is not a {cls.__name__}: an object was expected, found {data!r:.80}.")
         try:
             given = {name: value for name, value in cls._wire_names(data).items() if value is not None}
             return msgspec.convert(given, cls, strict=False)

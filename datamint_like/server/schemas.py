@@ -77,7 +77,5 @@ def annotators_of(given: tuple[Any, ...]) -> tuple[WorklistAnnotator, ...]:
 
 
 def specs_of(given: tuple[Any, ...]) -> tuple[AnnotationSpec, ...]:
-    """Annotation specs, without the nulls that clients send for what they leave open."""
-    return tuple(
-        AnnotationSpec.from_dict({key: value for key, value in each.items() if value is not None}) for each in given
-    )
+    """Annotation specs; nulls, which clients send for what they leave open, are not there."""
+    return tuple(AnnotationSpec.from_dict(each) for each in given)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -82,3 +83,12 @@ def test_a_number_of_more_than_64_bits_is_refused(server: Served, admin: httpx.C
     group = {"lesion": {"color": [255, 0, 0], "index": number}}
     worklist = server.store.create_worklist(NewWorklist("w"))
     assert admin.patch(f"/annotationsets/{worklist.id}", json={"segmentation_group": group}).status_code == 422
+
+
+@pytest.mark.parametrize("name", ["annotators", "annotations"])
+@pytest.mark.parametrize("bad", [None, 5, ["a"]], ids=repr)
+def test_what_is_no_object_in_a_schema_is_refused(admin: httpx.Client, name: str, bad: Any) -> None:
+    body = {"name": "p", "annotation_set": {name: [bad]}}
+    answer = admin.post("/projects", json=body)
+    assert answer.status_code == 422, answer.text
+    assert admin.get("/projects").json()["totalCount"] == 0
