@@ -216,7 +216,12 @@ def checked_mode(mode: int) -> int:
         >>> oct(checked_mode(0o750))
         '0o750'
     """
-    if isinstance(mode, bool) or not isinstance(mode, int) or mode & PRIVATE_MODE != PRIVATE_MODE or mode > 0o777:
+    if (
+        isinstance(mode, bool)
+        or not isinstance(mode, int)
+        or mode & PRIVATE_MODE != PRIVATE_MODE
+        or not 0 <= mode <= 0o777
+    ):
         raise ValidationError(f"cache_mode is a mode of folders from 0o700 to 0o777, not {mode!r:.80}.")
     return mode
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from datamint_like._cache.entries import Entry, current_snapshots, entries
+from datamint_like._cache.entries import CURRENT, Entry, current_snapshots, entries, pointed_at
 from datamint_like._cache.folder import CacheFolder, is_own
 from datamint_like._cache.leases import LASTS_S, Leased
 from datamint_like._files import DAY_S, runs
@@ -74,6 +74,11 @@ class _Work:
     def may_go(self, entry: Entry) -> bool:
         """Whether nobody needs the entry."""
         return entry.used < time.time() - self.grace_s and entry.name not in self.leased
+
+    def points_at(self, entry: Entry) -> bool:
+        """Whether the entry names a snapshot that is leased."""
+        folder, _, file = entry.name.rpartition("/")
+        return file == CURRENT and f"{folder}/{pointed_at(self.cache / folder)[0]}" in self.leased
 
     def remove(self, entry: Entry) -> None:
         """Remove an entry, unless somebody began to need it since it was listed."""
@@ -147,7 +152,7 @@ def clear(cache: Path) -> Collected:
     work = _Work(cache, grace_s=-_ANY_AGE_S, really=True)
     for entry in entries(cache):
         work.held += entry.size
-        if not (entry.kind in ("partial", "lease") and runs(entry.name.rpartition("/")[2])):
+        if not ((entry.kind in ("partial", "lease") and runs(entry.name.rpartition("/")[2])) or work.points_at(entry)):
             work.remove(entry)
     _remove_empty_folders(cache, -_ANY_AGE_S)
     return Collected(work.removed, work.freed, work.held, tuple(work.refused))

@@ -7,6 +7,7 @@ Promises: what carries no tag of ours is never touched; a folder of the cache ap
 
 from __future__ import annotations
 
+import errno
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
@@ -56,13 +57,15 @@ class CacheFolder:
         """Make a folder in one of the cache's own; each is as open to others as that.
 
         Raises:
-            OSError: It cannot be made.
+            OSError: It cannot be made, or would lie among what is not the cache's.
         """
         top = self.path / folder.relative_to(self.path).parts[0]
         for tries in reversed(range(_TRIES)):
             try:
                 if not top.is_dir() or not any(top.iterdir()):
                     self._make_top(top)
+                elif not is_own(top):
+                    raise OSError(errno.EEXIST, f"in {top.name}/ lies what is not this cache's (no {TAG} of ours)")
                 make_dirs(folder, mode=top.stat().st_mode & 0o777)
                 note_use(folder)  # an empty folder is removed when it is old
             except FileNotFoundError:  # it was cleared at this instant

@@ -16,7 +16,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -327,6 +327,8 @@ class Snapshot(Writable):
         try:
             yield
         except sqlite3.Error as error:
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise self._damaged("", error) from error
             raise CacheError(f"The snapshot {self.path.name} cannot be read ({error}). {_REBUILD}") from error
 
     @contextmanager
@@ -335,7 +337,13 @@ class Snapshot(Writable):
         try:
             yield
         except DAMAGED as error:
-            raise CacheError(f"The snapshot {self.path.name} is damaged in row {row} ({error}). {_REBUILD}") from error
+            raise self._damaged(f" in row {row}", error) from error
+
+    def _damaged(self, where: str, error: Exception) -> CacheError:
+        """What to say of a damaged snapshot; it is removed, so that it is built again the next time."""
+        with suppress(OSError):  # others may have removed it, or nobody may
+            self.path.unlink()
+        return CacheError(f"The snapshot {self.path.name} is damaged{where} ({error}) and was removed. {_REBUILD}")
 
     def _unpacked(self, row: int, record: bytes, said: bytes) -> ContentRow:
         with self._undamaged(row):

@@ -10,8 +10,8 @@ import hashlib
 import logging
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from contextlib import contextmanager, suppress
+from functools import lru_cache, partial
 from pathlib import Path
 
 from datamint_like._cache.collecting import wrote
@@ -172,10 +172,35 @@ def _last(store_url: str, project: str | Project, cache_dir: Path) -> Snapshot |
         if snapshot is None or snapshot.meta.project is None:
             continue
         if snapshot.meta.project.id in asked:
-            return snapshot
+            return _sound(snapshot)
         if snapshot.meta.project.name in asked and by_name is None:
             by_name = snapshot
-    return by_name
+    return _sound(by_name)
+
+
+def _sound(snapshot: Snapshot | None) -> Snapshot | None:
+    """The current snapshot, where its bytes are those that were written; else it is removed, and built again."""
+    if snapshot is None:
+        return None
+    folder, name = snapshot.path.parent, snapshot.path.name
+    pointed, digest = pointed_at(folder)
+    with suppress(OSError):  # it was removed meanwhile, or cannot be
+        if pointed == name and digest and _digest(snapshot.path) != digest:
+            _LOG.warning("The snapshot %s is damaged: its bytes are not those that were written.", name)
+            snapshot.path.unlink()
+            return None
+    return snapshot
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file, remembered until it is touched."""
+    facts = path.stat()
+    return _remembered(str(path), facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+
+
+@lru_cache(maxsize=64)
+def _remembered(path: str, _ino: int, _size: int, _mtime_ns: int, _ctime_ns: int) -> str:
+    return sha256_of(Path(path))
 
 
 def _opened(path: Path | None) -> Snapshot | None:
@@ -209,7 +234,7 @@ def _base(folder: Path) -> Snapshot | None:
     """The current snapshot, if every byte of it is as it was written."""
     try:
         name, digest = pointed_at(folder)
-        return _opened(folder / name) if digest and sha256_of(folder / name) == digest else None
+        return _opened(folder / name) if digest and _digest(folder / name) == digest else None
     except OSError:
         return None  # it is not there, or cannot be read
 

@@ -168,6 +168,22 @@ def test_clear_removes_all_but_what_running_processes_hold(slices: VolumeDataset
     del slices
 
 
+def test_clear_leaves_the_name_of_a_snapshot_that_is_open(project: Api) -> None:
+    dataset = VolumeDataset(project="head").prepare()
+    Cache().clear()
+    assert len(VolumeDataset(project="head", auto_update=False)) == len(dataset)
+
+
+@pytest.mark.parametrize("top", ["blobs", "packs", "catalog"])
+def test_nothing_is_put_among_what_is_not_the_caches(shelf: Shelf, tmp_path: Path, top: str) -> None:
+    other = tmp_path / "store"
+    (other / top).mkdir(parents=True)
+    (other / top / "theirs").write_text("x")
+    with pytest.raises(OSError, match=f"in {top}/ lies what is not this cache's"):
+        CacheFolder(other).make(other / top / "ab")
+    assert [path.name for path in (other / top).iterdir()] == ["theirs"]
+
+
 def test_clear_takes_young_entries_and_those_of_the_future(shelf: Shelf) -> None:
     shelf.file(1)
     shelf.pack(2, hours=-30)

@@ -139,7 +139,8 @@ def test_a_folder_without_our_tag_is_left_alone(tmp_path: Path) -> None:
     theirs.write_bytes(b"the only copy")
     os.utime(theirs, (0, 0))
     cache = CacheFolder(tmp_path)
-    cache.make(tmp_path / "blobs" / "cd")  # a cache in a folder that holds a store
+    with pytest.raises(OSError, match="lies what is not this cache's"):
+        cache.make(tmp_path / "blobs" / "cd")  # a cache in a folder that holds a store
     cache.make(tmp_path / "packs" / "cd")
     assert not is_own(tmp_path / "blobs")
     collect(tmp_path, limit=0, grace_s=0)

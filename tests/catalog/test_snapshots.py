@@ -182,6 +182,27 @@ def test_a_damaged_snapshot_is_built_again(backend: Backend, tmp_path: Path) -> 
         assert again.resource(2).filename == "2.png"
 
 
+def test_any_changed_bit_of_the_newest_snapshot_has_it_built_again(backend: Backend, tmp_path: Path) -> None:
+    good = sync_project(backend, "p", tmp_path / "cache")
+    whole = good.path.read_bytes()
+    rows = list(good.each_row())
+    for place in range(60, len(whole), max(1, len(whole) // 23)):
+        good.path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert list(sync_project(backend, "p", tmp_path / "cache").each_row()) == rows
+        assert good.path.read_bytes() == whole
+
+
+def test_a_snapshot_that_shows_damage_is_removed_so_that_the_next_one_is_good(backend: Backend, tmp_path: Path) -> None:
+    ids = [each.id for each in backend.list_resources(ResourceQuery())]
+    listed = sync_resources(backend, ids, tmp_path / "cache")
+    data = bytearray(listed.path.read_bytes())
+    data[data.rindex(b"png")] ^= 1
+    listed.path.write_bytes(data)
+    with pytest.raises(CacheError, match=r"damaged in row .* and was removed"):
+        list(sync_resources(backend, ids, tmp_path / "cache").each_row())
+    assert [row.resource.id for row in sync_resources(backend, ids, tmp_path / "cache").each_row()] == ids
+
+
 def test_a_name_means_the_project_that_had_it_last(backend: Backend, tmp_path: Path) -> None:
     first = sync_project(backend, "p", tmp_path / "cache").meta.project
     assert first is not None

@@ -125,6 +125,7 @@ def test_the_caches_limit_and_mode_come_from_the_variables_then_the_file() -> No
         ("DATAMINT_LIKE_CACHE_LIMIT", "a lot", r"DATAMINT_LIKE_CACHE_LIMIT.*'256MB'.*'a lot'"),
         ("DATAMINT_LIKE_CACHE_MODE", "rwx", r"DATAMINT_LIKE_CACHE_MODE.*750, not 'rwx'"),
         ("DATAMINT_LIKE_CACHE_MODE", "550", r"DATAMINT_LIKE_CACHE_MODE.*750, not '550'"),
+        ("DATAMINT_LIKE_CACHE_MODE", "-1", r"DATAMINT_LIKE_CACHE_MODE.*750, not '-1'"),
         ("DATAMINT_LIKE_CACHE_MODE", "2750", r"DATAMINT_LIKE_CACHE_MODE.*750, not '2750'"),
     ],
 )
