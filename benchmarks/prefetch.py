@@ -10,7 +10,7 @@ late. The same number of threads fetches in both, interleaved within one run:
 `ratio_to_bare` is ours by bare (target: at most 1.3), `speed_up` sequential by ours (target: at least 10), both
 medians of the rounds. `cpu_ratio` is that of the CPU time of this process; that of the server is not in it. `again_s`
 is a second prefetch that finds all in place, in the same process, `checked_s` in a new one, which hashes each file.
-Both targets want an idle machine and disk (`load_before` tells): ours waits for the disk twice a file, bare never.
+Both targets want an idle machine and disk (`load_before` tells): ours waits for the disk once a file, bare never.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _own = threading.local()
 @contextmanager
 def no_use() -> Iterator[None]:
     """A block in which this thread looks at entries without using them, as a check of all of them does."""
-    before = getattr(_own, "looks", False)
+    before = is_looking()
     _own.looks = True
     try:
         yield
@@ -32,12 +32,17 @@ def no_use() -> Iterator[None]:
         _own.looks = before
 
 
+def is_looking() -> bool:
+    """Whether this thread looks at entries without using them: then it removes none either."""
+    return bool(getattr(_own, "looks", False))
+
+
 def note_use(path: Path | str) -> None:
     """Note that an entry is used now, where that was not done in the last hours.
 
     In a folder that cannot be written nothing is noted, and nothing is removed either.
     """
-    if getattr(_own, "looks", False):
+    if is_looking():
         return
     with suppress(OSError):
         if os.stat(path).st_mtime < time.time() - EVERY_S:  # noqa: PTH116 -- each item asks; faster than path.stat()

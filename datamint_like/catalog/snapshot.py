@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datamint_like._cache.leases import pinned
-from datamint_like._cache.use import InUse
+from datamint_like._cache.use import InUse, is_looking
 from datamint_like.backends.base import ContentRow
 from datamint_like.backends.remote.versions import stem_of
 from datamint_like.catalog.leaving import Writable
@@ -340,10 +340,12 @@ class Snapshot(Writable):
             raise self._damaged(f" in row {row}", error) from error
 
     def _damaged(self, where: str, error: Exception) -> CacheError:
-        """What to say of a damaged snapshot; it is removed, so that it is built again the next time."""
-        with suppress(OSError):  # others may have removed it, or nobody may
-            self.path.unlink()
-        return CacheError(f"The snapshot {self.path.name} is damaged{where} ({error}) and was removed. {_REBUILD}")
+        """What to say of a damaged snapshot; it is removed, so that it is built again the next time it is needed."""
+        if not is_looking():
+            with suppress(OSError):  # others may have removed it, or nobody may
+                self.path.unlink()
+        gone = "" if self.path.exists() else " and was removed"
+        return CacheError(f"The snapshot {self.path.name} is damaged{where} ({error}){gone}. {_REBUILD}")
 
     def _unpacked(self, row: int, record: bytes, said: bytes) -> ContentRow:
         with self._undamaged(row):

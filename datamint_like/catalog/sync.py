@@ -11,7 +11,7 @@ import logging
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 from datamint_like._cache.collecting import wrote
@@ -20,6 +20,7 @@ from datamint_like._cache.folder import CacheFolder, open_as_its_folder
 from datamint_like._files import sha256_of, sweep_partial, write_bytes
 from datamint_like.backends.base import Backend, ProjectContent
 from datamint_like.backends.finding import find_project
+from datamint_like.backends.local.unchanged import digest_of
 from datamint_like.catalog.changing import UnfitBaseError, write_changed
 from datamint_like.catalog.lock import Lock
 from datamint_like.catalog.snapshot import FORMAT, Snapshot
@@ -185,22 +186,11 @@ def _sound(snapshot: Snapshot | None) -> Snapshot | None:
     folder, name = snapshot.path.parent, snapshot.path.name
     pointed, digest = pointed_at(folder)
     with suppress(OSError):  # it was removed meanwhile, or cannot be
-        if pointed == name and digest and _digest(snapshot.path) != digest:
+        if pointed == name and digest and digest_of(snapshot.path) != digest:
             _LOG.warning("The snapshot %s is damaged: its bytes are not those that were written.", name)
             snapshot.path.unlink()
             return None
     return snapshot
-
-
-def _digest(path: Path) -> str:
-    """SHA-256 of a file, remembered until it is touched."""
-    facts = path.stat()
-    return _remembered(str(path), facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-
-
-@lru_cache(maxsize=64)
-def _remembered(path: str, _ino: int, _size: int, _mtime_ns: int, _ctime_ns: int) -> str:
-    return sha256_of(Path(path))
 
 
 def _opened(path: Path | None) -> Snapshot | None:
@@ -234,7 +224,7 @@ def _base(folder: Path) -> Snapshot | None:
     """The current snapshot, if every byte of it is as it was written."""
     try:
         name, digest = pointed_at(folder)
-        return _opened(folder / name) if digest and _digest(folder / name) == digest else None
+        return _opened(folder / name) if digest and digest_of(folder / name) == digest else None
     except OSError:
         return None  # it is not there, or cannot be read
 

@@ -154,6 +154,23 @@ def test_a_changed_bit_of_the_newest_snapshot_is_found(project: Api) -> None:
     assert damage.kind == "snapshot"
 
 
+def test_a_damaged_snapshot_that_is_not_the_newest_is_told_and_stays_until_its_removal_is_asked_for(
+    project: Api,
+) -> None:
+    VolumeDataset(project="head").prepare()
+    cache = Cache()
+    path = entry(cache, "catalog/*/*/*.sqlite")
+    (path.parent / "current").unlink()  # as of a list of resources or a lock file: no digest is known
+    path.write_bytes(path.read_bytes()[:4096] + b"\xff" * (path.stat().st_size - 4096))
+    for _ in range(2):
+        (damage,) = cache.verify().damaged
+        assert (damage.kind, damage.removed) == ("snapshot", False)
+        cache.usage()
+        assert path.exists()
+    assert [each.removed for each in cache.verify(remove=True).damaged] == [True]
+    assert not path.exists()
+
+
 def test_clear_removes_all_but_what_running_processes_hold(slices: VolumeDataset) -> None:
     _ = slices[0]
     cache = Cache()

@@ -1,4 +1,4 @@
-"""Whether a file still has the bytes that a part names: hashed once a process, and again when it was touched."""
+"""Digests of files, and whether one still has the bytes that a part names: hashed once a process, and when touched."""
 
 from __future__ import annotations
 
@@ -29,6 +29,15 @@ def fault_of(path: Path, part: Part) -> str | None:
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     return None if same else "changed: its bytes are not those that were registered"
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of the file, hashed once a process, and again when it was touched.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    return _digest(path, path.stat())
 
 
 def _digest(path: Path, facts: os.stat_result) -> str:

@@ -54,7 +54,7 @@ class Wanted:
 
 
 def download(transport: Transport, wanted: Wanted, target: Path, partial: Path, arrived: Arrived | None = None) -> None:
-    """Put a file of the server at `target`, read-only and durable.
+    """Put a file of the server at `target`, read-only, its bytes flushed to the disk before it has that name.
 
     Args:
         transport: The way to the server.
