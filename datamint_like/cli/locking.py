@@ -8,7 +8,7 @@ from typing import Any
 
 from datamint_like._words import counted
 from datamint_like.catalog import lock_lines, sync_project
-from datamint_like.cli._options import add_store, command, open_api
+from datamint_like.cli._options import add_store, command, need_store, open_api
 from datamint_like.cli._output import say
 from datamint_like.config import load_settings
 
@@ -31,7 +31,8 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the lock file of a project."""
     with open_api(args) as api:
-        snapshot = sync_project(api.backend, args.project, load_settings().cache_dir)
+        need_store(api.server_url)
+        snapshot = sync_project(api.backend, args.project, load_settings().cache())
     sys.stdout.buffer.writelines(lock_lines(snapshot))
     say(f"Locked {args.project!r}: {counted(len(snapshot), 'resource')}.", sys.stderr)
     return 0

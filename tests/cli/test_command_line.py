@@ -85,6 +85,13 @@ def test_an_empty_store_says_what_to_do(run: Run) -> None:
     assert "datamint-like import PATH --project NAME" in run("ls").out
 
 
+def test_lock_makes_no_store_where_there_is_none_and_says_so(run: Run, tmp_path: Path) -> None:
+    done = run("lock", "chest", "--home", tmp_path / "typo" / "x")
+    assert (done.code, done.out) == (1, "")
+    assert f"There is no store in {(tmp_path / 'typo' / 'x').as_uri()}. Check --home" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("project", [(), ("chest",)])
 def test_ls_makes_no_store_where_there_is_none_and_says_so(run: Run, tmp_path: Path, project: tuple[str, ...]) -> None:
     done = run("ls", *project, "--home", tmp_path / "typo" / "x")
