@@ -59,7 +59,7 @@ def sync_project(backend: Backend, project: str | Project, cache_dir: CacheFolde
     folder = _store_folder(cache.path, backend.url) / found.id
     revision = asked if asked and _project_of(last) == found.id else backend.project_revision(found.id)
     known = _opened(folder / _file_name(revision))
-    snapshot = known or _read(cache, folder, backend, found.id)
+    snapshot = _read(cache, folder, backend, found.id) if known is None else known  # one without rows is false
     with _cache_errors(folder):
         if known is None or _current(folder) != snapshot.path:
             _point(folder, snapshot.path, just_written=known is None)
@@ -100,8 +100,7 @@ def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: Cac
     cache = CacheFolder.at(cache_dir)
     folder = _store_folder(cache.path, backend.url) / _LISTS
     with backend.read_resources(resource_ids) as content:
-        target = folder / _file_name(content.revision)
-        return _opened(target) or _built(cache, target, content, backend.url)
+        return _built_once(cache, folder / _file_name(content.revision), content, backend.url)
 
 
 def locked_snapshot(lock: Path, store_url: str, cache_dir: CacheFolder | Path) -> Snapshot:
@@ -120,11 +119,8 @@ def locked_snapshot(lock: Path, store_url: str, cache_dir: CacheFolder | Path) -
     """
     whole, cache = Lock(lock), CacheFolder.at(cache_dir)
     target = _store_folder(cache.path, store_url) / _LOCKS / _file_name(whole.digest)
-    known = _opened(target)
-    if known is not None:
-        return known
     with whole.content(store_url) as content:
-        return _built(cache, target, content, store_url)
+        return _built_once(cache, target, content, store_url)
 
 
 def newest_snapshot(store_url: str, project: str | Project, cache_dir: Path) -> Snapshot:
@@ -227,6 +223,12 @@ def _base(folder: Path) -> Snapshot | None:
         return _opened(folder / name) if digest and digest_of(folder / name) == digest else None
     except OSError:
         return None  # it is not there, or cannot be read
+
+
+def _built_once(cache: CacheFolder, target: Path, content: ProjectContent, store_url: str) -> Snapshot:
+    """The snapshot at `target`, built where it is not there."""
+    known = _opened(target)
+    return _built(cache, target, content, store_url) if known is None else known
 
 
 def _built(

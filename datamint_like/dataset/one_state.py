@@ -47,7 +47,9 @@ def open_together(source: Source, open_newest: Callable[[], Snapshot]) -> Snapsh
         return msgspec.json.encode(_state_of(opened[0])).decode()
 
     wanted = msgspec.json.decode(agreed(_name(source), answer), type=_State)
-    snapshot = opened[0] if opened else _known(source, wanted) or open_newest()
+    snapshot = opened[0] if opened else _known(source, wanted)
+    if snapshot is None:
+        snapshot = open_newest()
     found = _state_of(snapshot)
     if found != wanted:
         differs = "its rows differ" if found.revision == wanted.revision else f"revision {found.revision}"

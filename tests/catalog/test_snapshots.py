@@ -239,3 +239,13 @@ def test_pages_that_go_bad_later_are_a_cache_error(backend: Backend, tmp_path: P
     snapshot.path.write_bytes(data)
     with pytest.raises(CacheError, match="auto_update=True"):
         pickle.loads(pickle.dumps(snapshot)).resource(1)
+
+
+def test_a_project_without_resources_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_backend((tmp_path / "store").as_uri())
+    store.create_project(NewProject(name="empty"))
+    first = sync_project(store, "empty", tmp_path / "cache")
+    (first.path.parent / "current").unlink()
+    monkeypatch.setattr(type(store), "read_project", None)
+    assert sync_project(store, "empty", tmp_path / "cache").path == first.path
+    store.close()
