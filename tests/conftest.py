@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,13 +16,14 @@ NO_REAL_DATA = "the folder of real test data is absent (DATAMINT_LIKE_TEST_DATA)
 _OUR_PREFIXES = ("DATAMINT_LIKE_", "DATAMINT_API")
 
 
+@cache
 def real_data_folder() -> Path:
     """Where the larger real data is expected: `DATAMINT_LIKE_TEST_DATA`, else `shared/data` beside the checkout."""
     named = os.environ.get("DATAMINT_LIKE_TEST_DATA")
     return Path(named) if named else REPOSITORY.parent / "shared" / "data"
 
 
-_REAL_DATA = real_data_folder()
+_REAL_DATA = real_data_folder()  # looked up before the tests get an environment of their own
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,19 +33,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.user_properties.append(("needs", "real data"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home for what fixtures of a module or session do: the one of the person who runs the tests is never touched."""
+    root = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        _live_in(root, patch)
+        yield root
+
+
 @pytest.fixture(autouse=True)
-def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def isolated_home(
+    session_home: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """Give the test a home, store and cache that nobody else sees, and no settings of the person who runs it."""
     root = tmp_path_factory.mktemp("home")
-    for name in [name for name in os.environ if name.startswith(_OUR_PREFIXES)]:
-        monkeypatch.delenv(name)
-    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(root))
-    monkeypatch.setenv("DATAMINT_LIKE_HOME", str(root / "store"))
-    monkeypatch.setenv("DATAMINT_LIKE_CACHE", str(root / "cache"))
-    monkeypatch.setenv("NO_ALBUMENTATIONS_UPDATE", "1")
+    _live_in(root, monkeypatch)
     return root
+
+
+def _live_in(root: Path, patch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(_OUR_PREFIXES)]:
+        patch.delenv(name)
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        patch.delenv(name, raising=False)
+    patch.setenv("HOME", str(root))
+    patch.setenv("DATAMINT_LIKE_HOME", str(root / "store"))
+    patch.setenv("DATAMINT_LIKE_CACHE", str(root / "cache"))
+    patch.setenv("NO_ALBUMENTATIONS_UPDATE", "1")
 
 
 @pytest.fixture(scope="session")
