@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from functools import cache
@@ -13,6 +14,7 @@ pytest_plugins = ["tests.servers.fixtures"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NO_REAL_DATA = "the folder of real test data is absent (DATAMINT_LIKE_TEST_DATA)"
+_NUMBERS = itertools.count()
 _OUR_PREFIXES = ("DATAMINT_LIKE_", "DATAMINT_API")
 
 
@@ -43,11 +45,10 @@ def session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def isolated_home(
-    session_home: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Path:
+def isolated_home(session_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give the test a home, store and cache that nobody else sees, and no settings of the person who runs it."""
-    root = tmp_path_factory.mktemp("home")
+    root = session_home / f"test{next(_NUMBERS)}"  # the factory's names would each take a look at all that are there
+    root.mkdir()
     _live_in(root, monkeypatch)
     return root
 
