@@ -129,7 +129,7 @@ def run(rounds: int, folder: Path) -> Counts:
 
 
 def test_a_killed_upload_loses_nothing_acknowledged(tmp_path: Path) -> None:
-    counts = run(8, tmp_path)
+    counts = run(5, tmp_path)
     assert counts.acknowledged > 0
     assert (counts.lost, counts.half_done) == (0, 0), counts
 
