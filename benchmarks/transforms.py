@@ -8,10 +8,10 @@ direct call is given the layout that it wants and keeps arrays (H, W, C), so it 
 contiguous tensors, the image (C, H, W) and the masks by annotator. Where the image comes as planes the direct side gets
 it (H, W, C) all the same, as OpenCV reads it. It joins, moves and splits in the fastest ways known here.
 
-Rows `..._as_read` have the layout that items have which are read of files: the picture is decoded of a PNG (colours lie
-pixel by pixel), and the masks are stacked of annotations (all annotators in one buffer). Other rows have colours in
-planes and each annotator's masks in an array of their own, as frames of videos, colour DICOM, and arrays that a
-subclass made: what must be joined there before albumentations can be called with one image and one stack is in `ratio`.
+Rows `..._as_read` have the layout of a whole image that is read of files: the picture is decoded of a PNG (colours lie
+pixel by pixel), and the masks are stacked of annotations (all annotators in one array). Other rows have colours in
+planes, as TIFF and videos give them, and each annotator's masks in an array of their own, as a subclass may: joining
+those before albumentations can be called with one image and one stack is in their `ratio`.
 
 Of a volume the direct call takes the stack as `masks3d`; the ratio to one that takes it as the channels of one
 `mask3d`, which somebody laid so beforehand, stands beside.
