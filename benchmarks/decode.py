@@ -179,7 +179,7 @@ def nifti_pairs(folder: Path) -> dict[str, Pair]:
 
 
 def raster_pairs() -> dict[str, Pair]:
-    """Small real pictures. The bare side gives the array that ours gives: 16 bits as int32, colour as planes of RGB."""
+    """Small real pictures. The bare side gives the array that ours gives: 16 bits as int32, colour as RGB."""
     pairs: dict[str, Pair] = {}
     for path in (IMAGES / "xray" / "cr_16bit.png", *sorted((IMAGES / "xray").glob("*000.*"))[:2]):
         pairs[f"decode {path.name}"] = (ours([path]), lambda path=path: channels_first(path))  # type: ignore[misc]
@@ -260,10 +260,12 @@ def picture_pairs(folder: Path) -> dict[str, Pair]:
 
 
 def channels_first(path: Path) -> object:
-    """What OpenCV reads, in the order and type of our arrays."""
+    """What OpenCV reads, in the order, type and layout of our arrays: colour of a TIFF in planes, else by pixel."""
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    planes = image[None] if image.ndim == 2 else image[..., ::-1].transpose(2, 0, 1)
-    return planes.astype(np.int32) if image.dtype == np.uint16 else np.ascontiguousarray(planes)
+    if image.ndim == 2:
+        return image[None].astype(np.int32) if image.dtype == np.uint16 else image[None]
+    pixels = cv2.cvtColor(image, cv2.COLOR_BGR2RGB).transpose(2, 0, 1)
+    return np.ascontiguousarray(pixels) if path.suffix == ".tif" else pixels
 
 
 def tifffile_header(path: Path) -> object:

@@ -59,15 +59,18 @@ def stack_instances(
         >>> masks.shape, masks.any((0, 2, 3)).tolist(), codes.tolist()
         ((1, 3, 2, 2), [True, False, True], [1])
     """
-    result = {}
+    groups = {}
     for author in sorted({piece.author for piece in pieces}):
         own = [piece for piece in pieces if piece.author == author]
-        groups = list(instance_groups(own, multi_frame=multi_frame))
-        masks = np.zeros((len(groups), *stored_shape), np.uint8)
-        for mask, group in zip(masks, groups, strict=True):
+        groups[author] = list(instance_groups(own, multi_frame=multi_frame))
+    whole = np.zeros((sum(map(len, groups.values())), *stored_shape), np.uint8)  # one stack: transforms take it so
+    result, first = {}, 0
+    for author, instances in groups.items():
+        masks = whole[first : first + len(instances)]
+        for mask, group in zip(masks, instances, strict=True):
             _paint(mask, group)
-        codes = np.array([_code(group[0], space) for group in groups], np.int64)
-        result[author] = (masks, codes)
+        result[author] = masks, np.array([_code(group[0], space) for group in instances], np.int64)
+        first += len(instances)
     return result
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datamint_like.dataset.cut import AxisName, Cut, Plane
+from datamint_like.dataset.one_stack import one_stack
 from datamint_like.dataset.reader import Masks, Reader
 from datamint_like.dataset.voxel_counts import MaskVoxels, counts_on_slices, mask_voxels
 from datamint_like.entities import Annotation
@@ -241,7 +242,7 @@ class SliceReader:
         reader = self.reader
         masks = reader.masks(reader.record(volume.row))
         authors = [[author, [names[int(code)] for code in codes]] for author, (_, codes) in masks.items()]
-        whole = np.concatenate([each for each, _ in masks.values()])
+        whole = one_stack([each for each, _ in masks.values()])
         facts = {"authors": authors, "voxels": counts_on_slices(whole, volume.axis)}
         return Content(_Planes(whole, volume.axis), facts)
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy.typing as npt
 import torch
 
+from datamint_like.imaging._layout import copied
+
 
 def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """A view that cannot be written through, of an array that is shared."""
@@ -25,5 +27,5 @@ def own_tensor(array: Any) -> torch.Tensor:
     if array.flags.writeable and array.flags.c_contiguous and array.dtype.isnative:
         return torch.from_numpy(array)
     if array.dtype.isnative:
-        return torch.from_numpy(array.copy(order="C"))
+        return torch.from_numpy(copied(array))
     return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))

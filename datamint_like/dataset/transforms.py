@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from datamint_like.dataset.axes import channels_first, channels_last
 from datamint_like.dataset.box_transforms import (
     Boxes,
     box_arguments,
@@ -28,9 +27,11 @@ from datamint_like.dataset.box_transforms import (
     check_takes_boxes,
     name_of_3d,
 )
+from datamint_like.dataset.one_stack import one_stack
 from datamint_like.dataset.placing import current_item
 from datamint_like.dataset.seeds import current_seed, drawn_seed, seeded
 from datamint_like.exceptions import DatamintDatasetException, DatamintException
+from datamint_like.imaging._layout import channels_first, channels_last
 from datamint_like.imaging._option_forms import stable_repr
 
 Transform = Callable[..., Any]
@@ -200,7 +201,7 @@ def transformed(
         drawn = _masks_of(result, flat) if stacks else ()
         boxes = boxes_returned(transform, boxes, result, made.shape[-2:])
     else:
-        stacked = np.concatenate(stacks) if stacks else np.zeros((0, *image.shape[1:]), np.uint8)
+        stacked = one_stack(stacks) if stacks else np.zeros((0, *image.shape[1:]), np.uint8)
         made, drawn, boxes = _by_callable(transform, given, stacked, boxes, seed)
         made = _first(made, flat)
     return made, _by_author(drawn, masks, tuple(made.shape[1:])), boxes
@@ -213,16 +214,9 @@ def _by_albumentations(transform: Any, given: Array, stacks: Sequence[Array], bo
     flat = given.ndim == 3
     targets = {"image" if flat else "volume": given}
     if stacks:
-        targets |= {"masks": _in_one_stack(stacks)} if flat else {"mask3d": channels_last(*stacks)}
+        targets |= {"masks": one_stack(stacks)} if flat else {"mask3d": channels_last(*stacks)}
     height, width = given.shape[-3:-1]
     return transform(**targets, **box_arguments(transform, boxes, (height, width), flat=flat))
-
-
-def _in_one_stack(stacks: Sequence[Array]) -> Array:
-    """All masks (n, ...), contiguous and to be changed: a copy, unless they lie so already."""
-    first = stacks[0]
-    alone = len(stacks) == 1 and first.flags.writeable and first.flags.c_contiguous
-    return first if alone else np.concatenate(stacks)
 
 
 def _masks_of(result: Any, flat: bool) -> Any:

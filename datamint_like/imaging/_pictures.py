@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datamint_like.exceptions import DecodeError, GeometryError
 from datamint_like.imaging import raster
+from datamint_like.imaging._layout import contiguous
 from datamint_like.imaging.sniff import describe, is_raster, is_tiff
 from datamint_like.imaging.tiff import decoder as tiff
 from datamint_like.imaging.types import Array
@@ -20,7 +21,7 @@ def decode_gray(data: bytes, *, max_voxels: int) -> Array:
     decode = tiff.decode_bytes if is_tiff(data) else raster.decode_bytes
     array = decode(data, max_voxels=max_voxels).array
     has_alpha = array.shape[0] in (2, 4)
-    gray: Array = array[: array.shape[0] - has_alpha, 0].max(axis=0)
+    gray: Array = contiguous(array[:, 0])[: array.shape[0] - has_alpha].max(axis=0)
     return gray
 
 

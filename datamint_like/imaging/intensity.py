@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from datamint_like.exceptions import DecodeError
+from datamint_like.imaging._layout import contiguous
 from datamint_like.imaging._option_forms import is_window
 from datamint_like.imaging.dicom.header import read_header
 from datamint_like.imaging.dicom.voi import Voi, voi_of
@@ -70,7 +71,7 @@ def called(array: Array, file: SourceFile, options: ReadOptions) -> Array:
     """
     if not callable(options.intensity):
         return array
-    given = np.ascontiguousarray(array)
+    given = contiguous(array)
     result: Array = np.asarray(options.intensity(given))
     if result.shape != array.shape:
         raise DecodeError(

@@ -22,6 +22,8 @@ from datamint_like.imaging.types import Array, HeaderFacts, SourceFile, StoredIm
 
 #: Bytes that tell which of the formats a file is.
 _START = 32
+#: Colours as they are stored but for their order.
+_AS_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 class RasterDecoder:
@@ -93,30 +95,44 @@ def _header_of(file: IO[bytes]) -> RasterHeader:
     return (parse_webp if is_webp(start) else parse_bmp if is_bmp(start) else parse_header)(file)
 
 
-def _imdecode(data: bytes) -> Array:
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+def _imdecode(data: bytes, flags: int) -> Array:
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if image is None:
         raise DecodeError("it is damaged: OpenCV cannot read it. Copy the file again.")
     return np.asarray(image)
 
 
 def _image(data: bytes, header: RasterHeader) -> Array:
-    """The image as it is stored (J, I, C), colours in the order B, G, R, A."""
-    image = bmp_pixels(data) if header.mimetype == "image/bmp" else _imdecode(data)
+    """The image as it is stored (J, I, C), colours in the order B, G, R, A; those of `_is_rgb` R, G, B."""
+    if header.mimetype == "image/bmp":
+        image = bmp_pixels(data)
+        image = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)) if _is_rgb(header) else image
+    else:
+        image = _imdecode(data, _AS_RGB if _is_rgb(header) else cv2.IMREAD_UNCHANGED)
     image = image[..., None] if image.ndim == 2 else image
     if image.shape[:2] != (header.height, header.width):
         raise DecodeError(f"expected {header.height} x {header.width} pixels by its header, found {image.shape[:2]}.")
     return image
 
 
+def _is_rgb(header: RasterHeader) -> bool:
+    """Whether the image is read as R, G, B, pixel by pixel, as transforms take it."""
+    return header.channels == 3 and header.bits == 8
+
+
 def _upright_planes(image: Array, header: RasterHeader, shape: tuple[int, int, int], dtype: str) -> Array:
-    """The upright array (C, 1, J, I), colours in the order R, G, B, A."""
-    picks = {1: (0,), 2: (0, 3), 3: (2, 1, 0), 4: (2, 1, 0, 3)}[header.channels]
+    """The upright array (C, 1, J, I), colours in the order R, G, B, A; the image as it lies, where it is that already.
+
+    Colours then lie pixel by pixel behind a view.
+    """
+    colours = (0, 1, 2) if _is_rgb(header) else (2, 1, 0)
+    picks = {1: (0,), 2: (0, 3), 3: colours, 4: (2, 1, 0, 3)}[header.channels]
     if max(picks) >= image.shape[2]:
         raise DecodeError(f"expected {header.channels} channels by its header, found {image.shape[2]}.")
     turned = upright(image.transpose(2, 0, 1), header.orientation)
-    if picks == (0,) and image.dtype == dtype and turned.flags.c_contiguous:
-        return turned[:1, None]
+    is_ready = picks == tuple(range(image.shape[2])) and image.dtype == dtype
+    if is_ready and image.flags.c_contiguous and header.orientation == 1:
+        return turned[:, None]
     array = np.empty((header.channels, *shape), dtype=dtype)
     if len(picks) == image.shape[2] and split_into([array[picks.index(at), 0] for at in range(len(picks))], turned):
         return array

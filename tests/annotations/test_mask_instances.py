@@ -93,6 +93,15 @@ def test_a_mask_of_another_shape_is_an_error_that_names_both_shapes(frame: int |
     assert f"has shape {array.shape}; expected {expected}" in str(caught.value)
 
 
+def test_the_masks_of_all_annotators_lie_in_one_array_one_after_another() -> None:
+    pieces = [MaskPiece(author, "liver", 0, plane()) for author in ("zoe", "ana", "ben", "ana")]
+    stacked = stack_instances(pieces, SPACE, (1, *SHAPE[1:]), multi_frame=False)
+    whole = stacked["ana"][0].base
+    assert whole is not None
+    assert np.array_equal(whole, np.concatenate([masks for masks, _ in stacked.values()]))
+    assert all(masks.base is whole for masks, _ in stacked.values())
+
+
 def test_a_class_outside_the_label_space_is_an_error_that_names_it() -> None:
     with pytest.raises(DatamintDatasetException, match="class 'spleen', which the label space lacks"):
         stack_instances([MaskPiece("ana", "spleen", 0, plane())], SPACE, SHAPE, multi_frame=True)

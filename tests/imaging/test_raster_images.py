@@ -4,6 +4,7 @@ import io
 import tracemalloc
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -47,6 +48,19 @@ def test_a_png_has_the_values_that_pillow_reads(image: Image.Image, mode: str, t
     assert facts.kind == "image"
     assert facts.mimetype == "image/png"
     assert np.array_equal(array, channels_first(image.convert(mode)))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp"])
+def test_colours_lie_pixel_by_pixel_as_transforms_take_them(suffix: str, tmp_path: Path):
+    _, array = decoded(Image.fromarray(PHOTO), tmp_path / f"a.{suffix}")
+    assert np.moveaxis(array, 0, -1).flags.c_contiguous
+    assert array.flags.writeable
+
+
+def test_a_jpeg_of_printing_colours_has_the_values_that_opencv_reads(tmp_path: Path):
+    _, array = decoded(Image.fromarray(PHOTO).convert("CMYK"), tmp_path / "a.jpg")
+    expected = cv2.imread(str(tmp_path / "a.jpg"), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(array, np.moveaxis(expected[..., ::-1], -1, 0))
 
 
 def test_a_palette_with_transparency_gives_rgba(tmp_path: Path):
