@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import functools
 import hashlib
+import itertools
 import os
 import secrets
 import shutil
@@ -37,8 +38,8 @@ def fsync_dir(folder: Path) -> None:
         os.close(handle)
 
 
-def make_dirs(folder: Path, mode: int = 0o700) -> None:
-    """Create `folder` and its parents, each made durable in its own parent.
+def make_dirs(folder: Path, mode: int = 0o700, *, durable: bool = True) -> None:
+    """Create `folder` and its parents, each made durable in its own parent unless `durable` is False.
 
     The name of a folder that is there already is made durable too, once a process: another process may have made
     it this instant, and what is written into it now must not go with it.
@@ -52,7 +53,10 @@ def make_dirs(folder: Path, mode: int = 0o700) -> None:
         with suppress(FileExistsError):  # another process made it
             path.mkdir(mode=mode)
             path.chmod(mode)  # a umask may have taken some of it
-        fsync_dir(path.parent)
+        if durable:
+            fsync_dir(path.parent)
+    if not durable:
+        return
     if not missing and str(folder.absolute()) not in _durable:
         try:
             fsync_dir(folder.parent)
@@ -280,13 +284,17 @@ def _this_host() -> str:
 
 
 def process_name() -> str:
-    """`<host>.<pid>-<start>.<random>`: a new name by which other processes can tell whether this one still runs."""
-    return f"{_this_process(os.getpid())}.{secrets.token_hex(8)}"
+    """`<host>.<pid>-<start>.<unique>`: a new name by which other processes can tell whether this one still runs."""
+    return f"{_this_process(os.getpid())}{next(_names):08x}"
+
+
+_names = itertools.count()
 
 
 @functools.lru_cache(maxsize=1)
 def _this_process(pid: int) -> str:
-    return f"{_this_host()}.{pid}-{_started(pid)}"
+    """What all names of a process begin with; random, as containers that share a disk may give equal numbers."""
+    return f"{_this_host()}.{pid}-{_started(pid)}.{secrets.token_hex(4)}"
 
 
 os.register_at_fork(after_in_child=_this_process.cache_clear)

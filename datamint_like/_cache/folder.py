@@ -53,8 +53,12 @@ class CacheFolder:
         """What a file of this cache is called in it: its path from here, with slashes."""
         return path.relative_to(self.path).as_posix()
 
-    def make(self, folder: Path) -> None:
+    def make(self, folder: Path, *, durable: bool = True) -> None:
         """Make a folder in one of the cache's own; each is as open to others as that.
+
+        Args:
+            folder: Where.
+            durable: Whether its name shall survive a power cut.
 
         Raises:
             OSError: It cannot be made, or would lie among what is not the cache's.
@@ -66,7 +70,7 @@ class CacheFolder:
                     self._make_top(top)
                 elif not is_own(top):
                     raise OSError(errno.EEXIST, f"in {top.name}/ lies what is not this cache's (no {TAG} of ours)")
-                make_dirs(folder, mode=top.stat().st_mode & 0o777)
+                make_dirs(folder, mode=top.stat().st_mode & 0o777, durable=durable)
                 note_use(folder)  # an empty folder is removed when it is old
             except FileNotFoundError:  # it was cleared at this instant
                 if not tries:

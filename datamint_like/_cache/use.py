@@ -37,16 +37,19 @@ def is_looking() -> bool:
     return bool(getattr(_own, "looks", False))
 
 
-def note_use(path: Path | str) -> None:
-    """Note that an entry is used now, where that was not done in the last hours.
+def note_use(path: Path | str) -> bool:
+    """Note that an entry is used now, where that was not done in the last hours; whether it is there.
 
     In a folder that cannot be written nothing is noted, and nothing is removed either.
     """
-    if is_looking():
-        return
-    with suppress(OSError):
-        if os.stat(path).st_mtime < time.time() - EVERY_S:  # noqa: PTH116 -- each item asks; faster than path.stat()
+    try:
+        used = os.stat(path).st_mtime  # noqa: PTH116 -- each item asks; faster than path.stat()
+    except OSError:
+        return False
+    if used < time.time() - EVERY_S and not is_looking():
+        with suppress(OSError):
             os.utime(path)
+    return True
 
 
 class InUse:

@@ -15,6 +15,8 @@ from tqdm import tqdm
 
 from datamint_like._cache import Lease
 
+#: How long (s) the progress is not looked at while nothing is done.
+GLANCE_S = 0.1
 #: Between two events (s) that a function is told.
 _EVERY_S = 0.1
 

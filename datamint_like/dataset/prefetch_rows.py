@@ -11,14 +11,11 @@ from queue import Empty, SimpleQueue
 
 from datamint_like._threads import Crew
 from datamint_like.dataset.cut import Cut
-from datamint_like.dataset.prefetch_progress import Arrival, Watch
+from datamint_like.dataset.prefetch_progress import GLANCE_S, Arrival, Watch
 from datamint_like.dataset.reader import Reader
 from datamint_like.dataset.slice_reader import SliceReader
 from datamint_like.entities import Annotation, Part, Resource
 from datamint_like.exceptions import DatamintException
-
-#: How long (s) the progress is not looked at while nothing is done.
-_GLANCE_S = 0.1
 
 
 @dataclass(frozen=True, order=True)
@@ -195,7 +192,7 @@ class _Round:
                 return
             glance()
             try:
-                result = results.get(timeout=_GLANCE_S)
+                result = results.get(timeout=GLANCE_S)
             except Empty:
                 continue
             if isinstance(result, BaseException):

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 
-from datamint_like.dataset.prefetch_progress import Watch
+from datamint_like.dataset.prefetch_progress import GLANCE_S, Watch
 from datamint_like.dataset.prefetch_rows import Failure, Job, Tally
 from datamint_like.exceptions import DatamintException
 
@@ -19,8 +19,6 @@ from datamint_like.exceptions import DatamintException
 _LONGEST, _TASKS = 32, 64
 #: Tasks that an executor holds at once.
 _SUBMITTED = 512
-#: How long (s) the progress is not looked at while nothing is done.
-_GLANCE_S = 0.1
 
 
 def done_by(executor: Executor, job: Job, rows: Sequence[int], watch: Watch, glance: Callable[[], None]) -> Tally:
@@ -76,7 +74,7 @@ class _Tasks:
         """Wait a little for a task that ends."""
         glance()
         with suppress(Empty):
-            future = self._ended.get(timeout=_GLANCE_S)
+            future = self._ended.get(timeout=GLANCE_S)
             self._note(future, self._open.pop(future))
 
     def _submit(self, rows: tuple[int, ...], attempt: int) -> None:

@@ -128,6 +128,9 @@ def test_what_the_function_raises_ends_it_and_the_next_one_goes_on(proxy: FaultS
 
     with pytest.raises(_StopError):
         VolumeDataset("mixed", **where).prefetch(progress=stop, workers=4)
+    for each in threading.enumerate():  # the call waits only a little for what is under way
+        if each.name.startswith("datamint-like-"):
+            each.join()
     proxy.forget()
     before = set(asked(proxy))
     assert len(before) < FILES

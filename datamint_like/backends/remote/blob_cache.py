@@ -82,7 +82,7 @@ class BlobCache:
         try:
             if not (self.incoming.is_dir() and shelf.is_dir()):  # each file asks
                 self.cache.make(self.incoming)
-                self.cache.make(shelf)
+                self.cache.make(shelf, durable=False)  # as the names of the files in it
         except OSError as error:
             raise CacheError(
                 f"The cache folder {self.folder} cannot be written: {error.strerror}. Name another folder in "

@@ -129,9 +129,10 @@ class RemoteBlobs:
 
     def _is_whole(self, found: Path, part: Part) -> bool:
         """Whether the cache has the part's bytes; a damaged file is removed."""
-        note_use(found)  # first, for it moves the times by which a changed file is noticed
+        if not note_use(found):  # first, for it moves the times by which a changed file is noticed
+            return False
         if not is_digest(part.sha256):
-            return found.exists()
+            return True
         if (fault := fault_of(found, part)) is None:
             return True
         if found.exists():
