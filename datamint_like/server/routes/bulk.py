@@ -18,12 +18,13 @@ from datamint_like.server.routes.uploads import NewFields, need_voice_in_worklis
 from datamint_like.server.routing import Route
 
 _Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+_FEW = msgspec.Meta(max_length=100_000)  # one write of more would keep all others waiting
 
 
 class Held(msgspec.Struct, frozen=True):
     """Resources by the SHA-256 of their files, each in any order."""
 
-    files: tuple[tuple[_Digest, ...], ...]
+    files: Annotated[tuple[tuple[_Digest, ...], ...], _FEW]
 
 
 class UploadedRow(msgspec.Struct, frozen=True):
@@ -37,7 +38,7 @@ class UploadedRow(msgspec.Struct, frozen=True):
 class Rows(msgspec.Struct, frozen=True):
     """Resources to make, in dataset order."""
 
-    rows: tuple[UploadedRow, ...]
+    rows: Annotated[tuple[UploadedRow, ...], _FEW]
 
 
 def are_held(call: Call) -> Any:
