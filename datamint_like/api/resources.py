@@ -259,17 +259,23 @@ class ResourcesApi(Endpoint):
         checks; of a part with `linked_path` size and modification time are compared, and the digest when a dataset
         first reads it. Rows with `paths` are stored (or linked) from files.
 
+        A server is sent the files that the project lacks, of `paths` and of `linked_path` alike, several at once; it
+        checks digests at once, reads the headers itself, and refuses `link=True`.
+
         Each batch is stored whole or not at all. A load that failed or was killed goes on when it is started again with
         the same rows: what the project holds byte for byte is passed over, and so is what is given twice.
 
         Args:
             rows: The resources, in dataset order; taken as they come, a batch at a time.
             project: A project, its name or its id.
-            batch_size: Rows that are held in memory and stored together.
+            batch_size: Rows that are held in memory and stored together, at most: a batch also ends where its masks,
+                and the files that are not linked, have 128 MiB.
 
         Raises:
-            ValidationError: A row does not fit, or a part's bytes are neither linked nor in the store.
-            NotImplementedError: The store lies behind a server, which takes files one by one.
+            ValidationError: A row does not fit, or a part's bytes are neither linked nor in the store. The message
+                begins with the number of the row, counted from 0, and a note tells how many are stored.
+            DecodeError, GeometryError, ItemNotFoundError: The same of a file, a mask, or a worklist of a row.
+            NotImplementedError: The server speaks Datamint's protocol alone, and cannot tell what it holds already.
 
         Example:
             >>> import hashlib

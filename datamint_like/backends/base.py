@@ -104,7 +104,8 @@ class NewResource:
         annotations: What is said about the resource from the start.
         volume_masks: Masks of the volume that it has from the start; their segmentations come after `annotations`.
         parts: In place of `paths` (and with `facts`): files of which size and SHA-256 are known, so that none is read.
-            One with a `linked_path` stays where it is; the bytes of the others are in the store.
+            One with a `linked_path` stays where it is (a server gets its bytes, and checks them); the bytes of the
+            others are in the store, which only an embedded one takes anyone's word for. Their `index` counts from 0.
 
     The resource is there with its project, annotations and masks, or not at all.
     """
@@ -357,6 +358,10 @@ class Backend(Protocol):
     ) -> list[ProjectResourceSplit]: ...
 
     # resources
+    @property
+    def takes_links(self) -> bool:
+        """Whether files may stay where they lie (`link`, and parts with a `linked_path`), so that none is moved."""
+
     def create_resource(self, new: NewResource) -> Resource:
         """The new resource, stored in one step with all that `new` says it has.
 
@@ -379,15 +384,22 @@ class Backend(Protocol):
             ValidationError: `new` names no project; else as `create_resource`.
         """
 
-    def create_resources(self, project_id: str, new: Sequence[NewResource]) -> list[str | None]:
-        """The ids of many new resources of a project, stored in one step: all of them, or none.
+    def create_resources(
+        self, project_id: str, new: Sequence[NewResource], *, numbers: Sequence[int] | None = None
+    ) -> list[str | None]:
+        """The ids of many new resources of a project, published, stored in one step: all of them, or none.
 
         As with `create_resource_once`, what the project holds already (and what is given twice) is not stored again:
-        None stands in its place. No header is read where `facts` are given.
+        None stands in its place. An embedded store reads no header where `facts` are given; a server reads them all.
+
+        Args:
+            project_id: The project.
+            new: The resources.
+            numbers: What errors call them (`Row 7 ('x.png'): ...`); None counts from 0.
 
         Raises:
-            As `create_resource_once`.
-            NotImplementedError: The store lies behind a server, which takes files one by one.
+            As `create_resource_once`; the message begins with the row.
+            NotImplementedError: The store lies behind a server of Datamint's protocol alone.
         """
 
     def list_resources(self, query: ResourceQuery) -> list[Resource]: ...

@@ -29,13 +29,15 @@ class Anonymizing(msgspec.Struct, frozen=True):
 
         Raises:
             DecodeError: A file cannot be de-identified, or its pixels may tell the patient.
-            ValidationError: Masks come along, which would keep what tells of people.
+            ValidationError: Masks come along, which would keep what tells of people; or there are no files.
             MissingExtraError: The extra `deid` is not installed on the server.
         """
         if not self.anonymize:
             return new, {}
         if new.annotations or new.volume_masks:
             raise ValidationError("With anonymize, send the resource alone; annotations and masks afterwards.")
+        if not new.paths:
+            raise ValidationError(f"Resource {new.filename!r} has no files: there is nothing to anonymize.")
         from datamint_like.imaging.deidentify import DeidentifyOptions, deidentify_files
 
         target = folder / "anonymized"

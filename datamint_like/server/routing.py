@@ -121,7 +121,11 @@ async def bounded_body(call: Call) -> bytes:
         Refused: It is (413), the client went away (400), or was silent for too long (408).
     """
     limit = call.options.max_body
-    too_long = Refused(413, f"The body of this request is larger than this server takes, {limit} bytes.")
+    too_long = Refused(
+        413,
+        f"The body of this request is larger than this server takes, {limit} bytes. Send less at once, as by a smaller "
+        "batch_size.",
+    )
     if (announced_length(call) or 0) > limit:
         raise too_long
     read = bytearray()

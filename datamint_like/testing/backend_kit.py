@@ -11,6 +11,7 @@ import pytest
 from datamint_like.backends.base import Backend
 from datamint_like.testing._annotation_promises import AnnotationPromises
 from datamint_like.testing._argument_promises import ArgumentPromises
+from datamint_like.testing._bulk_promises import BulkPromises
 from datamint_like.testing._change_promises import ChangePromises
 from datamint_like.testing._once_promises import OncePromises
 from datamint_like.testing._project_promises import ProjectPromises
@@ -24,6 +25,7 @@ class BackendKit(
     ResourcePromises,
     AnnotationPromises,
     OncePromises,
+    BulkPromises,
     SplitPromises,
     RevisionPromises,
     ChangePromises,

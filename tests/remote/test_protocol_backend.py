@@ -212,6 +212,7 @@ def test_what_such_a_server_cannot_do_is_said(backend: ProtocolBackend) -> None:
     calls = [
         backend.current_user,
         lambda: backend.create_resource_once(NewResource((XRAY,), "one.png", project_id="p")),
+        lambda: backend.create_resources("p", [NewResource((XRAY,), "one.png")]),
         lambda: backend.create_resource(NewResource(CT_FILES, "ct")),
         lambda: backend.assign_splits("p", {"r": None}),
         lambda: backend.update_annotation("a", {"value": "x"}),

@@ -145,6 +145,12 @@ def test_a_resource_is_made_of_whole_uploads_only(admin: httpx.Client, picture: 
     assert admin.get(f"/uploads/{upload_id}").json()["offset"] == 30
 
 
+def test_nothing_is_made_of_no_files(admin: httpx.Client) -> None:
+    for more in ({}, {"anonymize": True}):
+        answer = admin.post("/resources/from-uploads", json={"uploads": [], "new": {"filename": "x.png"}, **more})
+        assert (answer.status_code, "has no files" in answer.json()["message"]) == (422, True)
+
+
 def test_a_series_is_made_of_its_files_in_any_order(admin: httpx.Client, demo_images: Path) -> None:
     paths = sorted((demo_images / "ct_ge").iterdir())[:4]
     uploads = [_whole(admin, path) for path in (paths[2], paths[0], paths[3], paths[1])]

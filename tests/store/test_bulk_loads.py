@@ -17,15 +17,16 @@ import numpy as np
 import pytest
 
 from datamint_like import Api, ImageDataset
+from datamint_like.api import _bulk
 from datamint_like.backends.base import AnnotationQuery, NewAnnotation, NewResource, ResourceQuery
 from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.entities import Part
 from datamint_like.exceptions import DatamintException, ItemNotFoundError, StorageError, ValidationError
 from datamint_like.imaging import probe
 from datamint_like.testing.contents import whole
-from datamint_like.testing.samples import OTHER_XRAY, XRAY, label, project_of, upload, xray_mask
+from datamint_like.testing.samples import CT_FILES, OTHER_XRAY, XRAY, label, project_of, upload, xray_mask
 
-FACTS = probe([XRAY])
+FACTS, CT_FACTS = probe([XRAY]), probe(CT_FILES)
 
 
 def part(path: Path, **more: Any) -> Part:
@@ -35,6 +36,7 @@ def part(path: Path, **more: Any) -> Part:
 
 
 PART = part(XRAY)
+CT_PARTS = tuple(part(path, index=n) for n, path in enumerate(CT_FILES))
 
 
 def row(path: Path = XRAY, **more: Any) -> NewResource:
@@ -110,6 +112,10 @@ def test_loading_again_passes_over_what_is_there(store: LocalBackend, api: Api) 
 
 
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
+    "two parts of one image": ({"parts": (PART, msgspec.structs.replace(part(OTHER_XRAY), index=1))}, "1 at most"),
+    "parts of one index": ({"parts": (PART, PART)}, r"index counts from 0: it is \[0, 0\]"),
+    "an index of another place": ({"parts": (msgspec.structs.replace(PART, index=1),)}, r"it is \[1\]"),
+    "more parts than planes": ({"facts": replace(CT_FACTS, shape=(2, 512, 512)), "parts": CT_PARTS}, "2 at most"),
     "digest": ({"sha256": "ABC"}, "64 lower-case"),
     "size": ({"size": 3}, "changed since its digest was taken"),
     "time": ({"mtime_ns": 5}, "changed since its digest was taken"),
@@ -132,7 +138,7 @@ def test_a_row_that_does_not_fit_leaves_its_batch_out_and_earlier_ones_in(
 ) -> None:
     project, (more, says) = project_of(store), FAULTS[fault]
     rows = [*made_up(4), row(OTHER_XRAY, annotations=(xray_mask(),)), row(**more)]
-    with pytest.raises(DatamintException, match=says) as caught:
+    with pytest.raises(DatamintException, match=f"^Row 5 .*{says}") as caught:
         api.resources.bulk_load(rows, project, batch_size=4)
     assert "4 rows of earlier batches are stored" in caught.value.__notes__[0]
     assert [each.filename for each in store.list_project_resources(project.id)] == [f"{n}.png" for n in range(4)]
@@ -158,6 +164,35 @@ def test_rows_of_files_are_read_stored_and_linked(store: LocalBackend, api: Api)
     assert store.list_parts([first.id])[first.id][0].linked_path is None
     assert store.list_parts([second.id])[second.id][0].linked_path == str(OTHER_XRAY)
     assert store.verify() == []
+
+
+def test_a_series_is_known_by_its_parts(store: LocalBackend, api: Api, tmp_path: Path) -> None:
+    project = project_of(store, name="p")
+    rows = [NewResource((), "ct", CT_FACTS, parts=CT_PARTS), NewResource(CT_FILES, "again", CT_FACTS)]
+    assert str(api.resources.bulk_load(rows, project)) == "1 resource made, 1 there already."
+    assert store.list_project_resources(project.id)[0].metadata["frame_count"] == len(CT_FILES)
+
+
+def test_a_batch_of_much_that_is_moved_ends_early(
+    store: LocalBackend, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, batches = project_of(store), []
+    create = LocalBackend.create_resources
+
+    def counted(self: LocalBackend, project_id: str, new: Any, **more: Any) -> list[str | None]:
+        batches.append(len(new))
+        return create(self, project_id, new, **more)
+
+    monkeypatch.setattr(LocalBackend, "create_resources", counted)
+    monkeypatch.setattr(_bulk, "_MOST_BYTES", CT_FILES[0].stat().st_size + 1)
+    copied = [NewResource((path,), path.name) for path in CT_FILES[:3]]
+    linked = [replace(each, link=True) for each in copied]
+    masks = [replace(row(path), annotations=(xray_mask(),)) for path in (XRAY, OTHER_XRAY)]
+    assert api.resources.bulk_load([*copied, *linked, *made_up(5)], project).made == 8
+    assert batches == [1, 1, 9]
+    monkeypatch.setattr(_bulk, "_MOST_BYTES", 1)
+    api.resources.bulk_load(masks, project)
+    assert batches == [1, 1, 9, 1, 1]
 
 
 def test_a_digest_that_is_not_the_files_is_noticed_when_it_is_read(

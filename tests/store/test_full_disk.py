@@ -24,13 +24,13 @@ kept = upload(store)
 if limit == "file size":
     import resource
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
-facts = HeaderFacts("raster", "image", "image/png", 1, (1, 4, 4), "uint8")
+facts = HeaderFacts("dicom", "volume", "application/dicom", 1, (3, 4, 4), "uint8")
 files = tuple(sorted(sources.iterdir()))
 blobs = lambda: sorted(path.name for path in (Path(sys.argv[1]) / "blobs").rglob("*") if path.is_file())
 before = blobs()
 for _ in range(3):
     try:
-        store.create_resource(NewResource(files, "large.png", facts=facts))
+        store.create_resource(NewResource(files, "large", facts=facts))
     except StorageError as error:
         message = str(error)
         assert "3000000 bytes" in message and sys.argv[1] in message and "Free some space" in message, message

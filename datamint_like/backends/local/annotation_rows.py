@@ -105,7 +105,7 @@ def create(write: Write, rows_of: Mapping[str, Sequence[dict[str, Any]]]) -> lis
 def insert(write: Write, rows_of: Mapping[str, Sequence[dict[str, Any]]]) -> list[str]:
     """Add checked annotations of each of these resources, which are there, in this order; their ids."""
     rows = [{"resource_id": resource_id, **row} for resource_id, some in rows_of.items() for row in some]
-    _need_worklists(write, [row["annotation_worklist_id"] for row in rows])
+    need_worklists(write, [row["annotation_worklist_id"] for row in rows])
     base = {"status": "new", "deleted": False}
     full = [{**base, **row, **_authors(write, row), "id": new_id(), "created_at": write.stamp()} for row in rows]
     write.insert(annotation_table, full)
@@ -202,7 +202,7 @@ def update(write: Write, annotation_id: str, changes: Mapping[str, Any]) -> Anno
     if "status" in values:
         one_of(values["status"], STATUSES, f"The status of {what}")
     columns |= _said(old, values, what)
-    _need_worklists(write, [columns.get("annotation_worklist_id")])
+    need_worklists(write, [columns.get("annotation_worklist_id")])
     write.change(annotation_table, _row.id == annotation_id, **columns)
     write.touch_projects_of([old.resource_id])
     return get(write, annotation_id)
@@ -284,7 +284,12 @@ def _authors(write: Write, row: Mapping[str, Any]) -> dict[str, Any]:
     return {"created_by": write.user}
 
 
-def _need_worklists(read: Read, ids: Sequence[str | None]) -> None:
+def need_worklists(read: Read, ids: Sequence[str | None]) -> None:
+    """Raise unless there are these worklists.
+
+    Raises:
+        ItemNotFoundError: One is unknown.
+    """
     wanted = id_list([worklist_id for worklist_id in ids if worklist_id is not None], "The ids of worklists")
     known = read.found(worklists.c.id, wanted)
     for worklist_id in wanted:

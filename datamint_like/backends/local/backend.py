@@ -19,6 +19,7 @@ from datamint_like.backends.base import (
 )
 from datamint_like.backends.local import (
     annotation_rows,
+    bulk,
     contents,
     idempotency,
     projects,
@@ -340,6 +341,11 @@ class LocalBackend:
 
     # resources
 
+    @property
+    def takes_links(self) -> bool:
+        """Whether files may stay where they lie."""
+        return self._files.can_link
+
     def create_resource(self, new: NewResource) -> Resource:
         """Store (or link) the files of one resource, and all it has; when this returns, they survive a power cut."""
         return self._storing.resource(new)[0]
@@ -348,9 +354,17 @@ class LocalBackend:
         """The resource of the project with these bytes, and whether this call made it."""
         return self._storing.resource(new, once=True)
 
-    def create_resources(self, project_id: str, new: Sequence[NewResource]) -> list[str | None]:
+    def create_resources(
+        self, project_id: str, new: Sequence[NewResource], *, numbers: Sequence[int] | None = None
+    ) -> list[str | None]:
         """Store many resources of a project, all or none; None for each that the project holds already."""
-        return self._storing.resources(project_id, new)
+        return self._storing.resources(project_id, new, numbers)
+
+    def are_held(self, project_id: str, digests: Sequence[Sequence[str]]) -> list[bool]:
+        """Of each set of SHA-256 digests, whether the project holds a resource of just these files."""
+        with self._database.read() as read:
+            need_project(read, project_id)
+            return bulk.are_held(read, project_id, digests)
 
     def list_resources(self, query: ResourceQuery) -> list[Resource]:
         """The resources that `query` asks for."""

@@ -1,6 +1,7 @@
 """Parts that the caller names by size and digest: nothing of their bytes is read when a resource is made of them.
 
-What is trusted is the digest alone: whoever reads such a file hashes it first, as with any other.
+What is trusted is the digest alone: whoever reads such a file hashes it first, as with any other. A server, which has
+no access to where linked ones lie, is sent their bytes (`remote.uploads`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,36 @@ from datamint_like.exceptions import ValidationError
 from datamint_like.imaging.types import HeaderFacts
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+#: How many files one resource has at most, by format; DICOM has up to one a plane.
+_MOST_FILES = {"nifti": 2}
+
+
+def need_lists(new: NewResource) -> None:
+    """Raise unless files and parts are lists of what they are to be.
+
+    Raises:
+        ValidationError: They are not.
+    """
+    for what, given, kind in (("files", new.paths, Path), ("parts", new.parts, Part)):
+        if not isinstance(given, (tuple, list)) or not all(isinstance(each, kind) for each in given):
+            raise ValidationError(
+                f"The {what} of {new.filename!r} must be a tuple of {kind.__name__}, not {given!r:.80}."
+            )
+
+
+def need_fitting_count(count: int, facts: HeaderFacts, filename: str) -> None:
+    """Raise where facts that the caller gives cannot be those of so many files.
+
+    Raises:
+        ValidationError: They cannot.
+    """
+    in_planes = facts.format == "dicom" and facts.kind != "image"
+    most = facts.shape[0] * facts.channels if in_planes else _MOST_FILES.get(facts.format, 1)
+    if count > most:
+        raise ValidationError(
+            f"{filename!r} has {count} files, and by its facts ({facts.format}, {facts.kind}) it is made of "
+            f"{most} at most. Give each image as a resource of its own."
+        )
 
 
 def facts_of(new: NewResource) -> HeaderFacts:
@@ -39,8 +70,15 @@ def checked(new: NewResource) -> tuple[Part, ...]:
     """The parts in their order, each linked one as its file is now.
 
     Raises:
-        ValidationError: A digest, size or name is none, or a linked file is gone or has changed.
+        ValidationError: A digest, size or name is none, an index is not that of its place, or a linked file is gone or
+            has changed.
     """
+    found = [part.index for part in new.parts]
+    if found != list(range(len(found))):
+        raise ValidationError(
+            f"The parts of {new.filename!r} are given in their order, and their index counts from 0: it is "
+            f"{found!r:.80}. Give each file once, with its own."
+        )
     return tuple(_checked(part, index, new.filename) for index, part in enumerate(new.parts))
 
 

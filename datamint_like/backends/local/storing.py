@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from datamint_like.backends.base import NewAnnotation, NewResource, NewVolumeMask
+from datamint_like.backends.bulk_rows import Row, rows_of
 from datamint_like.backends.local import (
     annotation_rows,
     annotation_uploads,
@@ -42,11 +43,10 @@ class Storing:
         """
         if once and new.project_id is None:
             raise ValidationError(f"{new.filename!r} must name the project (project_id) in which it is to be once.")
-        self._need_place(new)
         if new.project_id is not None:
             with self._database.read() as read:
                 need_project(read, new.project_id)  # before a byte is copied
-        upload = uploads.prepare(new)
+        upload = self._prepared(new)
         with Intake(self._files, upload.size) as intake:
             parts = uploads.take_in(upload, intake)
             said = annotation_uploads.take_in(upload.annotations, intake)
@@ -67,26 +67,23 @@ class Storing:
                 intake.publish()
                 return write.made((made, True))
 
-    def resources(self, project_id: str, new: Sequence[NewResource]) -> list[str | None]:
+    def resources(self, project_id: str, new: Sequence[NewResource], numbers: Sequence[int] | None) -> list[str | None]:
         """The ids of many new resources of a project, in one write; None for each that the project holds already."""
-        for each in new:
-            if not isinstance(each, NewResource):
-                raise ValidationError(f"Many resources are given as NewResource each, not as {type(each).__name__}.")
-            if each.project_id not in (None, project_id):
-                raise ValidationError(f"{each.filename!r} names another project than the one that all are loaded into.")
+        rows = rows_of(project_id, new, numbers)
         with self._database.read() as read:
             need_project(read, project_id)  # before a byte is copied
-        prepared = [uploads.prepare(replace(each, publish=True)) for each in new]
-        for each in new:
-            self._need_place(each)
+        prepared = []
+        for row, each in zip(rows, new, strict=True):
+            with row.named():
+                prepared.append(self._prepared(replace(each, publish=True)))
         with Intake(self._files, sum(upload.size for upload in prepared)) as intake:
-            taken = [(upload, uploads.take_in(upload, intake)) for upload in prepared]
-            said = [annotation_uploads.take_in(upload.annotations, intake) for upload in prepared]
+            taken = [_taken_in(row, upload, intake) for row, upload in zip(rows, prepared, strict=True)]
             with self._write(intake) as write:
                 need_project(write, project_id)
-                for each in new:
-                    known_parts.need_stored(each.parts, self._files, each.filename)
-                made = bulk.insert(write, project_id, taken, said)
+                for row, each in zip(rows, new, strict=True):
+                    with row.named():
+                        known_parts.need_stored(each.parts, self._files, each.filename)
+                made = bulk.insert(write, project_id, taken)
                 intake.publish()
                 if None in made:
                     verify.drop_unnamed(write, self._files, intake.published)
@@ -160,14 +157,21 @@ class Storing:
                 intake.publish()
                 return made
 
-    def _need_place(self, new: NewResource) -> None:
-        """Raise where files are to stay where they are and bytes of this store lie elsewhere."""
+    def _prepared(self, new: NewResource) -> uploads.Upload:
+        """The resource, judged.
+
+        Raises:
+            ValidationError: Its files are to stay where they are, and bytes of this store lie elsewhere; else as
+                `uploads.prepare`.
+        """
+        upload = uploads.prepare(new)
         links = new.link or any(part.linked_path for part in new.parts)
         if links and not self._files.can_link:
             raise ValidationError(
                 f"{new.filename!r} cannot be linked: the bytes of this store lie in {self._files.place}, where files "
                 "on this machine have no place. Copy it (link=False)."
             )
+        return upload
 
     def _is_held(self, new: NewResource, parts: Sequence[Part]) -> bool:
         """Whether the project holds a resource with these bytes, asked before they travel."""
@@ -186,3 +190,10 @@ class Storing:
             with suppress(OSError), self._database.write() as write:  # what failed first says more; `sweep` helps
                 verify.drop_unnamed(write, self._files, intake.published)
             raise
+
+
+def _taken_in(row: Row, upload: uploads.Upload, intake: Intake) -> bulk.Taken:
+    with row.named():
+        return bulk.Taken(
+            row, upload, uploads.take_in(upload, intake), annotation_uploads.take_in(upload.annotations, intake)
+        )

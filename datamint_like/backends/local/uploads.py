@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from datamint_like.backends.base import NewResource
@@ -47,11 +46,7 @@ def prepare(new: NewResource) -> Upload:
         GeometryError: A mask lies on another grid.
     """
     name(new.filename, "The filename of a resource")
-    for what, given, kind in (("files", new.paths, Path), ("parts", new.parts, Part)):
-        if not isinstance(given, (tuple, list)) or not all(isinstance(each, kind) for each in given):
-            raise ValidationError(
-                f"The {what} of {new.filename!r} must be a tuple of {kind.__name__}, not {given!r:.80}."
-            )
+    known_parts.need_lists(new)
     checked_tags(new.tags)
     if not isinstance(new.metadata, Mapping):
         raise ValidationError(f"The metadata of {new.filename!r} must be a mapping, not {new.metadata!r:.80}.")
@@ -62,6 +57,8 @@ def prepare(new: NewResource) -> Upload:
     else:
         paths, facts = headers.parts_and_facts(new)
         new = replace(new, paths=tuple(paths))
+    if new.facts is not None:
+        known_parts.need_fitting_count(len(new.paths) or len(new.parts), facts, new.filename)
     facts = headers.described(new, facts)
     annotations = annotation_uploads.prepare(new.annotations, new.volume_masks, facts, new.filename)
     size += annotation_uploads.size_of(annotations)

@@ -69,6 +69,10 @@ class HttpBackend(Users, Projects, Splits, Resources, Annotations):
     def _tells_changes(self) -> bool:
         return self._can("changes")
 
+    @property
+    def _takes_many(self) -> bool:
+        return self._can("bulk")
+
     def _can(self, feature: str) -> bool:
         served = capabilities(self._transport)
         return served is not None and feature in served.features

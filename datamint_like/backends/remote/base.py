@@ -35,6 +35,11 @@ class Subject:
         """Whether the server tells what changed in a project since one of its revisions."""
         return False
 
+    @property
+    def _takes_many(self) -> bool:
+        """Whether the server stores many resources in one step."""
+        return False
+
     def _listed(
         self, name: str, path: str, params: Mapping[str, str], *, offset: int = 0, limit: int | None = None
     ) -> Any:

@@ -57,19 +57,17 @@ def resource(new: NewResource) -> dict[str, Any]:
     """The fields of a resource but its files and facts, which the server finds in them.
 
     Raises:
-        ValidationError: A field is of another type, or files are to be linked or only known.
+        ValidationError: A field is of another type or the name empty, or files are to be linked.
     """
-    if new.parts:
-        raise ValidationError(
-            f"{new.filename!r:.200} names parts by their digests: a server stores resources from files. Give paths."
-        )
     if new.link:
         raise ValidationError(
             f"{new.filename!r:.200} cannot be linked: a server has no access to files of this machine. Use link=False."
         )
     metadata = json_ready(dict(new.metadata) if isinstance(new.metadata, Mapping) else new.metadata, "metadata")
     said = annotation_list(new.annotations)
-    fields = plain(replace(new, paths=(), facts=None, metadata=metadata, annotations=()))
+    fields = plain(replace(new, paths=(), parts=(), facts=None, metadata=metadata, annotations=()))
+    if not new.filename.strip():  # the server would find a name
+        raise ValidationError("The filename of a resource must not be empty.")
     left = {key: value for key, value in fields.items() if key not in ("paths", "parts", "facts", "link")}
     return {**left, "annotations": said}
 

@@ -28,15 +28,16 @@ from datamint_like.backends.remote.foreign_facts import with_facts
 from datamint_like.backends.remote.forms import form_of, new_resource_form, volume_mask_form
 from datamint_like.backends.remote.listings import Listing, worklist_of
 from datamint_like.backends.remote.projects import worklist_names
-from datamint_like.backends.remote.resources import file_list
 from datamint_like.backends.remote.serving import PAGE_SIZE
 from datamint_like.backends.remote.transport import Call
+from datamint_like.backends.remote.uploads import files_of
 from datamint_like.backends.remote.versions import version_of_resource
 from datamint_like.backends.values import id_list
 from datamint_like.entities import Annotation, AnnotationWorklist, Part, Project, Resource, User, WorkStatus
 from datamint_like.exceptions import EntityAlreadyExistsError, ItemNotFoundError, ServerError, ValidationError
 
 _IDS_AT_ONCE = 1000  # resource ids in one search
+_ONCE = "tell whether it has a file already; upload files with resources.upload_resources"
 
 
 class ProtocolBackend(HttpBackend):
@@ -209,13 +210,13 @@ class ProtocolBackend(HttpBackend):
 
     def create_resource(self, new: NewResource) -> Resource:
         """Upload the one file of a resource; its annotations follow in requests of their own."""
-        fields, files = given.resource(new), file_list(new)
+        fields, files = given.resource(new), files_of(new)
         if len(files) != 1:
             self._cannot("store a resource of several files; upload one multi-frame DICOM or one .nii instead")
         if new.volume_masks:
             self._cannot("store masks with the resource; upload them with annotations.upload_segmentations")
-        form = form_of(new_resource_form(fields, files[0]))
-        answer = self._calls.decoded(form.call("/resources", files[0].stat().st_size))
+        form = form_of(new_resource_form(fields, files[0].path))
+        answer = self._calls.decoded(form.call("/resources", files[0].size))
         resource_id = self._calls.field(answer, "id", str)
         if new.project_id is not None:
             self.add_project_resources(new.project_id, [resource_id])
@@ -225,7 +226,13 @@ class ProtocolBackend(HttpBackend):
 
     def create_resource_once(self, new: NewResource) -> tuple[Resource, bool]:
         """Cannot be done: such a server does not tell the digests of its files."""
-        self._cannot("tell whether it has a file already; upload it with resources.upload_resources")
+        self._cannot(_ONCE)
+
+    def create_resources(
+        self, project_id: str, new: Sequence[NewResource], *, numbers: Sequence[int] | None = None
+    ) -> list[str | None]:
+        """Cannot be done: a load that is started again would store everything twice."""
+        self._cannot(_ONCE)
 
     def add_tags(self, resource_ids: Sequence[str], tags: Sequence[str]) -> None:
         """Add tags to resources, one after another; tags that others add at the same time may be lost."""

@@ -6,23 +6,27 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from datamint_like._files import is_disk_full, private_name
 from datamint_like.backends.base import Known, NewResource, ProjectContent, ResourceQuery
+from datamint_like.backends.bulk_rows import Row, rows_of
 from datamint_like.backends.remote import given
 from datamint_like.backends.remote.answers import in_batches, path
 from datamint_like.backends.remote.base import STORING_S, Subject
 from datamint_like.backends.remote.blobs import RemoteBlobs
+from datamint_like.backends.remote.bulk import load
 from datamint_like.backends.remote.content_stream import streamed_content
 from datamint_like.backends.remote.downloads import Wanted, download
 from datamint_like.backends.remote.located import located
 from datamint_like.backends.remote.transport import Call
-from datamint_like.backends.remote.uploads import forget, upload_files
+from datamint_like.backends.remote.uploads import files_of, forget, upload_files
 from datamint_like.backends.values import id_list, page
 from datamint_like.entities import Part, Resource
-from datamint_like.exceptions import ItemNotFoundError, StorageError, ValidationError
+from datamint_like.exceptions import ItemNotFoundError, StorageError
 
 _DELETED_AT_ONCE = 200  # ids that the query of one request holds
 
@@ -32,6 +36,11 @@ class Resources(Subject):
 
     _blobs: RemoteBlobs
 
+    @property
+    def takes_links(self) -> bool:
+        """No: a server has no access to files of this machine."""
+        return False
+
     def create_resource(self, new: NewResource) -> Resource:
         """Upload the files of one resource, and all it has; the server stores it in one step."""
         return self._stored(new, once=False)[0]
@@ -40,15 +49,27 @@ class Resources(Subject):
         """The resource of the project with these bytes, and whether this call made it."""
         return self._stored(new, once=True)
 
-    def create_resources(self, project_id: str, new: Sequence[NewResource]) -> list[str | None]:
-        """Cannot be done: files come to a server one by one."""
-        raise NotImplementedError(
-            f"The server {self._transport.url} takes resources one by one, with their files: upload them with "
-            "resources.upload_resources, or load them in bulk on the machine of the server, into its store's folder."
-        )
+    def create_resources(
+        self, project_id: str, new: Sequence[NewResource], *, numbers: Sequence[int] | None = None
+    ) -> list[str | None]:
+        """Upload the files of many resources that the project lacks; the server stores all in one step.
+
+        A server of ours that has no such step yet stores them one by one: what it stored stays when one fails.
+        """
+        rows = rows_of(project_id, new, numbers)
+        self._calls.get(path("projects", project_id))  # before a byte is sent
+        if self._takes_many:
+            create = partial(self._created, packed=True, read_s=STORING_S)
+            return load(self._calls, create, project_id, rows, new)
+        return [self._id_once(project_id, row, each) for row, each in zip(rows, new, strict=True)]
+
+    def _id_once(self, project_id: str, row: Row, new: NewResource) -> str | None:
+        with row.named():
+            made, fresh = self.create_resource_once(replace(new, project_id=project_id, publish=True))
+        return made.id if fresh else None
 
     def _stored(self, new: NewResource, *, once: bool) -> tuple[Resource, bool]:
-        fields, files = given.resource(new), file_list(new)
+        fields, files = given.resource(new), files_of(new)
         if new.project_id is not None:
             self._calls.get(path("projects", new.project_id))  # before a byte is sent
         uploads = upload_files(self._calls, files)
@@ -164,20 +185,6 @@ class Resources(Subject):
             if isinstance(error, StorageError) or not is_disk_full(error):
                 raise
             raise StorageError(f"Resource {resource_id} cannot be opened: the temporary folder is full.") from error
-
-
-def file_list(new: NewResource) -> list[Path]:
-    """The files of a new resource.
-
-    Raises:
-        ValidationError: They are no paths, or there are none.
-    """
-    paths = new.paths
-    if isinstance(paths, str) or not isinstance(paths, Sequence) or not all(isinstance(each, Path) for each in paths):
-        raise ValidationError(f"The files of resource {new.filename!r:.200} must be a list of paths.")
-    if not paths:
-        raise ValidationError(f"Resource {new.filename!r:.200} has no files: give at least one path.")
-    return list(paths)
 
 
 def query_params(query: ResourceQuery) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from datamint_like.server.routes import (
     annotations,
+    bulk,
     files,
     projects,
     resources,
@@ -17,6 +18,7 @@ from datamint_like.server.routing import Route
 
 ROUTES: tuple[Route, ...] = (
     *annotations.ROUTES,
+    *bulk.ROUTES,
     *files.ROUTES,
     *projects.ROUTES,
     *resources.ROUTES,

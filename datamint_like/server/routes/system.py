@@ -12,7 +12,7 @@ from datamint_like.server.call import Call
 from datamint_like.server.options import PAGE_SIZE
 from datamint_like.server.routing import Route
 
-FEATURES = ("content", "parts", "uploads", "batch", "splits-map", "slices", "idempotency", "changes")
+FEATURES = ("content", "parts", "uploads", "batch", "splits-map", "slices", "idempotency", "changes", "bulk")
 
 
 def health(call: Call) -> Any:

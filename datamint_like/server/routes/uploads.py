@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -178,11 +178,10 @@ def create_from_uploads(call: Call) -> tuple[Resource, bool]:
         ValidationError: A file is not there whole.
     """
     body: FromUploads = call.body
-    _need_rights(call, body.new)
-    uploads = [call.store.pending.get(each, call.user.email) for each in body.uploads]
-    for each in uploads:
-        if each.offset != each.size:
-            raise ValidationError(f"Of the upload {each.filename!r}, {each.offset} of {each.size} bytes are there.")
+    if body.new.project_id is not None:
+        need_project(call, body.new.project_id, Level.OWNER)
+    need_voice_in_worklists(call, [body.new])
+    uploads = whole_uploads(call, body.uploads)
     with private_folder(call.store.blobs().incoming) as folder:
         received = body.new.of(under_their_names([(each.filename, each.path) for each in uploads], folder))
         new, _ = Anonymizing(body.anonymize, body.allow_burned_in).of(received, call.store.url, folder)
@@ -192,11 +191,23 @@ def create_from_uploads(call: Call) -> tuple[Resource, bool]:
     return made
 
 
-def _need_rights(call: Call, new: NewFields) -> None:
-    """Raise unless the user may put a resource, and what it has, where it is to go."""
-    if new.project_id is not None:
-        need_project(call, new.project_id, Level.OWNER)
-    said = (*new.annotations, *(mask.template for mask in new.volume_masks))
+def whole_uploads(call: Call, upload_ids: Iterable[str]) -> list[PendingUpload]:
+    """Files of the user that came in pieces.
+
+    Raises:
+        ItemNotFoundError: One is unknown.
+        ValidationError: One is not there whole.
+    """
+    uploads = [call.store.pending.get(each, call.user.email) for each in upload_ids]
+    for each in uploads:
+        if each.offset != each.size:
+            raise ValidationError(f"Of the upload {each.filename!r}, {each.offset} of {each.size} bytes are there.")
+    return uploads
+
+
+def need_voice_in_worklists(call: Call, new: Iterable[NewFields]) -> None:
+    """Raise unless the user may annotate in every worklist that something of these resources is said in."""
+    said = [each for some in new for each in (*some.annotations, *(mask.template for mask in some.volume_masks))]
     for worklist_id in {each.worklist_id for each in said if each.worklist_id is not None}:
         need_worklist(call, worklist_id, Level.ANNOTATOR)
 
