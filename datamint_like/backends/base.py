@@ -27,9 +27,14 @@ from datamint_like.entities import (
     WorklistAnnotator,
     WorkStatus,
 )
+from datamint_like.exceptions import CacheError
 from datamint_like.imaging.types import HeaderFacts
 
 DeletedRows = Literal["exclude", "include", "only"]
+
+
+class NotHereError(CacheError):
+    """The file that is not on this machine while its store may not be asked; what is asked for counts such files."""
 
 
 @dataclass(frozen=True)
@@ -249,7 +254,8 @@ Arrived = Callable[[int], None]
 class Blobs(Protocol):
     """Where the bytes of parts and annotation files lie on this machine; light enough for every worker.
 
-    Of a server's store the methods may also raise the errors of a request, and `CacheError`.
+    Of a server's store the methods may also raise the errors of a request, and `CacheError`: `NotHereError` where the
+    server may not be asked.
     """
 
     def part_path(self, part: Part, resource_name: str, arrived: Arrived | None = None) -> Path:

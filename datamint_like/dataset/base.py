@@ -18,6 +18,7 @@ from datamint_like._sizes import parse_size
 from datamint_like._words import counted
 from datamint_like.annotations import MergeStrategy, Selection
 from datamint_like.backends import remember_key, store_url
+from datamint_like.backends.base import NotHereError
 from datamint_like.config import checked_mode, load_settings
 from datamint_like.dataset import splits
 from datamint_like.dataset.box_transforms import Boxes, check_step_takes_boxes, left_boxes
@@ -27,6 +28,7 @@ from datamint_like.dataset.collate import Collate
 from datamint_like.dataset.faces import Faces
 from datamint_like.dataset.item import Item
 from datamint_like.dataset.loader import loader_of
+from datamint_like.dataset.missing import told_with_all
 from datamint_like.dataset.options import (
     Output,
     Source,
@@ -67,7 +69,9 @@ class DatamintBaseDataset(Faces, Bringing, Dataset[Item], ABC):
     Args:
         project: Name, id or `Project`. Either this or `resources` or `lock`.
         resources: `Resource` objects or ids.
-        auto_update: Ask the store for changes when preparing; False opens the newest snapshot on this machine.
+        auto_update: Ask the store for changes when preparing, and for files when they are missing. False opens the
+            newest snapshot on this machine and no connection: a file that is not here is an error, until `prefetch()`,
+            which asks because it is called.
         api_key: Key of the server; None is that of the settings. It is never kept in a pickle: spawned workers take
             theirs from `DATAMINT_LIKE_API_KEY`, and need none for files that `prefetch()` brought here.
         server_url: The store: `file:///path`, a folder, the address of a server, or None for the configured one.
@@ -304,9 +308,14 @@ class DatamintBaseDataset(Faces, Bringing, Dataset[Item], ABC):
         Raises:
             IndexError: There is no such item.
             DecodeError, GeometryError: Its files cannot be read, or do not fit together.
+            CacheError: A file is not on this machine and the server may not be asked; it counts and names what the
+                dataset lacks.
         """
         position = EpochIndex(self._position(index), getattr(index, "epoch", 0))
-        raw = self._get_raw_item(position)
+        try:
+            raw = self._get_raw_item(position)
+        except NotHereError as error:
+            raise told_with_all(error, self, self._resource_row(int(self._rows[position]))) from error
         image, masks = raw.pop("image"), raw.pop("segmentations")
         boxes = {key: raw.pop(key) for key in BOX_KEYS if key in raw}
         given = (image, masks, Boxes.of(boxes)) if boxes else (image, masks)

@@ -131,7 +131,8 @@ def prefetch(
     """
     asked: list[int] = np.unique(rows).tolist()
     cut = None if slices is None else slices.cut
-    job = Job(reader if slices is None else slices.reader, cut, options.include_annotations, options.workers)
+    asking = (reader if slices is None else slices.reader).asking()  # whatever auto_update is: somebody called
+    job = Job(asking, cut, options.include_annotations, options.workers)
     files, watch = wanted_files(reader, asked, include_annotations=options.include_annotations), Watch()
     what = f"The prefetch of {counted(len(asked), 'resource')}"
     with (

@@ -44,6 +44,7 @@ class Prepared:
         selection: Which annotations are kept.
         condition, values: The same as SQL over the snapshot's columns.
         locked: Whether a lock file said what there is.
+        may_ask: Whether a server is asked for files that are not on this machine.
     """
 
     snapshot: Snapshot
@@ -52,6 +53,7 @@ class Prepared:
     condition: str
     values: dict[str, Any]
     locked: bool = False
+    may_ask: bool = True
 
 
 def prepare(source: Source, selection: Selection, *, api_key: str | None) -> Prepared:
@@ -85,7 +87,8 @@ def prepare(source: Source, selection: Selection, *, api_key: str | None) -> Pre
         _warn_of_unknown_names(snapshot, space, selection)
     _tell_of_unknown_types(snapshot)
     condition, values = sql_condition(selection, space)
-    return Prepared(snapshot, space, selection, condition, values, locked=source.lock is not None)
+    locked = source.lock is not None
+    return Prepared(snapshot, space, selection, condition, values, locked, may_ask=source.auto_update)
 
 
 def root_rows(prepared: Prepared, source: Source, kinds: Collection[str], class_name: str) -> RowNumbers:

@@ -66,7 +66,7 @@ class BlobCache:
         target = self.path(wanted.stem)
         if target.exists():
             return target
-        transport.refuse_offline(wanted.name)
+        transport.refuse_silenced(wanted.name)
         self._make_ready(target.parent)
         if not partial_files(self.incoming, wanted.stem):  # as of most: each folder that is listed takes time
             partial = private_name(self.incoming, wanted.stem)
