@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -21,6 +22,7 @@ from datamint_like._files import sha256_of, sweep_partial, write_bytes
 from datamint_like.backends.base import Backend, ProjectContent
 from datamint_like.backends.finding import find_project
 from datamint_like.backends.local.unchanged import digest_of
+from datamint_like.catalog.aside import aside, may_write
 from datamint_like.catalog.changing import UnfitBaseError, write_changed
 from datamint_like.catalog.lock import Lock
 from datamint_like.catalog.snapshot import FORMAT, Snapshot
@@ -89,9 +91,11 @@ def _project_of(snapshot: Snapshot | None) -> str | None:
 def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: CacheFolder | Path) -> Snapshot:
     """The snapshot of a list of resources, in that order, as they are now.
 
+    In a cache that may not be written it is kept aside until this process ends; so is that of a lock file.
+
     Raises:
         ItemNotFoundError: The store lacks one.
-        CacheError: The cache cannot be written.
+        CacheError: There is no room for it.
 
     Example:
         >>> len(sync_resources(api.backend, [xray.id, head.id], Path("cache")))
@@ -108,7 +112,7 @@ def locked_snapshot(lock: Path, store_url: str, cache_dir: CacheFolder | Path) -
 
     Raises:
         ValidationError: It is no lock file of this version, or not as it was written.
-        CacheError: The cache cannot be written.
+        CacheError: There is no room for it.
 
     Example:
         >>> snapshot.write_lock("chest.lock")
@@ -226,9 +230,18 @@ def _base(folder: Path) -> Snapshot | None:
 
 
 def _built_once(cache: CacheFolder, target: Path, content: ProjectContent, store_url: str) -> Snapshot:
-    """The snapshot at `target`, built where it is not there."""
+    """The snapshot at `target`, built where it is not there; for this process alone where it cannot be kept there."""
     known = _opened(target)
-    return _built(cache, target, content, store_url) if known is None else known
+    if known is not None:
+        return known
+    if not cache.path.is_dir() or may_write(target.parent):  # what is no cache at all is an error
+        return _built(cache, target, content, store_url)
+    with _cache_errors(Path(tempfile.gettempdir())):
+        own = aside() / "-".join(target.relative_to(cache.path).parts[1:])
+        if not own.exists():
+            _LOG.warning("The cache %s cannot be written; a snapshot is kept until this process ends.", cache.path)
+            write_snapshot(own, content, store_url)
+    return Snapshot(own)
 
 
 def _built(

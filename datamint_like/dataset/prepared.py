@@ -27,6 +27,7 @@ from datamint_like.dataset.options import Source
 from datamint_like.dataset.rows import RowNumbers, as_row_numbers
 from datamint_like.entities import ANNOTATION_TYPES, AnnotationWorklist
 from datamint_like.exceptions import (
+    CacheError,
     DatamintDatasetException,
     DatamintWarning,
     ItemNotFoundError,
@@ -61,7 +62,7 @@ def prepare(source: Source, selection: Selection, *, api_key: str | None) -> Pre
 
     Raises:
         ItemNotFoundError: The store has no such project or resource.
-        CacheError: `auto_update=False` and nothing was synced before.
+        CacheError: Nothing may be asked, and nothing was synced before.
         ValidationError: The lock file is not as it was written.
         DatamintDatasetException: The worklists contradict each other, or the ranks of a process group cannot have
             one state.
@@ -121,6 +122,11 @@ def _open(source: Source, api_key: str | None) -> Snapshot:
         return locked_snapshot(source.lock, source.store_url, source.cache)
     if source.project is not None and not (source.auto_update and _may_ask(source)):
         return newest_snapshot(source.store_url, source.project, source.cache.path)
+    if not _may_ask(source):
+        raise CacheError(
+            f"A list of resources is asked of its server, and DATAMINT_LIKE_OFFLINE forbids to ask {source.store_url}. "
+            "Unset it, or give project= (whose newest snapshot is opened) or lock=."
+        )
     backend = open_backend(source.store_url, api_key=api_key, cache_dir=source.cache)
     try:
         if source.project is not None:

@@ -167,3 +167,12 @@ def test_the_command_asks_once_for_the_project_and_brings_every_kind(
         with no_socket_opens(both.folder):
             for kind in ("images", "volumes", "videos"):
                 assert list(DATASETS[kind](**both.remote(url=proxy.url), auto_update=False))
+
+
+def test_a_list_of_resources_has_no_state_to_open_with_the_network_off(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATAMINT_LIKE_OFFLINE", "1")
+    there = ImageDataset(resources=[both.shelf.xray], **both.remote())
+    with no_socket_opens(both.folder), pytest.raises(CacheError, match=r"DATAMINT_LIKE_OFFLINE.*project=.*lock="):
+        there[0]
