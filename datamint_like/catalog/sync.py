@@ -58,7 +58,7 @@ def sync_project(backend: Backend, project: str | Project, cache_dir: CacheFolde
     if last is not None and asked == last.meta.revision:
         return last
     found = project if isinstance(project, Project) else find_project(backend, project)
-    folder = _store_folder(cache.path, backend.url) / found.id
+    folder = store_folder_in(cache.path, backend.url) / found.id
     revision = asked if asked and _project_of(last) == found.id else backend.project_revision(found.id)
     known = _opened(folder / _file_name(revision))
     snapshot = _read(cache, folder, backend, found.id) if known is None else known  # one without rows is false
@@ -102,7 +102,7 @@ def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: Cac
         2
     """
     cache = CacheFolder.at(cache_dir)
-    folder = _store_folder(cache.path, backend.url) / _LISTS
+    folder = store_folder_in(cache.path, backend.url) / _LISTS
     with backend.read_resources(resource_ids) as content:
         return _built_once(cache, folder / _file_name(content.revision), content, backend.url)
 
@@ -122,7 +122,7 @@ def locked_snapshot(lock: Path, store_url: str, cache_dir: CacheFolder | Path) -
         True
     """
     whole, cache = Lock(lock), CacheFolder.at(cache_dir)
-    target = _store_folder(cache.path, store_url) / _LOCKS / _file_name(whole.digest)
+    target = store_folder_in(cache.path, store_url) / _LOCKS / _file_name(whole.digest)
     with whole.content(store_url) as content:
         return _built_once(cache, target, content, store_url)
 
@@ -159,13 +159,13 @@ def known_snapshot(store_url: str, project_id: str | None, revision: str, cache_
         >>> known_snapshot(meta.store_url, meta.project.id, meta.revision, Path("cache")).path == synced.path
         True
     """
-    return _opened(_store_folder(cache_dir, store_url) / (project_id or _LISTS) / _file_name(revision))
+    return _opened(store_folder_in(cache_dir, store_url) / (project_id or _LISTS) / _file_name(revision))
 
 
 def _last(store_url: str, project: str | Project, cache_dir: Path) -> Snapshot | None:
     """The last snapshot synced of a project, if any."""
     asked = (project.id,) if isinstance(project, Project) else (project,)
-    store = _store_folder(cache_dir, store_url)
+    store = store_folder_in(cache_dir, store_url)
     pointers = sorted(store.glob(f"*/{CURRENT}"), key=lambda pointer: pointer.stat().st_mtime_ns, reverse=True)
     by_name = None
     for pointer in pointers:
@@ -274,7 +274,13 @@ def _cache_errors(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _store_folder(cache_dir: Path, store_url: str) -> Path:
+def store_folder_in(cache_dir: Path, store_url: str) -> Path:
+    """Where a cache folder has what is known of the projects of a store.
+
+    Example:
+        >>> store_folder_in(Path("cache"), "https://lab.example").as_posix()
+        'cache/catalog/e17e1e573b151c2d'
+    """
     return cache_dir / "catalog" / hashlib.sha256(store_url.encode()).hexdigest()[:16]
 
 

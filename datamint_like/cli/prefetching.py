@@ -104,7 +104,7 @@ def _wanted(args: argparse.Namespace, store: str) -> Iterator[tuple[str, Datamin
     parts: set[str] = set()
     for number, kind in enumerate(kinds):
         options: dict[str, Any] = {"server_url": store, "cache_dir": args.cache_dir, "irregular_spacing": "keep"}
-        whole = classes[kind](args.project, lock=args.lock, auto_update=not number, **options)
+        whole = classes[kind](args.project, lock=args.lock, auto_update=not number or args.split is not None, **options)
         if not len(whole):
             continue
         if args.split is None:

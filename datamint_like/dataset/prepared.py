@@ -120,9 +120,9 @@ def root_rows(prepared: Prepared, source: Source, kinds: Collection[str], class_
 def _open(source: Source, api_key: str | None) -> Snapshot:
     if source.lock is not None:
         return locked_snapshot(source.lock, source.store_url, source.cache)
-    if source.project is not None and not (source.auto_update and _may_ask(source)):
+    if source.project is not None and not (source.auto_update and may_ask(source)):
         return newest_snapshot(source.store_url, source.project, source.cache.path)
-    if not _may_ask(source):
+    if not may_ask(source):
         raise CacheError(
             f"A list of resources is asked of its server, and DATAMINT_LIKE_OFFLINE forbids to ask {source.store_url}. "
             "Unset it, or give project= (whose newest snapshot is opened) or lock=."
@@ -136,7 +136,7 @@ def _open(source: Source, api_key: str | None) -> Snapshot:
         backend.close()
 
 
-def _may_ask(source: Source) -> bool:
+def may_ask(source: Source) -> bool:
     """Whether the store may be asked: `DATAMINT_LIKE_OFFLINE` keeps to what is on this machine."""
     return not is_server(source.store_url) or not load_settings().offline
 
