@@ -17,7 +17,7 @@ from pathlib import Path
 
 from datamint_like._cache.collecting import wrote
 from datamint_like._cache.entries import CURRENT, pointed_at
-from datamint_like._cache.folder import CacheFolder, open_as_its_folder
+from datamint_like._cache.folder import CacheFolder, open_as_its_folder, way_out
 from datamint_like._files import sha256_of, sweep_partial, write_bytes
 from datamint_like.backends.base import Backend, ProjectContent
 from datamint_like.backends.finding import find_project
@@ -124,7 +124,12 @@ def locked_snapshot(lock: Path, store_url: str, cache_dir: CacheFolder | Path) -
     whole, cache = Lock(lock), CacheFolder.at(cache_dir)
     target = store_folder_in(cache.path, store_url) / _LOCKS / _file_name(whole.digest)
     with whole.content(store_url) as content:
-        return _built_once(cache, target, content, store_url)
+        try:
+            return _built_once(cache, target, content, store_url)
+        except CacheError as error:
+            if isinstance(error.__cause__, sqlite3.IntegrityError):
+                whole.refuse_twice()
+            raise
 
 
 def newest_snapshot(store_url: str, project: str | Project, cache_dir: Path) -> Snapshot:
@@ -268,10 +273,7 @@ def _cache_errors(folder: Path) -> Iterator[None]:
         raise  # what the store says; some of its errors are errors of the system, too
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise CacheError(
-            f"The cache folder {folder} cannot be written: {reason}. Free space there, or name another folder in "
-            "DATAMINT_LIKE_CACHE."
-        ) from error
+        raise CacheError(f"The cache folder {folder} cannot be written: {reason}. {way_out(error)}") from error
 
 
 def store_folder_in(cache_dir: Path, store_url: str) -> Path:

@@ -102,6 +102,10 @@ class PrefetchOptions:
     def __post_init__(self) -> None:
         settle_flags(self, "include_annotations")
         object.__setattr__(self, "workers", whole_number("workers", self.workers, least=1))
+        if isinstance(self.executor, type):
+            raise DatamintDatasetException(
+                f"executor is an executor and not its class: make one, such as {self.executor.__name__}(4)."
+            )
         if self.executor is not None and not callable(getattr(self.executor, "submit", None)):
             raise DatamintDatasetException(
                 f"executor is a concurrent.futures.Executor, or None, not {self.executor!r:.80}."

@@ -133,7 +133,7 @@ class RemoteBlobs:
         return self.cache.path(stem_of(of))
 
     def _is_whole(self, found: Path, part: Part) -> bool:
-        """Whether the cache has the part's bytes; a damaged file is removed."""
+        """Whether the cache has the part's bytes; a damaged file is removed, if it may be fetched again."""
         note_use(found)  # first, for it moves the times by which a changed file is noticed
         if not is_digest(part.sha256):
             return found.exists()
@@ -144,6 +144,13 @@ class RemoteBlobs:
         return False
 
     def _drop(self, damaged: Path, what: str) -> None:
+        """Remove a damaged file, so that it is fetched again; it stays where that is forbidden.
+
+        Raises:
+            NotHereError: The server may not be asked.
+            StorageError: It cannot be removed.
+        """
+        self.transport.refuse_silenced(f"{what} (the cache holds other bytes for it)")
         _LOG.warning("The cache is damaged (%s); it is fetched again.", what)
         with suppress(OSError):  # a read-only cache
             damaged.unlink()
