@@ -27,14 +27,9 @@ from datamint_like.entities import (
     WorklistAnnotator,
     WorkStatus,
 )
-from datamint_like.exceptions import CacheError
 from datamint_like.imaging.types import HeaderFacts
 
 DeletedRows = Literal["exclude", "include", "only"]
-
-
-class NotHereError(CacheError):
-    """The file that is not on this machine while its store may not be asked; what is asked for counts such files."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from datamint_like._sizes import parse_size
 from datamint_like._words import counted
 from datamint_like.annotations import MergeStrategy, Selection
 from datamint_like.backends import remember_key, store_url
-from datamint_like.backends.base import NotHereError
 from datamint_like.config import checked_mode, load_settings
 from datamint_like.dataset import splits
 from datamint_like.dataset.box_transforms import Boxes, check_step_takes_boxes, left_boxes
@@ -53,7 +52,7 @@ from datamint_like.dataset.targets import segmentation_targets
 from datamint_like.dataset.tensors import own_tensor
 from datamint_like.dataset.transforms import Transform, checked_transform, transformed_by_all
 from datamint_like.entities import Project, Resource
-from datamint_like.exceptions import DatamintDatasetException
+from datamint_like.exceptions import DatamintDatasetException, NotHereError
 from datamint_like.imaging.types import Intensity, Kind, Orientation, ReadOptions
 from datamint_like.slices.packs import Compression, Packs
 
@@ -308,7 +307,7 @@ class DatamintBaseDataset(Faces, Bringing, Dataset[Item], ABC):
         Raises:
             IndexError: There is no such item.
             DecodeError, GeometryError: Its files cannot be read, or do not fit together.
-            CacheError: A file is not on this machine and the server may not be asked; it counts and names what the
+            NotHereError: A file is not on this machine and the server may not be asked; it counts and names what the
                 dataset lacks.
         """
         position = EpochIndex(self._position(index), getattr(index, "epoch", 0))

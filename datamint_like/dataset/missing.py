@@ -14,11 +14,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from datamint_like._words import counted
-from datamint_like.backends.base import NotHereError
 from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.prefetch_rows import files_of
 from datamint_like.entities import Annotation, Part, Resource
-from datamint_like.exceptions import CacheError
+from datamint_like.exceptions import NotHereError
 
 #: Resources whose files are looked for, names in a message, and how long (s) a count holds.
 _LOOKED_AT, _NAMED, _HOLDS_S = 10_000, 3, 10.0
@@ -51,18 +50,18 @@ def forget_missing() -> None:
     _known.clear()
 
 
-def told_with_all(error: NotHereError, holdings: Holdings, row: int) -> CacheError:
+def told_with_all(error: NotHereError, holdings: Holdings, row: int) -> NotHereError:
     """The error of an item of a row of the snapshot, with what else its dataset lacks."""
     found = _known.get(holdings)
     if found is None or time.monotonic() - found.at > _HOLDS_S:
         found = _known[holdings] = _missing(holdings, row)
     if not found.count:  # it came this instant
-        return CacheError(str(error))
+        return NotHereError(str(error))
     of = f"{found.count} of {counted(found.files, 'file')}"
     if found.rest:
         of = f"at least {of} (those of {found.rest} more resources were not looked for)"
     more = f" and {found.count - len(found.names)} more" if found.count > len(found.names) else ""
-    return CacheError(f"This {type(holdings).__name__} lacks {of}: {', '.join(found.names)}{more}. {error}")
+    return NotHereError(f"This {type(holdings).__name__} lacks {of}: {', '.join(found.names)}{more}. {error}")
 
 
 def _missing(holdings: Holdings, first: int) -> _Missing:

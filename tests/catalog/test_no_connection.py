@@ -100,7 +100,7 @@ def test_a_project_that_was_never_synced_is_one_error_that_names_it(there: dict[
 def test_a_file_that_was_never_fetched_is_one_error_that_names_it(there: dict[str, Any], how: str, by: str) -> None:
     seen = there[f"never fetched, {how}"]
     kind, message = seen["error"]
-    assert kind == "CacheError"
+    assert kind == "NotHereError"
     assert "lacks 1 of 1 file" in message
     assert OTHER_XRAY.name in message
     assert by in message

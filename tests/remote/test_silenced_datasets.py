@@ -17,7 +17,7 @@ from datamint_like import ImageDataset, VolumeDataset
 from datamint_like.cli.main import main
 from datamint_like.dataset import missing
 from datamint_like.dataset.prefetch_rows import files_of
-from datamint_like.exceptions import CacheError, PrefetchError
+from datamint_like.exceptions import CacheError, NotHereError, PrefetchError
 from datamint_like.testing.fault_server import FaultServer
 from tests import serving
 from tests.dataset.conftest import shelf
@@ -82,7 +82,7 @@ def test_what_is_missing_is_one_error_that_counts_and_names_it(
         there = ImageDataset("mixed", **where, auto_update=by != "auto_update")
         with pytest.raises(CacheError, match=told) as caught:
             there[1]
-        assert type(caught.value) is CacheError
+        assert type(caught.value) is NotHereError
         with pytest.raises(CacheError, match="lacks 3 of 3 files"):
             by_workers(there)
         with pytest.raises(CacheError, match=r"VolumeDataset lacks 63 of 63 files: .* and 60 more"):

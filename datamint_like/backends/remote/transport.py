@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from datamint_like.backends.base import NotHereError
 from datamint_like.backends.remote import keys
 from datamint_like.backends.remote.errors import of_answer, of_failure
 from datamint_like.backends.remote.pool import TIMEOUTS, client
 from datamint_like.backends.remote.retries import PASSING, RetryPolicy, Tries, retry_after
 from datamint_like.config import load_settings
-from datamint_like.exceptions import DatamintException, NetworkError, ServerError
+from datamint_like.exceptions import CacheError, DatamintException, NetworkError, NotHereError, ServerError
 
 #: The request was not sent, or not answered on purpose: it may be made again whatever it asks for.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -100,7 +99,7 @@ class Transport:
         Raises:
             NetworkError: There was none, or it broke off, also when it was asked again.
             AuthenticationError: The server does not accept the key.
-            NotHereError: Nothing may be asked.
+            CacheError: Nothing may be asked.
             DatamintException: Whatever the server says is wrong.
         """
         tries = self.tries(call.longest_s(self.policy))
@@ -162,7 +161,7 @@ class Transport:
             yield answer
 
     def refuse_silenced(self, what: str) -> None:
-        """Raise where no connection may be opened.
+        """Raise where no connection may be opened for a file that is not here.
 
         Raises:
             NotHereError: `DATAMINT_LIKE_OFFLINE` is set, or the dataset that asks has `auto_update=False`.
@@ -204,7 +203,12 @@ class Transport:
         return self._key
 
     def _headers(self, call: Call) -> dict[str, str]:
-        self.refuse_silenced(f"the answer to {call.method} {call.path.partition('?')[0]}")
+        if self.silenced_by is not None:
+            asked = f"{call.method} {call.path.partition('?')[0]}"
+            raise CacheError(
+                f"{self.silenced_by} forbids to ask the server {self.url} ({asked}). "
+                "Unset it; without the server only datasets work, of what was synced and prefetched before."
+            )
         return {**self.key.headers(), **(call.headers or {})}
 
     def _error(self, answer: httpx.Response) -> DatamintException:
