@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import resource
 import signal
 import subprocess
@@ -352,7 +353,8 @@ def test_a_damaged_file_stays_and_is_told_where_it_may_not_be_fetched_again(
     path.write_bytes(b"other")
     asked = len(proxy.seen)
     for by in ("auto_update=False", "DATAMINT_LIKE_OFFLINE"):
-        reader = RemoteBlobs(blobs.url, blobs.cache.folder, may_ask=by != "auto_update=False")
+        made = RemoteBlobs(blobs.url, blobs.cache.folder, may_ask=by != "auto_update=False")
+        reader = pickle.loads(pickle.dumps(made))  # as a spawned worker gets it
         monkeypatch.setenv("DATAMINT_LIKE_OFFLINE", str(int(reader._may_ask)))
         for read in (lambda: reader.part_path(PART, "a.dcm"), lambda: reader.annotation_bytes(mask)):  # noqa: B023
             with pytest.raises(CacheError, match=rf"the cache holds other bytes for it\); {by} forbids"):
