@@ -29,7 +29,7 @@ def aside() -> Path:
     """
     found = _folders.get(os.getpid())
     if found is None:
-        made = Path(tempfile.mkdtemp(prefix="datamint-like-"))
+        made = Path(tempfile.mkdtemp(prefix="datamint-like-snapshots-"))
         found = _folders.setdefault(os.getpid(), made)
         if found == made:
             Finalize(None, shutil.rmtree, (made, True), exitpriority=0)  # at the end of a worker, too, and of no child

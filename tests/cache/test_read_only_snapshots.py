@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,13 +42,17 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield running
 
 
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of temporary files; its name is short, since sockets between workers have theirs there."""
+    with tempfile.TemporaryDirectory(prefix="ro-") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("how", ["lock", "resources"])
-def test_what_is_there_trains_from_a_lock_and_from_a_list(
-    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
-) -> None:
+def test_what_is_there_trains_from_a_lock_and_from_a_list(lab: Lab, tmp_path: Path, temporary: Path, how: str) -> None:
     cache, lock = tmp_path / "cache", tmp_path / "lab.lock"
-    (tmp_path / "temporary").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     dataset = lab.dataset(cache)
     dataset.prefetch(slices="axial", progress=False)
     dataset.snapshot.write_lock(lock)
@@ -58,4 +63,4 @@ def test_what_is_there_trains_from_a_lock_and_from_a_list(
     assert out[:-1] == [str(VOLUMES * SHAPE[2])] * (2 if how == "lock" else 1)
     assert out[-1] == f"{fingerprint} True False"
     assert sorted((str(path), path.stat().st_mtime_ns) for path in cache.rglob("*") if path.is_file()) == before
-    assert list((tmp_path / "temporary").glob("datamint-like-*")) == []
+    assert list(temporary.glob("datamint-like-*")) == []
