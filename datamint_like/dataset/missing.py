@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from itertools import islice
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 import numpy as np
 
@@ -42,7 +42,8 @@ class _Missing:
     at: float
 
 
-_known: WeakKeyDictionary[Holdings, _Missing] = WeakKeyDictionary()
+#: By the dataset's identity, since a class of one's own may compare or hash as it likes.
+_known: dict[int, tuple[ref[Holdings], _Missing]] = {}
 
 
 def forget_missing() -> None:
@@ -52,9 +53,8 @@ def forget_missing() -> None:
 
 def told_with_all(error: NotHereError, holdings: Holdings, row: int) -> NotHereError:
     """The error of an item of a row of the snapshot, with what else its dataset lacks."""
-    found = _known.get(holdings)
-    if found is None or time.monotonic() - found.at > _HOLDS_S:
-        found = _known[holdings] = _missing(holdings, row)
+    found = _lately(holdings) or _missing(holdings, row)
+    _known[id(holdings)] = ref(holdings), found
     if not found.count:  # it came this instant
         return NotHereError(str(error))
     of = f"{found.count} of {counted(found.files, 'file')}"
@@ -62,6 +62,15 @@ def told_with_all(error: NotHereError, holdings: Holdings, row: int) -> NotHereE
         of = f"at least {of} (those of {found.rest} more resources were not looked for)"
     more = f" and {found.count - len(found.names)} more" if found.count > len(found.names) else ""
     return NotHereError(f"This {type(holdings).__name__} lacks {of}: {', '.join(found.names)}{more}. {error}")
+
+
+def _lately(holdings: Holdings) -> _Missing | None:
+    """What was counted of this dataset a short while ago; what is older goes."""
+    for key, (_, counted_then) in list(_known.items()):
+        if time.monotonic() - counted_then.at > _HOLDS_S:
+            _known.pop(key, None)
+    of, found = _known.get(id(holdings), (None, None))
+    return found if of is not None and of() is holdings else None
 
 
 def _missing(holdings: Holdings, first: int) -> _Missing:
