@@ -11,6 +11,7 @@
     ├── ServerError                (RuntimeError)      the server failed
     ├── StorageError               (OSError)           the embedded store cannot write, or its bytes changed
     ├── CacheError                 (OSError)           the cache cannot write, or lacks what offline work needs
+    │   └── NotHereError                               a file is not on this machine, and nobody may be asked for it
     ├── DecodeError                (ValueError)        a file cannot be read as an image or a mask
     ├── GeometryError              (ValueError)        planes or grids do not fit together in space
     ├── PrefetchError              (RuntimeError)      a prefetch that ended incomplete; carries the failures
@@ -68,6 +69,10 @@ class StorageError(DatamintException, OSError):
 
 class CacheError(DatamintException, OSError):
     """The cache cannot be written, or lacks bytes that offline work needs."""
+
+
+class NotHereError(CacheError):
+    """The file that is not on this machine while its server may not be asked."""
 
 
 class DecodeError(DatamintException, ValueError):

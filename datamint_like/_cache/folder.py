@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import errno
 import shutil
+import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from datamint_like._cache.use import note_use
-from datamint_like._files import fsync_dir, make_dirs, private_name
+from datamint_like._files import fsync_dir, is_disk_full, make_dirs, private_name
 
 #: The folders of a cache, each of one kind of content.
 TOPS = ("blobs", "catalog", "packs", "leases")
 TAG = "CACHEDIR.TAG"
 PRIVATE_MODE = 0o700
 _TRIES = 5
+_ANOTHER = "name another cache folder in DATAMINT_LIKE_CACHE, or as cache_dir=."
 _MARK = """\
 Signature: 8a477f597d28d172789f06886806bc55
 # datamint-like cache, layout 1
@@ -28,6 +30,20 @@ Signature: 8a477f597d28d172789f06886806bc55
 _TEXT = f"""{_MARK}\
 # All that lies in this folder can be fetched or made again: `datamint-like cache clear` removes it.
 """
+
+
+class ForeignFolderError(OSError):
+    """A folder that has the name of one of the cache's own, and is not."""
+
+
+def way_out(error: Exception) -> str:
+    """What to do where a cache cannot be written, as a sentence."""
+    if isinstance(error, ForeignFolderError):
+        return f"Move that folder away, or {_ANOTHER}"
+    full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    if full or (isinstance(error, OSError) and is_disk_full(error)):
+        return f"Free space there, or {_ANOTHER}"
+    return f"{_ANOTHER[0].upper()}{_ANOTHER[1:]}"
 
 
 @dataclass(frozen=True)
@@ -69,7 +85,8 @@ class CacheFolder:
                 if not top.is_dir() or not any(top.iterdir()):
                     self._make_top(top)
                 elif not is_own(top):
-                    raise OSError(errno.EEXIST, f"in {top.name}/ lies what is not this cache's (no {TAG} of ours)")
+                    told = f"in {top.name}/ lies what is not this cache's (no {TAG} of ours)"
+                    raise ForeignFolderError(errno.EEXIST, told)
                 make_dirs(folder, mode=top.stat().st_mode & 0o777, durable=durable)
                 note_use(folder)  # an empty folder is removed when it is old
             except FileNotFoundError:  # it was cleared at this instant

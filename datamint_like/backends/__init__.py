@@ -62,13 +62,14 @@ def remember_key(url: str, api_key: str) -> None:
         given(store_url(url), api_key)
 
 
-def open_blobs(url: str, *, cache_dir: CacheFolder | Path | None = None) -> Blobs:
+def open_blobs(url: str, *, cache_dir: CacheFolder | Path | None = None, may_ask: bool = True) -> Blobs:
     """The bytes of the store at `url`, without its database: light enough for every DataLoader worker.
 
     Args:
         url: As for `open_backend`.
         cache_dir: Where the files of a server are kept; None is the configured folder. What lies there is read
             without asking the server, and without a key.
+        may_ask: Whether a server is asked for what does not lie there; else it is an error.
 
     Raises:
         ValidationError: `url` is no URL of a store.
@@ -81,7 +82,7 @@ def open_blobs(url: str, *, cache_dir: CacheFolder | Path | None = None) -> Blob
     if is_server(url):
         from datamint_like.backends.remote.blobs import RemoteBlobs
 
-        return RemoteBlobs(store_url(url), cache_dir)
+        return RemoteBlobs(store_url(url), cache_dir, may_ask=may_ask)
     from datamint_like.backends.local.files import FileStore
 
     return FileStore(store_folder(url))

@@ -250,7 +250,8 @@ Arrived = Callable[[int], None]
 class Blobs(Protocol):
     """Where the bytes of parts and annotation files lie on this machine; light enough for every worker.
 
-    Of a server's store the methods may also raise the errors of a request, and `CacheError`.
+    Of a server's store the methods may also raise the errors of a request, and `CacheError`: `NotHereError` where the
+    server may not be asked.
     """
 
     def part_path(self, part: Part, resource_name: str, arrived: Arrived | None = None) -> Path:

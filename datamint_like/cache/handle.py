@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from datamint_like._cache.collecting import GRACE_S, Collected, clear, collect
@@ -40,9 +41,10 @@ class Cache:
 
         Raises:
             CacheError: The folder holds other things and no cache, or is not there.
+            ValidationError: It has no name.
         """
         settings = load_settings()
-        self.folder = settings.cache_dir if cache_dir is None else Path(cache_dir).expanduser().absolute()
+        self.folder = settings.cache_dir if cache_dir is None else _folder(cache_dir)
         self.limit = settings.cache_limit
         if not self.folder.is_dir():
             if cache_dir is not None or self.folder.exists():
@@ -122,3 +124,11 @@ class Cache:
             0
         """
         return clear(self.folder)
+
+
+def _folder(cache_dir: object) -> Path:
+    """The folder as an absolute path; an empty name would be that of the folder one happens to be in."""
+    if isinstance(cache_dir, Path) or (isinstance(cache_dir, str) and cache_dir.strip()):
+        with suppress(RuntimeError):  # it names the home of a user that there is not
+            return Path(cache_dir).expanduser().absolute()
+    raise ValidationError(f"The cache folder is a path, or None for the configured one, not {cache_dir!r:.80}.")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+
+from datamint_like.exceptions import ValidationError
 
 if TYPE_CHECKING:
     from datamint_like.catalog.export import ExportedTables, TableFormat
@@ -27,7 +30,8 @@ class Writable:
 
         Raises:
             MissingExtraError: Parquet is asked for and pyarrow is not installed.
-            ValidationError: There is no such format, the folder cannot be written, or a time stamp is none.
+            ValidationError: There is no such format, the folder is no path or cannot be written, or a time stamp is
+                none.
 
         Example:
             >>> tables = dataset.snapshot.export("tables")
@@ -36,7 +40,7 @@ class Writable:
         """
         from datamint_like.catalog.export import export_snapshot
 
-        return export_snapshot(cast("Snapshot", self), Path(folder), format)
+        return export_snapshot(cast("Snapshot", self), _path("folder", folder), format)
 
     def write_lock(self, path: str | Path) -> None:
         """Write the lock file of this state: `VolumeDataset(lock=path)` opens it again, here or elsewhere.
@@ -45,7 +49,7 @@ class Writable:
         pixels, no masks and no key.
 
         Raises:
-            ValidationError: It cannot be written.
+            ValidationError: It is no path, or cannot be written.
 
         Example:
             >>> dataset.snapshot.write_lock("chest.lock")
@@ -54,4 +58,10 @@ class Writable:
         """
         from datamint_like.catalog.lock import write_lock
 
-        write_lock(cast("Snapshot", self), Path(path))
+        write_lock(cast("Snapshot", self), _path("path", path))
+
+
+def _path(keyword: str, given: object) -> Path:
+    if isinstance(given, (str, PathLike)) and isinstance(text := fspath(given), str) and text and "\0" not in text:
+        return Path(text)
+    raise ValidationError(f"{keyword} is the path to write to, not {given!r:.80}.")

@@ -133,6 +133,21 @@ class Lock:
         with self._opened() as file:
             self.count = sum(line.startswith(_RESOURCE) for line in self._lines(file))
 
+    def refuse_twice(self) -> None:
+        """Refuse the file where it names a resource twice, as none that was written does.
+
+        Raises:
+            ValidationError: It does.
+        """
+        seen: set[str] = set()
+        with self._opened() as file:
+            for line in self._lines(file):
+                if line.startswith(_RESOURCE):
+                    resource = self._decoded(line, _Line).resource
+                    if resource is not None and resource.id in seen:
+                        self._refuse(f"it names resource {resource.id} ({resource.filename}) twice")
+                    seen.update(() if resource is None else (resource.id,))
+
     @contextmanager
     def content(self, store_url: str) -> Iterator[ProjectContent]:
         """A block in which the state that the file holds is read, with files to be found at a store.

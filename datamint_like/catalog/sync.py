@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -16,11 +17,12 @@ from pathlib import Path
 
 from datamint_like._cache.collecting import wrote
 from datamint_like._cache.entries import CURRENT, pointed_at
-from datamint_like._cache.folder import CacheFolder, open_as_its_folder
+from datamint_like._cache.folder import CacheFolder, open_as_its_folder, way_out
 from datamint_like._files import sha256_of, sweep_partial, write_bytes
 from datamint_like.backends.base import Backend, ProjectContent
 from datamint_like.backends.finding import find_project
 from datamint_like.backends.local.unchanged import digest_of
+from datamint_like.catalog.aside import aside, may_write
 from datamint_like.catalog.changing import UnfitBaseError, write_changed
 from datamint_like.catalog.lock import Lock
 from datamint_like.catalog.snapshot import FORMAT, Snapshot
@@ -56,7 +58,7 @@ def sync_project(backend: Backend, project: str | Project, cache_dir: CacheFolde
     if last is not None and asked == last.meta.revision:
         return last
     found = project if isinstance(project, Project) else find_project(backend, project)
-    folder = _store_folder(cache.path, backend.url) / found.id
+    folder = store_folder_in(cache.path, backend.url) / found.id
     revision = asked if asked and _project_of(last) == found.id else backend.project_revision(found.id)
     known = _opened(folder / _file_name(revision))
     snapshot = _read(cache, folder, backend, found.id) if known is None else known  # one without rows is false
@@ -89,16 +91,18 @@ def _project_of(snapshot: Snapshot | None) -> str | None:
 def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: CacheFolder | Path) -> Snapshot:
     """The snapshot of a list of resources, in that order, as they are now.
 
+    In a cache that may not be written it is kept aside until this process ends; so is that of a lock file.
+
     Raises:
         ItemNotFoundError: The store lacks one.
-        CacheError: The cache cannot be written.
+        CacheError: There is no room for it.
 
     Example:
         >>> len(sync_resources(api.backend, [xray.id, head.id], Path("cache")))
         2
     """
     cache = CacheFolder.at(cache_dir)
-    folder = _store_folder(cache.path, backend.url) / _LISTS
+    folder = store_folder_in(cache.path, backend.url) / _LISTS
     with backend.read_resources(resource_ids) as content:
         return _built_once(cache, folder / _file_name(content.revision), content, backend.url)
 
@@ -108,7 +112,7 @@ def locked_snapshot(lock: Path, store_url: str, cache_dir: CacheFolder | Path) -
 
     Raises:
         ValidationError: It is no lock file of this version, or not as it was written.
-        CacheError: The cache cannot be written.
+        CacheError: There is no room for it.
 
     Example:
         >>> snapshot.write_lock("chest.lock")
@@ -118,9 +122,14 @@ def locked_snapshot(lock: Path, store_url: str, cache_dir: CacheFolder | Path) -
         True
     """
     whole, cache = Lock(lock), CacheFolder.at(cache_dir)
-    target = _store_folder(cache.path, store_url) / _LOCKS / _file_name(whole.digest)
+    target = store_folder_in(cache.path, store_url) / _LOCKS / _file_name(whole.digest)
     with whole.content(store_url) as content:
-        return _built_once(cache, target, content, store_url)
+        try:
+            return _built_once(cache, target, content, store_url)
+        except CacheError as error:
+            if isinstance(error.__cause__, sqlite3.IntegrityError):
+                whole.refuse_twice()
+            raise
 
 
 def newest_snapshot(store_url: str, project: str | Project, cache_dir: Path) -> Snapshot:
@@ -155,13 +164,13 @@ def known_snapshot(store_url: str, project_id: str | None, revision: str, cache_
         >>> known_snapshot(meta.store_url, meta.project.id, meta.revision, Path("cache")).path == synced.path
         True
     """
-    return _opened(_store_folder(cache_dir, store_url) / (project_id or _LISTS) / _file_name(revision))
+    return _opened(store_folder_in(cache_dir, store_url) / (project_id or _LISTS) / _file_name(revision))
 
 
 def _last(store_url: str, project: str | Project, cache_dir: Path) -> Snapshot | None:
     """The last snapshot synced of a project, if any."""
     asked = (project.id,) if isinstance(project, Project) else (project,)
-    store = _store_folder(cache_dir, store_url)
+    store = store_folder_in(cache_dir, store_url)
     pointers = sorted(store.glob(f"*/{CURRENT}"), key=lambda pointer: pointer.stat().st_mtime_ns, reverse=True)
     by_name = None
     for pointer in pointers:
@@ -226,9 +235,18 @@ def _base(folder: Path) -> Snapshot | None:
 
 
 def _built_once(cache: CacheFolder, target: Path, content: ProjectContent, store_url: str) -> Snapshot:
-    """The snapshot at `target`, built where it is not there."""
+    """The snapshot at `target`, built where it is not there; for this process alone where it cannot be kept there."""
     known = _opened(target)
-    return _built(cache, target, content, store_url) if known is None else known
+    if known is not None:
+        return known
+    if not cache.path.is_dir() or may_write(target.parent):  # what is no cache at all is an error
+        return _built(cache, target, content, store_url)
+    with _cache_errors(Path(tempfile.gettempdir())):
+        own = aside() / "-".join(target.relative_to(cache.path).parts[1:])
+        if not own.exists():
+            _LOG.warning("The cache %s cannot be written; a snapshot is kept until this process ends.", cache.path)
+            write_snapshot(own, content, store_url)
+    return Snapshot(own)
 
 
 def _built(
@@ -255,13 +273,16 @@ def _cache_errors(folder: Path) -> Iterator[None]:
         raise  # what the store says; some of its errors are errors of the system, too
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise CacheError(
-            f"The cache folder {folder} cannot be written: {reason}. Free space there, or name another folder in "
-            "DATAMINT_LIKE_CACHE."
-        ) from error
+        raise CacheError(f"The cache folder {folder} cannot be written: {reason}. {way_out(error)}") from error
 
 
-def _store_folder(cache_dir: Path, store_url: str) -> Path:
+def store_folder_in(cache_dir: Path, store_url: str) -> Path:
+    """Where a cache folder has what is known of the projects of a store.
+
+    Example:
+        >>> store_folder_in(Path("cache"), "https://lab.example").as_posix()
+        'cache/catalog/e17e1e573b151c2d'
+    """
     return cache_dir / "catalog" / hashlib.sha256(store_url.encode()).hexdigest()[:16]
 
 

@@ -28,7 +28,7 @@ _KINDS = {
     "snapshot": "snapshots of projects",
     "partial": "under way, or left by killed processes",
     "lease": "leases",
-    "other": "locks and pointers",
+    "other": "locks, pointers and splits",
 }
 
 

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from datamint_like.dataset.prefetch import PrefetchReport
 
 _EXAMPLE = """  datamint-like prefetch liver-ct --annotations
-  datamint-like prefetch liver-ct --split train --slices axial --annotations --cache-dir /scratch/cache"""
+  datamint-like prefetch liver-ct --split train --slices axial --annotations --cache-dir /scratch/cache
+  datamint-like prefetch --lock liver-ct.lock"""
 INCOMPLETE = 3
-_FRAMES = "frames"
+_FRAMES, _AXES = "frames", ("axial", "coronal", "sagittal", "0", "1", "2")
 _KINDS = ("image", "volume", "video")
 _SUMS = ("resources", "files", "size", "packs_made", "packs_there")
 _NAMED = 20  # failures told in words; --json tells all
@@ -30,7 +31,9 @@ _NAMED = 20  # failures told in words; --json tells all
 def add_parser(commands: Any) -> None:
     """Register the command."""
     parser = command(commands, "prefetch", "bring all that training needs of a project to this machine", _EXAMPLE)
-    parser.add_argument("project", metavar="PROJECT", help="name or id of a project")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("project", metavar="PROJECT", nargs="?", help="name or id of a project")
+    what.add_argument("--lock", metavar="FILE", help="the state of a lock file instead, files checked by its digests")
     parser.add_argument(
         "--kind", action="append", choices=_KINDS, help="only resources of this kind; may be repeated (default: all)"
     )
@@ -66,9 +69,9 @@ def run(args: argparse.Namespace) -> int:
             for kind, dataset in _wanted(args, store)
         }
     if args.json:
-        print_json(_as_json(reports, args.project, store))
+        print_json(_as_json(reports, args, store))
     else:
-        say("\n".join(_as_text(reports)))
+        say("\n".join(_as_text(reports, args)))
     return INCOMPLETE if _failures(reports) else 0
 
 
@@ -77,7 +80,7 @@ def _wanted(args: argparse.Namespace, store: str) -> Iterator[tuple[str, Datamin
 
     Raises:
         ItemNotFoundError: The project's split has no such part.
-        ValidationError: Slices were asked for of kinds that have none, or the cache folder has no name.
+        ValidationError: Slices were asked for along no axis or of kinds that have none, or a path is empty.
     """
     from datamint_like import ImageDataset, VideoDataset, VolumeDataset
 
@@ -89,6 +92,11 @@ def _wanted(args: argparse.Namespace, store: str) -> Iterator[tuple[str, Datamin
     kinds = [kind for kind in _KINDS if not args.kind or kind in args.kind]
     if args.cache_dir is not None and not args.cache_dir.strip():
         raise ValidationError("--cache-dir is empty: name a folder, or leave it out.")
+    if args.slices not in (None, _FRAMES, *_AXES):
+        raise ValidationError(
+            f"--slices {args.slices} is no axis: volumes have {', '.join(_AXES[:-1])} and {_AXES[-1]}, videos have "
+            f"{_FRAMES}."
+        )
     if args.slices is not None and all(_slices_of(kind, args.slices) is None for kind in kinds):
         raise ValidationError(
             f"--slices {args.slices} is not of {' and '.join(kinds)} resources: leave it or --kind out."
@@ -96,7 +104,7 @@ def _wanted(args: argparse.Namespace, store: str) -> Iterator[tuple[str, Datamin
     parts: set[str] = set()
     for number, kind in enumerate(kinds):
         options: dict[str, Any] = {"server_url": store, "cache_dir": args.cache_dir, "irregular_spacing": "keep"}
-        whole = classes[kind](args.project, auto_update=not number, **options)
+        whole = classes[kind](args.project, lock=args.lock, auto_update=not number or args.split is not None, **options)
         if not len(whole):
             continue
         if args.split is None:
@@ -107,7 +115,12 @@ def _wanted(args: argparse.Namespace, store: str) -> Iterator[tuple[str, Datamin
         if args.split in split:
             yield kind, split[args.split]
     if args.split is not None and args.split not in parts:
-        raise ItemNotFoundError(f"The split of {args.project!r} has no part {args.split!r}; it has {sorted(parts)}.")
+        raise ItemNotFoundError(f"The split of {_named(args)!r} has no part {args.split!r}; it has {sorted(parts)}.")
+
+
+def _named(args: argparse.Namespace) -> str:
+    """The project or lock file, as it was called."""
+    return str(args.project if args.lock is None else args.lock)
 
 
 def _slices_of(kind: str, slices: str | None) -> str | int | None:
@@ -121,12 +134,13 @@ def _failures(reports: Mapping[str, PrefetchReport]) -> list[str]:
     return [failure for report in reports.values() for failure in report.failures]
 
 
-def _as_json(reports: Mapping[str, PrefetchReport], project: str, store: str) -> dict[str, Any]:
+def _as_json(reports: Mapping[str, PrefetchReport], args: argparse.Namespace, store: str) -> dict[str, Any]:
     failures = _failures(reports)
     masks = [report.masks for report in reports.values() if report.masks is not None]
     return {
         "store": store,
-        "project": project,
+        "project": args.project,
+        "lock": args.lock,
         "complete": not failures,
         **{name: sum(getattr(report, name) for report in reports.values()) for name in _SUMS},
         "masks": sum(masks) if masks else None,
@@ -135,11 +149,15 @@ def _as_json(reports: Mapping[str, PrefetchReport], project: str, store: str) ->
     }
 
 
-def _as_text(reports: Mapping[str, PrefetchReport]) -> list[str]:
+def _as_text(reports: Mapping[str, PrefetchReport], args: argparse.Namespace) -> list[str]:
     failures = _failures(reports)
     lines = [f"{kind}: {replace(report, failures=())}" for kind, report in reports.items()]
+    of_slices = "video" if args.slices == _FRAMES else "volume"
+    where = ("The project" if args.lock is None else "The lock file") if args.split is None else f"Part {args.split!r}"
     if not reports:
-        lines.append("There is nothing to bring: the project has no such resources.")
+        lines.append(f"There is nothing to bring: {where[0].lower()}{where[1:]} has no such resources.")
+    elif args.slices is not None and of_slices not in reports:
+        lines.append(f"{where} has no {of_slices}s: no slices ({args.slices}) were packed.")
     if failures:
         lines.append(f"Incomplete: {counted(len(failures), 'failure')}. Run the command again to go on.")
         lines += [f"  {shown(failure)}" for failure in failures[:_NAMED]]

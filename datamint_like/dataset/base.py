@@ -27,6 +27,7 @@ from datamint_like.dataset.collate import Collate
 from datamint_like.dataset.faces import Faces
 from datamint_like.dataset.item import Item
 from datamint_like.dataset.loader import loader_of
+from datamint_like.dataset.missing import told_with_all
 from datamint_like.dataset.options import (
     Output,
     Source,
@@ -51,7 +52,7 @@ from datamint_like.dataset.targets import segmentation_targets
 from datamint_like.dataset.tensors import own_tensor
 from datamint_like.dataset.transforms import Transform, checked_transform, transformed_by_all
 from datamint_like.entities import Project, Resource
-from datamint_like.exceptions import DatamintDatasetException
+from datamint_like.exceptions import DatamintDatasetException, NotHereError
 from datamint_like.imaging.types import Intensity, Kind, Orientation, ReadOptions
 from datamint_like.slices.packs import Compression, Packs
 
@@ -67,7 +68,9 @@ class DatamintBaseDataset(Faces, Bringing, Dataset[Item], ABC):
     Args:
         project: Name, id or `Project`. Either this or `resources` or `lock`.
         resources: `Resource` objects or ids.
-        auto_update: Ask the store for changes when preparing; False opens the newest snapshot on this machine.
+        auto_update: Ask the store for changes when preparing, and for files when they are missing. False opens the
+            newest snapshot on this machine and no connection: a file that is not here is an error, until `prefetch()`,
+            which asks because it is called.
         api_key: Key of the server; None is that of the settings. It is never kept in a pickle: spawned workers take
             theirs from `DATAMINT_LIKE_API_KEY`, and need none for files that `prefetch()` brought here.
         server_url: The store: `file:///path`, a folder, the address of a server, or None for the configured one.
@@ -304,9 +307,14 @@ class DatamintBaseDataset(Faces, Bringing, Dataset[Item], ABC):
         Raises:
             IndexError: There is no such item.
             DecodeError, GeometryError: Its files cannot be read, or do not fit together.
+            NotHereError: A file is not on this machine and the server may not be asked; it counts and names what the
+                dataset lacks.
         """
         position = EpochIndex(self._position(index), getattr(index, "epoch", 0))
-        raw = self._get_raw_item(position)
+        try:
+            raw = self._get_raw_item(position)
+        except NotHereError as error:
+            raise told_with_all(error, self, self._resource_row(int(self._rows[position]))) from error
         image, masks = raw.pop("image"), raw.pop("segmentations")
         boxes = {key: raw.pop(key) for key in BOX_KEYS if key in raw}
         given = (image, masks, Boxes.of(boxes)) if boxes else (image, masks)

@@ -51,7 +51,7 @@ class DatamintBaseDataset(Dataset[Item]):
     Args:
         project_name: Name of the project.
         root: Folder for what is kept on this machine, in `DATAMINT_DATASETS_DIR` there; None is the configured one.
-        auto_update: Ask the store for changes; False opens the newest snapshot on this machine.
+        auto_update: Ask the store for changes; False opens the newest snapshot on this machine, and no connection.
         api_key: Key of the server; never kept in a pickle.
         server_url: The store; None is the configured one.
         return_dicom: Give items `dicom`, the pydicom data set of a DICOM resource (with whatever identity its file

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Executor
 
 from datamint_like.dataset.holdings import Holdings
+from datamint_like.dataset.missing import forget_missing
 from datamint_like.dataset.prefetch import OnError, PrefetchOptions, PrefetchReport, prefetch
 from datamint_like.dataset.prefetch_progress import Progress
 from datamint_like.dataset.slice_reader import SliceReader
@@ -28,7 +29,8 @@ class Bringing(Holdings):
 
         Files come several at once, and packs of slices are built meanwhile. A second call finds all there; one that
         was interrupted is gone on with where it stopped. Files of the embedded store lie in place: each is checked
-        against its hash.
+        against its hash. The server is asked for the files of this very state, also with `auto_update=False`; only
+        `DATAMINT_LIKE_OFFLINE=1` forbids it.
 
         Args:
             include_annotations: The files of kept segmentations too.
@@ -56,7 +58,10 @@ class Bringing(Holdings):
         """
         options = PrefetchOptions(include_annotations, workers, executor, on_error, progress)
         self.prepare()
-        return prefetch(self._read, self._resource_rows(), self._slices_to_pack(slices), options)
+        try:
+            return prefetch(self._read, self._resource_rows(), self._slices_to_pack(slices), options)
+        finally:
+            forget_missing()
 
     def _slices_to_pack(self, slices: str | int | None) -> SliceReader | None:
         """The cut along which `prefetch` packs slices; None for none."""

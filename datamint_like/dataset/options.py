@@ -47,7 +47,7 @@ class Source:
         project: Name, id or record; None where one of the next two is given.
         resource_ids: The resources, in order.
         lock: The lock file.
-        auto_update: Ask the store for changes; otherwise open the newest snapshot.
+        auto_update: Ask the store for changes and missing files; otherwise open the newest snapshot.
         worklists: `"all"`, None (label space from the data), or worklist ids.
         strict_kind: Raise where resources of another kind would be left out.
         include_unannotated: Keep resources without a kept annotation.

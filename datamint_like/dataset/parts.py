@@ -80,7 +80,8 @@ class Parts(Holdings):
 
         With ratios: items (volumes, for slices; patients, with `by_patient`) are shuffled by
         `random.Random(seed)` and cut into consecutive parts. Without: by the project's split assignments; of a
-        dataset made of `resources=`, by their `split:<name>` tags.
+        dataset made of `resources=`, by their `split:<name>` tags. Assignments of a server are kept once they were
+        read, or saved, so that without it the same instant, or the state of the same sync, is replayed.
 
         Args:
             seed: Equal seeds give equal parts; None differs from call to call.
@@ -100,6 +101,7 @@ class Parts(Holdings):
         Raises:
             DatamintDatasetException: Ratios that are no shares of 1, arguments that exclude each other, no
                 assignments or tags, or nothing is called what `stratify` says.
+            CacheError: The server may not be asked, and these assignments were not read on this machine.
 
         Warns:
             PatientLeakageWarning: A known patient is in two parts.

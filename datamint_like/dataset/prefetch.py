@@ -102,6 +102,10 @@ class PrefetchOptions:
     def __post_init__(self) -> None:
         settle_flags(self, "include_annotations")
         object.__setattr__(self, "workers", whole_number("workers", self.workers, least=1))
+        if isinstance(self.executor, type):
+            raise DatamintDatasetException(
+                f"executor is an executor and not its class: make one, such as {self.executor.__name__}(4)."
+            )
         if self.executor is not None and not callable(getattr(self.executor, "submit", None)):
             raise DatamintDatasetException(
                 f"executor is a concurrent.futures.Executor, or None, not {self.executor!r:.80}."
@@ -131,7 +135,8 @@ def prefetch(
     """
     asked: list[int] = np.unique(rows).tolist()
     cut = None if slices is None else slices.cut
-    job = Job(reader if slices is None else slices.reader, cut, options.include_annotations, options.workers)
+    asking = (reader if slices is None else slices.reader).asking()  # whatever auto_update is: somebody called
+    job = Job(asking, cut, options.include_annotations, options.workers)
     files, watch = wanted_files(reader, asked, include_annotations=options.include_annotations), Watch()
     what = f"The prefetch of {counted(len(asked), 'resource')}"
     with (

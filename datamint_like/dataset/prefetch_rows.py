@@ -69,7 +69,7 @@ class WantedFiles:
     size_kept: int
 
 
-def _files_of(reader: Reader, row: int, *, include_annotations: bool) -> list[Part | Annotation]:
+def files_of(reader: Reader, row: int, *, include_annotations: bool) -> list[Part | Annotation]:
     """The parts of a row, then its masks that the dataset keeps."""
     if not include_annotations:
         return [*reader.prepared.snapshot.parts(row)]
@@ -81,7 +81,7 @@ def wanted_files(reader: Reader, rows: Sequence[int], *, include_annotations: bo
     """What is to be brought of some rows, before anything is."""
     size, kept = 0, dict[Path, int]()
     for row in rows:
-        for each in _files_of(reader, row, include_annotations=include_annotations):
+        for each in files_of(reader, row, include_annotations=include_annotations):
             size += each.size if isinstance(each, Part) else 0
             if (path := reader.blobs.kept_path(each)) is not None:
                 kept[path] = each.size if isinstance(each, Part) else 0
@@ -204,7 +204,7 @@ class _Round:
     def _files(self, rows: Iterable[int], packer: Crew[int, _Done]) -> Iterator[_File]:
         """What the rows are made of, file by file."""
         for row in rows:
-            wanted = _files_of(self._job.reader, row, include_annotations=self._job.include_annotations)
+            wanted = files_of(self._job.reader, row, include_annotations=self._job.include_annotations)
             resource = self._job.reader.prepared.snapshot.resource(row)
             self._left[row] = len(wanted)
             if not wanted:

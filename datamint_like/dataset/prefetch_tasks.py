@@ -44,7 +44,7 @@ class _Tasks:
         self._tally = Tally()
         self._open: dict[Future[Tally], tuple[int, ...]] = {}
         self._ended: SimpleQueue[Future[Tally]] = SimpleQueue()
-        self._lost: dict[int, Exception] = {}
+        self._lost: dict[int, str] = {}  # rows, and why
 
     def done(self, rows: Sequence[int], glance: Callable[[], None]) -> Tally:
         try:
@@ -56,7 +56,7 @@ class _Tasks:
             for each in self._open:
                 each.cancel()
             raise
-        self._tally.failures += [self._failure(row, error) for row, error in sorted(self._lost.items())]
+        self._tally.failures += [self._failure(row, why) for row, why in sorted(self._lost.items())]
         self._watch.failures += len(self._lost)
         self._watch.resources_done += len(self._lost)
         return self._tally
@@ -81,7 +81,8 @@ class _Tasks:
         try:
             future = self._executor.submit(self._job, rows, attempt)
         except Exception as error:  # noqa: BLE001 -- each executor says in its own way that it takes no more
-            self._lost |= dict.fromkeys(rows, error)
+            why = f"{_lost(error)}: the executor took none ({error!s:.200}). Give one that is open until all is done"
+            self._lost |= dict.fromkeys(rows, why)
             return
         self._open[future] = rows
         future.add_done_callback(self._ended.put)
@@ -90,7 +91,7 @@ class _Tasks:
         try:
             tally = future.result()
         except Exception as error:  # noqa: BLE001 -- each executor says in its own way that a worker is gone
-            self._lost |= dict.fromkeys(rows, error)
+            self._lost |= dict.fromkeys(rows, str(error) if isinstance(error, DatamintException) else _lost(error))
             return
         tally.packs = self._watch.keep(tally.packs)
         self._tally.add(tally)
@@ -98,10 +99,13 @@ class _Tasks:
         self._watch.resources_done += len(rows)
         self._watch.failures += len(tally.failures)
 
-    def _failure(self, row: int, error: Exception) -> Failure:
+    def _failure(self, row: int, why: str) -> Failure:
         resource = self._job.reader.prepared.snapshot.resource(row)
-        why = str(error) if isinstance(error, DatamintException) else f"its task was lost ({type(error).__name__})"
         return Failure(row, 0, f"Resource {resource.id} ({resource.filename}): {why}")
+
+
+def _lost(error: Exception) -> str:
+    return f"its task was lost ({type(error).__name__})"
 
 
 def _cut(rows: Sequence[int]) -> Iterator[tuple[int, ...]]:

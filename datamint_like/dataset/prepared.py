@@ -27,6 +27,7 @@ from datamint_like.dataset.options import Source
 from datamint_like.dataset.rows import RowNumbers, as_row_numbers
 from datamint_like.entities import ANNOTATION_TYPES, AnnotationWorklist
 from datamint_like.exceptions import (
+    CacheError,
     DatamintDatasetException,
     DatamintWarning,
     ItemNotFoundError,
@@ -44,6 +45,7 @@ class Prepared:
         selection: Which annotations are kept.
         condition, values: The same as SQL over the snapshot's columns.
         locked: Whether a lock file said what there is.
+        may_ask: Whether a server is asked for files that are not on this machine.
     """
 
     snapshot: Snapshot
@@ -52,6 +54,7 @@ class Prepared:
     condition: str
     values: dict[str, Any]
     locked: bool = False
+    may_ask: bool = True
 
 
 def prepare(source: Source, selection: Selection, *, api_key: str | None) -> Prepared:
@@ -59,7 +62,7 @@ def prepare(source: Source, selection: Selection, *, api_key: str | None) -> Pre
 
     Raises:
         ItemNotFoundError: The store has no such project or resource.
-        CacheError: `auto_update=False` and nothing was synced before.
+        CacheError: Nothing may be asked, and nothing was synced before.
         ValidationError: The lock file is not as it was written.
         DatamintDatasetException: The worklists contradict each other, or the ranks of a process group cannot have
             one state.
@@ -85,7 +88,8 @@ def prepare(source: Source, selection: Selection, *, api_key: str | None) -> Pre
         _warn_of_unknown_names(snapshot, space, selection)
     _tell_of_unknown_types(snapshot)
     condition, values = sql_condition(selection, space)
-    return Prepared(snapshot, space, selection, condition, values, locked=source.lock is not None)
+    locked = source.lock is not None
+    return Prepared(snapshot, space, selection, condition, values, locked, may_ask=source.auto_update)
 
 
 def root_rows(prepared: Prepared, source: Source, kinds: Collection[str], class_name: str) -> RowNumbers:
@@ -116,8 +120,13 @@ def root_rows(prepared: Prepared, source: Source, kinds: Collection[str], class_
 def _open(source: Source, api_key: str | None) -> Snapshot:
     if source.lock is not None:
         return locked_snapshot(source.lock, source.store_url, source.cache)
-    if source.project is not None and not (source.auto_update and _may_ask(source)):
+    if source.project is not None and not (source.auto_update and may_ask(source)):
         return newest_snapshot(source.store_url, source.project, source.cache.path)
+    if not may_ask(source):
+        raise CacheError(
+            f"A list of resources is asked of its server, and DATAMINT_LIKE_OFFLINE forbids to ask {source.store_url}. "
+            "Unset it, or give project= (whose newest snapshot is opened) or lock=."
+        )
     backend = open_backend(source.store_url, api_key=api_key, cache_dir=source.cache)
     try:
         if source.project is not None:
@@ -127,7 +136,7 @@ def _open(source: Source, api_key: str | None) -> Snapshot:
         backend.close()
 
 
-def _may_ask(source: Source) -> bool:
+def may_ask(source: Source) -> bool:
     """Whether the store may be asked: `DATAMINT_LIKE_OFFLINE` keeps to what is on this machine."""
     return not is_server(source.store_url) or not load_settings().offline
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -83,8 +83,13 @@ class Reader:
     @cached_property
     def blobs(self) -> Blobs:
         """Where the bytes lie."""
-        blobs = open_blobs(self.prepared.snapshot.meta.store_url, cache_dir=self.options.packs.cache)
-        return LockedBlobs(blobs) if self.prepared.locked else blobs
+        prepared, cache = self.prepared, self.options.packs.cache
+        blobs = open_blobs(prepared.snapshot.meta.store_url, cache_dir=cache, may_ask=prepared.may_ask)
+        return LockedBlobs(blobs) if prepared.locked else blobs
+
+    def asking(self) -> Reader:
+        """One of the same rows that asks a server for files that are not here, as a prefetch does."""
+        return self if self.prepared.may_ask else Reader(replace(self.prepared, may_ask=True), self.options)
 
     @cached_property
     def _keeps(self) -> Callable[[Annotation], bool]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from datamint_like.backends import open_backend
 from datamint_like.dataset.holdings import Holdings
+from datamint_like.dataset.saved_splits import keep_saved
 from datamint_like.dataset.split_report import SplitReport, report_of
 from datamint_like.exceptions import DatamintDatasetException
 
@@ -70,11 +71,14 @@ class SplitResult(dict[str, D]):
                         "to one split. Take it out of one of them."
                     )
                 names[ids[row]] = name
-        backend = open_backend(self._whole._source.store_url, api_key=self._whole._api_key)
+        source = self._whole._source
+        backend = open_backend(source.store_url, api_key=self._whole._api_key)
         try:
-            return backend.assign_splits(project.id, names)
+            instant = backend.assign_splits(project.id, names)
+            keep_saved(backend, project, prepared, source, instant)
         finally:
             backend.close()
+        return instant
 
     def report(self) -> SplitReport:
         """What the parts hold, and what they share: sizes, patients, balance of labels, disjointness.

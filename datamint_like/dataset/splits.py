@@ -11,7 +11,6 @@ import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from numbers import Real
 from types import NoneType
@@ -22,11 +21,10 @@ import numpy.typing as npt
 
 from datamint_like._warn import warn_user
 from datamint_like._words import counted
-from datamint_like.backends import open_backend
 from datamint_like.dataset.options import Source, settle_flags
 from datamint_like.dataset.prepared import Prepared
-from datamint_like.dataset.ranks import agreed
 from datamint_like.dataset.rows import RowNumbers, as_row_numbers, expand
+from datamint_like.dataset.saved_splits import assignments
 from datamint_like.dataset.strata import stratified
 from datamint_like.exceptions import DatamintDatasetException, DatamintWarning, PatientLeakageWarning
 
@@ -341,20 +339,7 @@ def _by_assignment(
             "A dataset made of resources= has no project splits: make it with project=, or give ratios, such as "
             "train=0.8, val=0.2."
         )
-    backend = open_backend(source.store_url, api_key=api_key)
-    try:
-        instant = request.as_of_timestamp
-        if instant is None:  # all ranks of a process group take that of rank 0
-            instant = agreed(f"the splits of project {project.id}", backend.now)
-        assigned = {s.resource_id: s.split_name for s in backend.list_splits(project.id, as_of=instant)}
-        now = instant if request.as_of_timestamp is None else backend.now()
-    finally:
-        backend.close()
-    if _moment(instant) > _moment(now):
-        raise DatamintDatasetException(
-            f"as_of_timestamp={instant!r} is later than the clock of the store, {now}: what is assigned until then "
-            "nobody knows. Leave it out for the split as it is now."
-        )
+    instant, assigned = assignments(project, prepared, source, request.as_of_timestamp, api_key=api_key)
     if not assigned:
         raise DatamintDatasetException(
             f"Project {project.name!r} has no split assignments as of {instant}: assign some with "
@@ -367,12 +352,6 @@ def _by_assignment(
         if name is not None:
             positions.setdefault(name, []).append(position)
     return _sides(positions, "project_api", instant)
-
-
-def _moment(stamp: str) -> datetime:
-    """The time of an ISO 8601 stamp that the store took; UTC where it names no zone."""
-    found = datetime.fromisoformat(stamp.strip())
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def warn_of_leakage(parts: Mapping[str, Rows], groups: Groups) -> None:

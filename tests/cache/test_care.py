@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from datamint_like._cache import CacheFolder, Lease
 from datamint_like.api import Api
 from datamint_like.cache import Amount, Cache
 from datamint_like.dataset import VolumeDataset
-from datamint_like.exceptions import CacheError
+from datamint_like.exceptions import CacheError, ValidationError
 from tests.cache.conftest import Shelf
 
 
@@ -199,6 +200,22 @@ def test_nothing_is_put_among_what_is_not_the_caches(shelf: Shelf, tmp_path: Pat
     with pytest.raises(OSError, match=f"in {top}/ lies what is not this cache's"):
         CacheFolder(other).make(other / top / "ab")
     assert [path.name for path in (other / top).iterdir()] == ["theirs"]
+
+
+def test_a_folder_that_is_in_the_way_is_told_to_be_moved(project: Api, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere" / "catalog").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "catalog" / "theirs").write_text("x")
+    with pytest.raises(
+        CacheError, match=r"in catalog/ lies what is not this cache's.* Move that folder away, or name"
+    ) as e:
+        VolumeDataset(project="head", cache_dir=tmp_path / "elsewhere").prepare()
+    assert "Free space" not in str(e.value)
+
+
+@pytest.mark.parametrize("given", ["", " ", 7, b"cache"])
+def test_a_cache_has_a_name(given: Any) -> None:
+    with pytest.raises(ValidationError, match="The cache folder is a path"):
+        Cache(given)
 
 
 def test_clear_takes_young_entries_and_those_of_the_future(shelf: Shelf) -> None:

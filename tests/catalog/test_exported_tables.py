@@ -134,6 +134,14 @@ def test_a_form_that_there_is_not_and_a_folder_that_cannot_be_made_are_told(snap
         snapshot.export(tmp_path / "file" / "tables")
 
 
+@pytest.mark.parametrize("given", [None, 7, "", b"tables", "a\0b"])
+def test_what_is_no_path_is_told(snapshot: Snapshot, given: Any) -> None:
+    with pytest.raises(ValidationError, match="folder is the path to write to, not"):
+        snapshot.export(given)
+    with pytest.raises(ValidationError, match="path is the path to write to, not"):
+        snapshot.write_lock(given)
+
+
 def test_tables_of_an_earlier_export_stay_whole_when_the_next_one_breaks_off(
     snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

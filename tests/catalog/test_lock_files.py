@@ -135,6 +135,12 @@ def test_lines_that_no_lock_file_has_are_told_also_where_the_seal_is_right(
         reopened(tmp_path, sealed([lines[0], *forged]))
 
 
+def test_a_resource_that_is_named_twice_is_told_although_the_seal_is_right(lines: list[bytes], tmp_path: Path) -> None:
+    first = next(n for n, line in enumerate(lines) if line.startswith(b'{"resource":'))
+    with pytest.raises(ValidationError, match=r"project\.lock is not as it was written \(it names resource .* twice\)"):
+        reopened(tmp_path, sealed([*lines[:-1], lines[first]]))
+
+
 def test_a_name_of_bytes_that_leads_elsewhere_is_refused(lines: list[bytes], tmp_path: Path) -> None:
     digest = b"0" * 64
     escaping = [line.replace(b'"sha256":"' + digest, b'"sha256":"../../etc/passwd') for line in lines[:-1]]

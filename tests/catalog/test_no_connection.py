@@ -53,6 +53,7 @@ SCENES = {
     "here, the network off": ("here", True, True),
     "never synced, no update": ("never synced", False, False),
     "never synced, the network off": ("never synced", True, True),
+    "never fetched, no update": ("never fetched", False, False),
     "never fetched, the network off": ("never fetched", True, True),
     "here, with the network": ("here", True, False),
 }
@@ -95,10 +96,12 @@ def test_a_project_that_was_never_synced_is_one_error_that_names_it(there: dict[
     assert seen["tried"] == []
 
 
-def test_a_file_that_was_never_fetched_is_one_error_that_names_it(there: dict[str, Any]) -> None:
-    seen = there["never fetched, the network off"]
+@pytest.mark.parametrize(("how", "by"), [("no update", "auto_update"), ("the network off", "DATAMINT_LIKE_OFFLINE")])
+def test_a_file_that_was_never_fetched_is_one_error_that_names_it(there: dict[str, Any], how: str, by: str) -> None:
+    seen = there[f"never fetched, {how}"]
     kind, message = seen["error"]
-    assert kind == "CacheError"
+    assert kind == "NotHereError"
+    assert "lacks 1 of 1 file" in message
     assert OTHER_XRAY.name in message
-    assert "DATAMINT_LIKE_OFFLINE" in message
+    assert by in message
     assert seen["tried"] == []

@@ -92,6 +92,12 @@ def test_clear_asks_and_takes_yes(run: Run, shelf: Shelf, monkeypatch: pytest.Mo
     assert run("cache", "clear", "--yes", "--json").json["removed"] == 1
 
 
+def test_a_folder_without_a_name_is_refused_in_one_line(run: Run) -> None:
+    done = run("cache", "du", "--cache-dir", "")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "The cache folder is a path, or None for the configured one, not ''" in done.err
+
+
 def test_another_folder_is_refused_in_one_line_and_not_touched(run: Run, tmp_path: Path) -> None:
     (tmp_path / "blobs").mkdir()
     (tmp_path / "blobs" / "only copy").write_text("x")

@@ -81,7 +81,15 @@ def test_what_is_missing_is_listed_and_the_exit_code_says_so(run: Run, home: Pat
 def test_wrong_words_are_one_line_and_exit_code_1(run: Run, tmp_path: Path) -> None:
     cases = {
         ("mixed", "--split", "trian"): "'trian'; it has ['train', 'val']",
-        ("mixed", "--slices", "axail"): "axail",
+        ("mixed", "--slices", "axail"): "--slices axail is no axis: volumes have axial,",
+        (
+            "pictures",
+            "--slices",
+            "foo",
+        ): "--slices foo is no axis: volumes have axial, coronal, sagittal, 0, 1 and 2, videos have frames.",
+        ("pictures", "--slices", "3"): "--slices 3 is no axis",
+        ("--lock", str(tmp_path / "gone.lock")): "no lock file",
+        ("--lock", ""): "lock is the path",
         ("mixed", "--slices", "axial", "--kind", "image"): "--slices axial is not of image resources",
         ("mixed", "--workers", "0"): "workers",
         ("mixed", "--cache-dir", ""): "--cache-dir is empty",
@@ -92,9 +100,44 @@ def test_wrong_words_are_one_line_and_exit_code_1(run: Run, tmp_path: Path) -> N
         done = run("prefetch", *arguments)
         assert (done.code, done.out, done.err.count("\n")) == (1, "", 1), done.err
         assert told in done.err
-    assert run("prefetch", "mixed", "--kind", "tensor").code == 2
+    for arguments in (("mixed", "--kind", "tensor"), (), ("mixed", "--lock", "mixed.lock")):
+        assert run("prefetch", *arguments).code == 2
 
 
 def test_a_kind_that_the_project_lacks_is_nothing_to_bring(run: Run) -> None:
     done = run("prefetch", "pictures", "--kind", "video")
     assert (done.code, done.out) == (0, "There is nothing to bring: the project has no such resources.\n")
+
+
+def test_slices_of_a_project_without_volumes_are_told_to_be_none(run: Run) -> None:
+    for slices, kind in (("axial", "volumes"), ("frames", "videos")):
+        done = run("prefetch", "pictures", "--slices", slices)
+        assert (done.code, done.out.splitlines()[1:]) == (
+            0,
+            [f"The project has no {kind}: no slices ({slices}) were packed."],
+        )
+
+
+def test_a_lock_file_is_brought_as_it_was_written_and_what_is_missing_is_exit_code_3(
+    run: Run, home: Path, tmp_path: Path
+) -> None:
+    lock, cache = tmp_path / "mixed.lock", tmp_path / "cache"
+    VolumeDataset("mixed").snapshot.write_lock(lock)
+    with Api() as api:
+        project = api.projects.get_by_name("mixed")
+        (part,) = [each for each in api.projects.get_project_resources(project) if each.filename == "cr_16bit.png"]
+        (stored,) = api.backend.list_parts([part.id])[part.id]
+        api.backend.remove_project_resources(project.id, [part.id])
+    try:
+        found = run("prefetch", "--lock", lock, "--slices", "axial", "--cache-dir", cache, "--json")
+        assert (found.code, found.json["complete"], found.json["files"]) == (0, True, 62)
+        assert (found.json["packs_made"], found.json["project"], found.json["lock"]) == (2, None, str(lock))
+        assert run("prefetch", "mixed", "--json").json["files"] == 61
+        (home / "blobs" / stored.sha256[:2] / stored.sha256).rename(tmp_path / "taken away")
+        found = run("prefetch", "--lock", lock, "--cache-dir", cache, "--json")
+        assert (found.code, len(found.json["failures"])) == (3, 1)
+        assert stored.sha256 in found.json["failures"][0]
+    finally:
+        (tmp_path / "taken away").rename(home / "blobs" / stored.sha256[:2] / stored.sha256)
+        with Api() as api:
+            api.backend.add_project_resources(project.id, [part.id])

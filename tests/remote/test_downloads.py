@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import resource
 import signal
 import subprocess
@@ -339,6 +340,28 @@ def test_a_damaged_file_of_the_cache_is_fetched_again(blobs: RemoteBlobs, proxy:
         path.write_bytes(damage)
         assert blobs.part_path(PART, "a.dcm").read_bytes() == DATA
     assert len(proxy.seen) == 4
+
+
+def test_a_damaged_file_stays_and_is_told_where_it_may_not_be_fetched_again(
+    blobs: RemoteBlobs, proxy: FaultServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    mask = Annotation(
+        id="m1", identifier="x", scope="image", annotation_type="segmentation", resource_id="r1", sha256=DIGEST
+    )
+    path = blobs.part_path(PART, "a.dcm")
+    path.chmod(0o644)
+    path.write_bytes(b"other")
+    asked = len(proxy.seen)
+    for by in ("auto_update=False", "DATAMINT_LIKE_OFFLINE"):
+        made = RemoteBlobs(blobs.url, blobs.cache.folder, may_ask=by != "auto_update=False")
+        reader = pickle.loads(pickle.dumps(made))  # as a spawned worker gets it
+        monkeypatch.setenv("DATAMINT_LIKE_OFFLINE", str(int(reader._may_ask)))
+        for read in (lambda: reader.part_path(PART, "a.dcm"), lambda: reader.annotation_bytes(mask)):  # noqa: B023
+            with pytest.raises(CacheError, match=rf"the cache holds other bytes for it\); {by} forbids"):
+                read()
+    assert path.read_bytes() == b"other"
+    assert (caplog.messages, len(proxy.seen)) == ([], asked)
+    assert blobs.part_path(PART, "a.dcm").read_bytes() == DATA
 
 
 def test_the_files_of_a_series_come_at_once_in_their_order(blobs: RemoteBlobs, server: FileServer) -> None:

@@ -22,7 +22,7 @@ from datamint_like.backends._urls import store_folder
 from datamint_like.dataset import prefetch_tasks
 from datamint_like.dataset.prefetch_progress import PrefetchProgress
 from datamint_like.dataset.prefetch_rows import Job
-from datamint_like.exceptions import PrefetchError
+from datamint_like.exceptions import DatamintDatasetException, PrefetchError
 from datamint_like.testing.fault_server import Drip, FaultServer
 from tests import serving
 from tests.dataset.conftest import Shelf, shelf
@@ -170,8 +170,16 @@ def test_an_executor_that_takes_nothing_ends_as_an_error(
     monkeypatch.setattr(prefetch_tasks, "_SUBMITTED", at_once)
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
-    with pytest.raises(PrefetchError, match=r"2 failures.*its task was lost \(RuntimeError\)"):
+    told = (
+        r"2 failures.*its task was lost \(RuntimeError\): the executor took none \(.*after shutdown\)\. Give one that"
+    )
+    with pytest.raises(PrefetchError, match=told):
         volumes.prefetch(executor=pool, progress=False)
+
+
+def test_the_class_of_an_executor_is_told_from_one_that_is_made(volumes: VolumeDataset) -> None:
+    with pytest.raises(DatamintDatasetException, match=r"not its class: make one, such as ThreadPoolExecutor\(4\)"):
+        volumes.prefetch(executor=ThreadPoolExecutor, progress=False)  # type: ignore[arg-type]
 
 
 def test_what_ends_it_calls_off_the_tasks_of_this_process(volumes: VolumeDataset, proxy: FaultServer) -> None:

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 from datamint_like._cache.collecting import wrote
-from datamint_like._cache.folder import CacheFolder
+from datamint_like._cache.folder import CacheFolder, way_out
 from datamint_like._files import is_written_now, partial_file, partial_files, private_name, sweep_partial
 from datamint_like.backends.base import Arrived
 from datamint_like.backends.remote.downloads import Wanted, download
@@ -66,7 +66,7 @@ class BlobCache:
         target = self.path(wanted.stem)
         if target.exists():
             return target
-        transport.refuse_offline(wanted.name)
+        transport.refuse_silenced(wanted.name)
         self._make_ready(target.parent)
         if not partial_files(self.incoming, wanted.stem):  # as of most: each folder that is listed takes time
             partial = private_name(self.incoming, wanted.stem)
@@ -85,8 +85,7 @@ class BlobCache:
                 self.cache.make(shelf, durable=False)  # as the names of the files in it
         except OSError as error:
             raise CacheError(
-                f"The cache folder {self.folder} cannot be written: {error.strerror}. Name another folder in "
-                "DATAMINT_LIKE_CACHE, or as cache_dir=."
+                f"The cache folder {self.folder} cannot be written: {error.strerror}. {way_out(error)}"
             ) from error
         if (os.getpid(), self.folder) not in _swept:
             _swept.add((os.getpid(), self.folder))

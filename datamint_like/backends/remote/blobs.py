@@ -28,21 +28,26 @@ AT_ONCE = 8  # files of one resource that are under way at once
 
 
 class RemoteBlobs:
-    """Files of a server's resources and annotations. Pickles as URL and folder.
+    """Files of a server's resources and annotations. Pickles as URL, folder and whether the server may be asked.
 
     What the cache holds is read without the server, and without a key.
     """
 
     def __init__(
-        self, url: str, cache_dir: CacheFolder | Path | None = None, transport: Transport | None = None
+        self,
+        url: str,
+        cache_dir: CacheFolder | Path | None = None,
+        transport: Transport | None = None,
+        may_ask: bool = True,
     ) -> None:
-        """Keep files in `cache_dir`, None being the configured one; what is missing comes by `transport`."""
+        """Keep files in `cache_dir`, None being the configured one; what is missing comes by `transport`, if it may."""
         self.url = url
+        self._may_ask = may_ask
         self._transport = transport
         self.cache = BlobCache(load_settings().cache(cache_dir))
 
-    def __reduce__(self) -> tuple[type[RemoteBlobs], tuple[str, CacheFolder]]:
-        return RemoteBlobs, (self.url, self.cache.cache)
+    def __reduce__(self) -> tuple[type[RemoteBlobs], tuple[str, CacheFolder, None, bool]]:
+        return RemoteBlobs, (self.url, self.cache.cache, None, self._may_ask)
 
     def __repr__(self) -> str:
         return f"RemoteBlobs({self.url!r})"
@@ -50,7 +55,7 @@ class RemoteBlobs:
     @cached_property
     def transport(self) -> Transport:
         """The way to the server, made when a file is missing."""
-        return self._transport or Transport(self.url)
+        return self._transport or Transport(self.url, may_ask=self._may_ask)
 
     def part_path(self, part: Part, resource_name: str, arrived: Arrived | None = None) -> Path:
         """A file on this machine with the part's bytes, fetched where it is missing or damaged.
@@ -75,9 +80,9 @@ class RemoteBlobs:
         """
         if sum(not self.cache.path(part.sha256).exists() for part in parts) < 2:
             return [self.part_path(part, resource_name) for part in parts]
-        if self.transport.offline:
+        if self.transport.silenced_by is not None:
             missing = [part for part in parts if not self.cache.path(part.sha256).exists()]
-            self.transport.refuse_offline(f"{len(missing)} of {len(parts)} files of resource {resource_name!r}")
+            self.transport.refuse_silenced(f"{len(missing)} of {len(parts)} files of resource {resource_name!r}")
         with ThreadPoolExecutor(AT_ONCE, "datamint-like-files") as threads:
             return list(threads.map(lambda part: self.part_path(part, resource_name), parts))
 
@@ -128,7 +133,7 @@ class RemoteBlobs:
         return self.cache.path(stem_of(of))
 
     def _is_whole(self, found: Path, part: Part) -> bool:
-        """Whether the cache has the part's bytes; a damaged file is removed."""
+        """Whether the cache has the part's bytes; a damaged file is removed, if it may be fetched again."""
         if not note_use(found):  # first, for it moves the times by which a changed file is noticed
             return False
         if not is_digest(part.sha256):
@@ -140,6 +145,13 @@ class RemoteBlobs:
         return False
 
     def _drop(self, damaged: Path, what: str) -> None:
+        """Remove a damaged file, so that it is fetched again; it stays where that is forbidden.
+
+        Raises:
+            NotHereError: The server may not be asked.
+            StorageError: It cannot be removed.
+        """
+        self.transport.refuse_silenced(f"{what} (the cache holds other bytes for it)")
         _LOG.warning("The cache is damaged (%s); it is fetched again.", what)
         with suppress(OSError):  # a read-only cache
             damaged.unlink()

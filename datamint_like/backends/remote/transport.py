@@ -15,7 +15,7 @@ from datamint_like.backends.remote.errors import of_answer, of_failure
 from datamint_like.backends.remote.pool import TIMEOUTS, client
 from datamint_like.backends.remote.retries import PASSING, RetryPolicy, Tries, retry_after
 from datamint_like.config import load_settings
-from datamint_like.exceptions import CacheError, DatamintException, NetworkError, ServerError
+from datamint_like.exceptions import CacheError, DatamintException, NetworkError, NotHereError, ServerError
 
 #: The request was not sent, or not answered on purpose: it may be made again whatever it asks for.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -25,6 +25,13 @@ _SAFE = ("GET", "HEAD")
 _SHORTEST_SECRET = 8
 #: How long (s) a server that could not be reached is asked but once for each request.
 _DOWN_S = 30.0
+#: What may forbid to ask, and what to do then.
+_OFFLINE, _NO_UPDATE = "DATAMINT_LIKE_OFFLINE", "auto_update=False"
+_WAYS_OUT = {
+    _OFFLINE: "Unset it, or bring everything here first with prefetch(include_annotations=True).",
+    _NO_UPDATE: "Bring everything here with the dataset's prefetch(include_annotations=True), or build it with "
+    "auto_update=True.",
+}
 
 
 @dataclass(frozen=True)
@@ -65,15 +72,18 @@ class Transport:
     Attributes:
         url: Of the server, as `store_url` writes it.
         policy: How requests are made again.
+        silenced_by: The setting by which nothing may be asked; None where it may.
     """
 
-    def __init__(self, url: str, api_key: str | None = None, policy: RetryPolicy | None = None) -> None:
-        """Ask `url`, with this key or that which the process knows."""
+    def __init__(
+        self, url: str, api_key: str | None = None, policy: RetryPolicy | None = None, *, may_ask: bool = True
+    ) -> None:
+        """Ask `url`, with this key or that which the process knows; with `may_ask=False` refuse to."""
         settings = load_settings()
         self.url = url
         self.policy = policy or RetryPolicy()
         self._ca_file = settings.ca_file
-        self.offline = settings.offline
+        self.silenced_by = _OFFLINE if settings.offline else None if may_ask else _NO_UPDATE
         self._key = keys.given(url, api_key) if api_key is not None else None
         self._down_until = 0.0
 
@@ -89,7 +99,7 @@ class Transport:
         Raises:
             NetworkError: There was none, or it broke off, also when it was asked again.
             AuthenticationError: The server does not accept the key.
-            CacheError: `DATAMINT_LIKE_OFFLINE` forbids to ask.
+            CacheError: Nothing may be asked.
             DatamintException: Whatever the server says is wrong.
         """
         tries = self.tries(call.longest_s(self.policy))
@@ -150,16 +160,16 @@ class Transport:
                 raise self._error(answer)
             yield answer
 
-    def refuse_offline(self, what: str) -> None:
-        """Raise where no connection may be opened.
+    def refuse_silenced(self, what: str) -> None:
+        """Raise where no connection may be opened for a file that is not here.
 
         Raises:
-            CacheError: `DATAMINT_LIKE_OFFLINE` is set.
+            NotHereError: `DATAMINT_LIKE_OFFLINE` is set, or the dataset that asks has `auto_update=False`.
         """
-        if self.offline:
-            raise CacheError(
-                f"{what} is not on this machine, and DATAMINT_LIKE_OFFLINE forbids to ask the server {self.url}. "
-                "Unset it, or bring everything here first with prefetch()."
+        if self.silenced_by is not None:
+            raise NotHereError(
+                f"Not on this machine: {what}; {self.silenced_by} forbids to ask the server {self.url}. "
+                f"{_WAYS_OUT[self.silenced_by]}"
             )
 
     def passed(self, error: Exception, tries: Tries) -> bool:
@@ -193,7 +203,12 @@ class Transport:
         return self._key
 
     def _headers(self, call: Call) -> dict[str, str]:
-        self.refuse_offline(f"The answer to {call.method} {call.path.partition('?')[0]}")
+        if self.silenced_by is not None:
+            asked = f"{call.method} {call.path.partition('?')[0]}"
+            raise CacheError(
+                f"{self.silenced_by} forbids to ask the server {self.url} ({asked}). "
+                "Unset it; without the server only datasets work, of what was synced and prefetched before."
+            )
         return {**self.key.headers(), **(call.headers or {})}
 
     def _error(self, answer: httpx.Response) -> DatamintException:

@@ -1,0 +1,119 @@
+"""The split assignments of a project: asked of its store, or those that were read on this machine before.
+
+What a server said of an instant stays true, so it is kept in the cache; without the server that instant is replayed.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from datamint_like.backends import open_backend
+from datamint_like.backends._urls import is_server
+from datamint_like.backends.base import Backend
+from datamint_like.catalog.kept_splits import KeptSplits, SplitShelf, moment
+from datamint_like.config import load_settings
+from datamint_like.dataset.options import Source
+from datamint_like.dataset.prepared import Prepared, may_ask
+from datamint_like.dataset.ranks import agreed
+from datamint_like.entities import Project
+from datamint_like.exceptions import CacheError, DatamintDatasetException, DatamintException, ValidationError
+
+#: Resource id to the name of its part.
+Assigned = dict[str, str]
+_NAMED = 5
+
+
+def assignments(
+    project: Project, prepared: Prepared, source: Source, as_of: str | None, *, api_key: str | None
+) -> tuple[str, Assigned]:
+    """An instant, and the assignments of a project as of it: the one asked for, else now.
+
+    Raises:
+        DatamintDatasetException: The instant is later than the store's clock.
+        CacheError: The server may not be asked, and they were not read on this machine.
+        ValidationError: `as_of` is no time stamp.
+    """
+    if is_server(source.store_url) and not (source.auto_update and may_ask(source)):
+        found = _kept(project, prepared, source, as_of)
+        return as_of or found.instant, found.assigned
+    backend = open_backend(source.store_url, api_key=api_key)
+    try:
+        # all ranks of a process group take that of rank 0
+        instant = agreed(_topic(project), backend.now) if as_of is None else as_of
+        assigned = _listed(backend, project, instant)
+        now = instant if as_of is None else backend.now()
+    finally:
+        backend.close()
+    if moment(instant) > moment(now):
+        raise DatamintDatasetException(
+            f"as_of_timestamp={instant!r} is later than the clock of the store, {now}: what is assigned until then "
+            "nobody knows. Leave it out for the split as it is now."
+        )
+    _keep(project, prepared, source, instant, assigned, named=as_of is not None)
+    return instant, assigned
+
+
+def keep_saved(backend: Backend, project: Project, prepared: Prepared, source: Source, instant: str) -> None:
+    """Keep what was assigned at an instant, with what the project had beside it, for work without the server."""
+    if is_server(source.store_url):
+        with suppress(DatamintException):  # it is saved all the same
+            _keep(project, prepared, source, instant, _listed(backend, project, instant), named=True)
+
+
+def _listed(backend: Backend, project: Project, instant: str) -> Assigned:
+    return {each.resource_id: each.split_name for each in backend.list_splits(project.id, as_of=instant)}
+
+
+def _keep(
+    project: Project, prepared: Prepared, source: Source, instant: str, assigned: Assigned, *, named: bool
+) -> None:
+    """Keep what a server said; the embedded store is there to be asked again."""
+    if is_server(source.store_url):
+        splits = KeptSplits.of(assigned, instant, prepared.snapshot.meta.revision)
+        _shelf(project, source).keep(splits, named=named)
+
+
+def _kept(project: Project, prepared: Prepared, source: Source, as_of: str | None) -> KeptSplits:
+    shelf = _shelf(project, source)
+
+    def last() -> str:
+        found = shelf.last()
+        if found is None or found.revision != prepared.snapshot.meta.revision:
+            raise _unknown(project, source, shelf, None)
+        return found.instant
+
+    try:
+        found = shelf.at(agreed(_topic(project), last) if as_of is None else as_of)
+    except (ValueError, AttributeError) as error:  # it is no text at all
+        if isinstance(error, DatamintException):
+            raise
+        raise ValidationError(
+            f"{as_of!r} is not a time stamp: give ISO 8601, such as 2026-02-01T09:00:00.123456Z."
+        ) from error
+    if found is None:
+        raise _unknown(project, source, shelf, as_of)
+    return found
+
+
+def _unknown(project: Project, source: Source, shelf: SplitShelf, as_of: str | None) -> CacheError:
+    instants = shelf.instants()
+    here = (
+        f" Here are those as of {', '.join(instants[-_NAMED:])}: replay one with as_of_timestamp=."
+        if instants
+        else " What split() reads is kept: call it once while the server may be asked."
+    )
+    when = "since the project was synced last" if as_of is None and instants else "before"
+    by = "DATAMINT_LIKE_OFFLINE" if load_settings().offline else "auto_update=False"
+    return CacheError(
+        f"The splits of project {project.name!r}{f' as of {as_of}' if as_of else ''} were not read on this machine "
+        f"{when}, and {by} forbids to ask the server {source.store_url}.{here} Ratios with a seed ask nobody: "
+        "split(train=0.8, val=0.2, seed=42)."
+    )
+
+
+def _shelf(project: Project, source: Source) -> SplitShelf:
+    return SplitShelf(source.cache, source.store_url, project.id)
+
+
+def _topic(project: Project) -> str:
+    return f"the splits of project {project.id}"
