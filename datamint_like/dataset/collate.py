@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch.utils.data import default_collate
 
 from datamint_like.dataset.item import Item
 from datamint_like.exceptions import DatamintDatasetException
@@ -46,7 +47,7 @@ def _column(values: list[Any]) -> Any:
     if isinstance(first, torch.Tensor) and all(
         isinstance(v, torch.Tensor) and v.shape == first.shape and v.dtype == first.dtype for v in values
     ):
-        return torch.stack(values)
+        return default_collate(values)  # in a worker it stacks into memory that the main process shares
     return values
 
 
