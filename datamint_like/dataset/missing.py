@@ -78,15 +78,15 @@ def _missing(holdings: Holdings, first: int) -> _Missing:
     reader, count, files, names = holdings._read, 0, 0, list[str]()
     others = np.unique(holdings._resource_rows())
     rows = [first, *islice((row for row in others.tolist() if row != first), _LOOKED_AT - 1)]
-    for row in rows:
-        for each in files_of(reader, row, include_annotations=holdings._output.return_segmentations):
+    for found in files_of(reader, rows, include_annotations=holdings._output.return_segmentations):
+        for each in found.files:
             path = reader.blobs.kept_path(each)
             files += 1
             if path is None or path.exists():
                 continue
             count += 1
             if len(names) < _NAMED:
-                names.append(_name(each, reader.prepared.snapshot.resource(row)))
+                names.append(_name(each, found.resource))
     return _Missing(count, files, len(others) - len(rows), tuple(names), time.monotonic())
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -16,6 +18,11 @@ from datamint_like.dataset.reader import Reader
 from datamint_like.dataset.slice_reader import SliceReader
 from datamint_like.entities import Annotation, Part, Resource
 from datamint_like.exceptions import DatamintException
+
+#: Results are looked at once in this time (s), not one by one: whoever waits for each takes turns with the threads.
+_MOMENT_S = 0.005
+#: How many files are given to each thread ahead, so that none has to wait for that.
+_AHEAD = 4
 
 
 @dataclass(frozen=True, order=True)
@@ -69,19 +76,27 @@ class WantedFiles:
     size_kept: int
 
 
-def files_of(reader: Reader, row: int, *, include_annotations: bool) -> list[Part | Annotation]:
-    """The parts of a row, then its masks that the dataset keeps."""
-    if not include_annotations:
-        return [*reader.prepared.snapshot.parts(row)]
-    found = reader.prepared.snapshot.row(row)
-    return [*found.parts, *(each for each in reader.kept(found.annotations) if each.is_segmentation())]
+@dataclass(frozen=True)
+class RowFiles:
+    """The files of a row: the parts of its resource, then its masks that the dataset keeps."""
+
+    row: int
+    resource: Resource
+    files: list[Part | Annotation]
+
+
+def files_of(reader: Reader, rows: Iterable[int], *, include_annotations: bool) -> Iterator[RowFiles]:
+    """The files of each of some rows; without annotations no masks are among them."""
+    for row, found in reader.prepared.snapshot.some_rows(rows, annotations=include_annotations):
+        masks = [each for each in reader.kept(found.annotations) if each.is_segmentation()]
+        yield RowFiles(row, found.resource, [*found.parts, *masks])
 
 
 def wanted_files(reader: Reader, rows: Sequence[int], *, include_annotations: bool) -> WantedFiles:
     """What is to be brought of some rows, before anything is."""
     size, kept = 0, dict[Path, int]()
-    for row in rows:
-        for each in files_of(reader, row, include_annotations=include_annotations):
+    for found in files_of(reader, rows, include_annotations=include_annotations):
+        for each in found.files:
             size += each.size if isinstance(each, Part) else 0
             if (path := reader.blobs.kept_path(each)) is not None:
                 kept[path] = each.size if isinstance(each, Part) else 0
@@ -184,33 +199,28 @@ class _Round:
         """Keep the threads busy until all is done; rows whose files are there go to the packer."""
         coming, fetching = self._files(rows, packer), 0
         while True:
-            for each in islice(coming, 2 * self._job.workers - fetching):
+            for each in islice(coming, _AHEAD * self._job.workers - fetching):
                 crew.give(each)
                 fetching += 1
                 self._under_way += 1
             if not self._under_way:
                 return
             glance()
-            try:
-                result = results.get(timeout=GLANCE_S)
-            except Empty:
-                continue
-            if isinstance(result, BaseException):
-                raise result
-            self._under_way -= 1
-            fetching -= not result.packed
-            self._note(result, packer)
+            for result in _taken(results):
+                if isinstance(result, BaseException):
+                    raise result
+                self._under_way -= 1
+                fetching -= not result.packed
+                self._note(result, packer)
 
     def _files(self, rows: Iterable[int], packer: Crew[int, _Done]) -> Iterator[_File]:
         """What the rows are made of, file by file."""
-        for row in rows:
-            wanted = files_of(self._job.reader, row, include_annotations=self._job.include_annotations)
-            resource = self._job.reader.prepared.snapshot.resource(row)
-            self._left[row] = len(wanted)
-            if not wanted:
-                self._row_done(row, packer)
-            for number, each in enumerate(wanted):
-                yield _File(row, number, resource, each)
+        for found in files_of(self._job.reader, rows, include_annotations=self._job.include_annotations):
+            self._left[found.row] = len(found.files)
+            if not found.files:
+                self._row_done(found.row, packer)
+            for number, each in enumerate(found.files):
+                yield _File(found.row, number, found.resource, each)
 
     def _note(self, result: _Done, packer: Crew[int, _Done]) -> None:
         row, failures = result.row, result.tally.failures
@@ -268,6 +278,16 @@ class _Round:
             with _Tried(tally, row, _AFTER_FILES + 1, resource):
                 _count(tally, slices.pack_masks(slices.volume(row), annotations))
         return _Done(row, tally, packed=True)
+
+
+def _taken(results: SimpleQueue[_Done | BaseException]) -> Iterator[_Done | BaseException]:
+    """Those results that are there after a moment; none where nothing is done for long."""
+    with suppress(Empty):
+        first = results.get(timeout=GLANCE_S)
+        time.sleep(_MOMENT_S)
+        yield first
+        while True:
+            yield results.get_nowait()
 
 
 #: Beyond the number of any file of a resource.

@@ -342,6 +342,18 @@ def test_a_damaged_file_of_the_cache_is_fetched_again(blobs: RemoteBlobs, proxy:
     assert len(proxy.seen) == 4
 
 
+def test_the_beginning_of_a_file_that_a_power_cut_emptied_comes_from_the_server(
+    blobs: RemoteBlobs, proxy: FaultServer
+) -> None:
+    path = blobs.part_path(PART, "a.dcm")
+    assert blobs.head(PART, 4) == DATA[:4]
+    assert len(proxy.seen) == 1
+    path.chmod(0o644)
+    path.write_bytes(b"")
+    assert blobs.head(PART, 4) == DATA[:4]
+    assert len(proxy.seen) == 2
+
+
 def test_a_damaged_file_stays_and_is_told_where_it_may_not_be_fetched_again(
     blobs: RemoteBlobs, proxy: FaultServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

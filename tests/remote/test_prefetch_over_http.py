@@ -165,6 +165,7 @@ def test_an_interrupt_ends_it_soon_and_the_next_one_goes_on_in_the_middle_of_fil
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         while len(asked(proxy)) < 4 or not _sizes_of_partial_files(where["cache_dir"]):
+            assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=60)  # all of it would take minutes

@@ -133,12 +133,12 @@ def test_a_part_counts_its_own_files(both: Both) -> None:
 def test_counting_ends_after_so_many_resources_and_is_not_done_again_for_each_item(
     both: Both, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    where, looked = both.remote(), list[int]()
+    where, looked = both.remote(), list[list[int]]()
     ImageDataset("mixed", **where).prepare()
 
-    def noted(reader: Any, row: int, **options: Any) -> Any:
-        looked.append(row)
-        return files_of(reader, row, **options)
+    def noted(reader: Any, rows: list[int], **options: Any) -> Any:
+        looked.append(rows)
+        return files_of(reader, rows, **options)
 
     monkeypatch.setattr(missing, "files_of", noted)
     monkeypatch.setattr(missing, "_LOOKED_AT", 1)
@@ -148,7 +148,7 @@ def test_counting_ends_after_so_many_resources_and_is_not_done_again_for_each_it
             CacheError, match=r"at least 1 of 1 file \(those of 1 more resources were not looked for\): 'nih_00027426"
         ):
             there[1]
-    assert len(looked) == 1
+    assert [len(rows) for rows in looked] == [1]
 
 
 def test_a_lock_file_may_be_opened_without_a_socket_too(both: Both, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -93,7 +94,8 @@ class RemoteBlobs:
             NetworkError, AuthenticationError: The server cannot be asked.
         """
         with suppress(OSError), open(self.cache.path(part.sha256), "rb") as file:
-            return file.read(length)
+            if not is_digest(part.sha256) or os.fstat(file.fileno()).st_size == part.size:
+                return file.read(length)
         headers = {"Range": f"bytes=0-{length - 1}", "Accept": "application/octet-stream"}
         return self.transport.beginning(Call("GET", part_route(part), headers=headers), length)
 

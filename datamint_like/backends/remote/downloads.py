@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _BEYOND_THE_END = 416
 _PARTIAL = 206
 _READ_ONLY = 0o444
+#: Bytes that are hashed and written at once, since each such step lets another thread run; what comes slowly is written
+#: after so long (s). A kill loses no more.
+_AT_ONCE, _AT_LEAST_EVERY_S = 256 * 1024, 0.5
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,10 @@ class Wanted:
 
 
 def download(transport: Transport, wanted: Wanted, target: Path, partial: Path, arrived: Arrived | None = None) -> None:
-    """Put a file of the server at `target`, read-only, its bytes flushed to the disk before it has that name.
+    """Put a file of the server at `target`, read-only, whole.
+
+    What nobody can check later, since its digest is not known, is flushed to the disk before it has that name. Else a
+    file that a power cut damaged is told by its digest, and fetched again.
 
     Args:
         transport: The way to the server.
@@ -123,7 +130,8 @@ def _filled(transport: Transport, wanted: Wanted, partial: Path, arrived: Arrive
             except PASSING_FAILURES as error:
                 if not transport.passed(error, tries):
                     raise transport.told(error) from error
-        os.fsync(file.fileno())
+        if wanted.sha256 is None:
+            os.fsync(file.fileno())
         return _Found(taking.size, taking.digest.hexdigest())
 
 
@@ -138,6 +146,9 @@ class _Taking:
         self._etag = None if wanted.sha256 is None else f'"{wanted.sha256}"'
         self._ended = False
         self._farthest = 0
+        self._pieces: list[bytes] = []
+        self._waiting = 0  # bytes of these
+        self._wrote_at = time.monotonic()
         self.digest = hashlib.sha256()
         self.size = 0
         if os.fstat(file.fileno()).st_size:
@@ -187,8 +198,19 @@ class _Taking:
         if not self._continues(answer):
             self.restart()
         self._etag = self._etag if self._wanted.sha256 else _strong(answer.headers.get("etag"))
+        try:
+            self._take_pieces(answer)
+        finally:
+            self._write()
+        self._ended = True
+
+    def _take_pieces(self, answer: httpx.Response) -> None:
         for piece in answer.iter_raw():
-            self._write(piece)
+            self._pieces.append(piece)
+            self._waiting += len(piece)
+            self.size += len(piece)
+            if self._waiting >= _AT_ONCE or time.monotonic() > self._wrote_at + _AT_LEAST_EVERY_S:
+                self._write()
             if self.size > self._farthest:  # starting over again and again is no progress
                 self._farthest = self.size
                 self._tries.progress()
@@ -198,12 +220,13 @@ class _Taking:
                 break
             if self._tries.seconds_left < 0:
                 raise httpx.ReadTimeout("it took too long")
-        self._ended = True
 
-    def _write(self, piece: bytes) -> None:
-        self.digest.update(piece)
-        self.size += len(piece)
-        left = memoryview(piece)
+    def _write(self) -> None:
+        """Hash and write the pieces that wait for it."""
+        data = b"".join(self._pieces)
+        self._pieces, self._waiting, self._wrote_at = [], 0, time.monotonic()
+        self.digest.update(data)
+        left = memoryview(data)
         while left:  # an unbuffered file may take a part alone
             left = left[self._file.write(left) :]
 
