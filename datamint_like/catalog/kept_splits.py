@@ -1,7 +1,8 @@
 """The splits of projects that were read of a server, or saved to one, kept beside the snapshots for work without it.
 
-    <cache>/catalog/<store>/<project id>/splits.json             those that were read last
-    <cache>/catalog/<store>/<project id>/splits-<digest>.json    those of an instant that somebody named
+    <cache>/catalog/<store>/<project id>/splits-<digest>.json     assignments, by the digest of the file
+    <cache>/catalog/<store>/<project id>/split-at-<digest>.json   which of these an instant has that was read
+    <cache>/catalog/<store>/<project id>/split-last.json          the same of the newest instant that was read as now
 
 Promise: what comes out for an instant is what the server said of it; assignments are never changed, only ended.
 """
@@ -13,7 +14,6 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 
@@ -42,7 +42,7 @@ class KeptSplits(msgspec.Struct, frozen=True):
     def of(cls, assigned: Mapping[str, str], instant: str, revision: str) -> KeptSplits:
         """The assignments given as resource id to name."""
         parts: dict[str, list[str]] = {}
-        for resource_id, name in assigned.items():
+        for resource_id, name in sorted(assigned.items()):
             parts.setdefault(name, []).append(resource_id)
         return cls(instant, revision, parts)
 
@@ -52,13 +52,28 @@ class KeptSplits(msgspec.Struct, frozen=True):
         return {resource_id: name for name, ids in self.parts.items() for resource_id in ids}
 
 
+class _Pointer(msgspec.Struct, frozen=True):
+    """An instant that was read, for a revision, and the digest of what was assigned then."""
+
+    instant: str
+    revision: str
+    parts: str
+
+
+_decode_parts = msgspec.json.Decoder(dict[str, list[str]]).decode
+_decode_pointer = msgspec.json.Decoder(_Pointer).decode
+_LAST = "split-last.json"
+#: What is raised where a file is not there, or damaged.
+_DAMAGED = (OSError, ValueError, msgspec.MsgspecError)
+
+
 class SplitShelf:
     """What is kept of one project's splits.
 
     Example:
         >>> from datamint_like._cache import CacheFolder
         >>> shelf = SplitShelf(CacheFolder(Path("cache")), "https://lab.example", "p1")
-        >>> shelf.keep(KeptSplits.of({"r1": "train"}, "2026-02-01T09:00:00Z", "7"), named=True)
+        >>> shelf.keep(KeptSplits.of({"r1": "train"}, "2026-02-01T09:00:00Z", "7"), latest=True)
         >>> shelf.at("2026-02-01T10:00:00+01:00").assigned
         {'r1': 'train'}
     """
@@ -68,41 +83,57 @@ class SplitShelf:
         self._cache = cache
         self._folder = store_folder_in(cache.path, store_url) / project_id
 
-    def keep(self, splits: KeptSplits, *, named: bool) -> None:
-        """Keep these as the last ones that were read, and for their instant, where somebody has named it.
+    def keep(self, splits: KeptSplits, *, latest: bool) -> None:
+        """Keep these for their instant; `latest` also as the newest, which no look back at an older instant is.
 
         In a cache that cannot be written nothing is kept.
         """
-        paths = [self._folder / "splits.json"] + ([self._path(splits.instant)] if named else [])
-        data = msgspec.json.encode(splits)
+        parts = msgspec.json.encode(splits.parts)
+        digest = _digest(parts)
+        pointer = msgspec.json.encode(_Pointer(splits.instant, splits.revision, digest))
         try:
             self._cache.make(self._folder)
-            for path in paths:
-                write_bytes(path, data)
-                open_as_its_folder(path)
-                wrote(self._cache, path)
+            if self._parts(digest) is None:  # equal assignments are kept once
+                self._write(f"splits-{digest}.json", parts)
+            self._write(_at(splits.instant), pointer)
+            if latest:
+                self._write(_LAST, pointer)
         except OSError as error:
             _LOG.info("The splits of a project are not kept in %s (%s).", self._cache.path, error)
 
     def last(self) -> KeptSplits | None:
-        """Those that were read last."""
-        return _read(self._folder / "splits.json")
+        """The newest that were read."""
+        return self._read(_LAST)
 
     def at(self, instant: str) -> KeptSplits | None:
-        """Those of an instant, if it was named on this machine, or is that of the last ones."""
-        found, last = _read(self._path(instant)), self.last()
-        if found is None and last is not None and moment(last.instant) == moment(instant):
-            return last
-        return found
+        """Those of an instant, if it was read on this machine."""
+        return self._read(_at(instant))
 
     def instants(self) -> list[str]:
         """The instants of all that are kept, oldest first."""
-        found = {each.instant for each in map(_read, self._folder.glob("splits*.json")) if each is not None}
-        return sorted(found, key=moment)
+        found = [self._read(path.name) for path in self._folder.glob("split-at-*.json")]
+        return sorted((each.instant for each in found if each is not None), key=moment)
 
-    def _path(self, instant: str) -> Path:
-        digest = hashlib.sha256(moment(instant).astimezone(UTC).isoformat().encode()).hexdigest()
-        return self._folder / f"splits-{digest[:32]}.json"
+    def _write(self, name: str, data: bytes) -> None:
+        path = self._folder / name
+        write_bytes(path, data)
+        open_as_its_folder(path)
+        wrote(self._cache, path)
+
+    def _read(self, name: str) -> KeptSplits | None:
+        """What a pointer names; None where it or that is not there, or damaged."""
+        with suppress(*_DAMAGED):
+            pointer = _decode_pointer((self._folder / name).read_bytes())
+            moment(pointer.instant)
+            if (parts := self._parts(pointer.parts)) is not None:
+                return KeptSplits(pointer.instant, pointer.revision, parts)
+        return None
+
+    def _parts(self, digest: str) -> dict[str, list[str]] | None:
+        with suppress(*_DAMAGED):
+            data = (self._folder / f"splits-{digest}.json").read_bytes()
+            return _decode_parts(data) if _digest(data) == digest else None
+        return None
 
 
 def moment(stamp: str) -> datetime:
@@ -119,7 +150,10 @@ def moment(stamp: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _read(path: Path) -> KeptSplits | None:
-    with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):  # it is not there, or damaged
-        return msgspec.json.decode(path.read_bytes(), type=KeptSplits)
-    return None
+def _at(instant: str) -> str:
+    """The name of the pointer of an instant."""
+    return f"split-at-{_digest(moment(instant).astimezone(UTC).isoformat().encode())}.json"
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]

@@ -49,7 +49,7 @@ def assignments(
             f"as_of_timestamp={instant!r} is later than the clock of the store, {now}: what is assigned until then "
             "nobody knows. Leave it out for the split as it is now."
         )
-    _keep(project, prepared, source, instant, assigned, named=as_of is not None)
+    _keep(project, prepared, source, instant, assigned, latest=as_of is None)
     return instant, assigned
 
 
@@ -57,7 +57,7 @@ def keep_saved(backend: Backend, project: Project, prepared: Prepared, source: S
     """Keep what was assigned at an instant, with what the project had beside it, for work without the server."""
     if is_server(source.store_url):
         with suppress(DatamintException):  # it is saved all the same
-            _keep(project, prepared, source, instant, _listed(backend, project, instant), named=True)
+            _keep(project, prepared, source, instant, _listed(backend, project, instant), latest=True)
 
 
 def _listed(backend: Backend, project: Project, instant: str) -> Assigned:
@@ -65,12 +65,12 @@ def _listed(backend: Backend, project: Project, instant: str) -> Assigned:
 
 
 def _keep(
-    project: Project, prepared: Prepared, source: Source, instant: str, assigned: Assigned, *, named: bool
+    project: Project, prepared: Prepared, source: Source, instant: str, assigned: Assigned, *, latest: bool
 ) -> None:
     """Keep what a server said; the embedded store is there to be asked again."""
     if is_server(source.store_url):
         splits = KeptSplits.of(assigned, instant, prepared.snapshot.meta.revision)
-        _shelf(project, source).keep(splits, named=named)
+        _shelf(project, source).keep(splits, latest=latest)
 
 
 def _kept(project: Project, prepared: Prepared, source: Source, as_of: str | None) -> KeptSplits:

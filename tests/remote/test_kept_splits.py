@@ -74,6 +74,28 @@ def test_what_split_gave_of_this_state_it_gives_again(both: Both, silenced: Any)
         assert ids(there.filter(tags=["even"]).slice("axial").split()) == ids(slices)
 
 
+def test_a_look_back_is_not_taken_for_the_newest_and_every_instant_that_was_read_is_kept(
+    both: Both, silenced: Any
+) -> None:
+    images = ImageDataset("mixed", **both.remote())
+    first = images.split(train=0.5, val=0.5, seed=3)
+    instant = first.save()
+    images.split(train=0.5, test=0.5, seed=9).save()
+    images = ImageDataset("mixed", **both.remote())
+    read = [images.split() for _ in range(2)]
+    images.split(as_of_timestamp=instant)
+    make = silenced()
+    with no_socket_opens(both.folder):
+        there = make()
+        assert ids(there.split()) == ids(read[0])
+        for each in read:
+            when = each["train"].split_as_of_timestamp
+            assert ids(there.split(as_of_timestamp=when)) == ids(each)
+        assert {name: sorted(own) for name, own in ids(there.split(as_of_timestamp=instant)).items()} == ids(first)
+    kept = (both.folder / "remote" / "catalog").rglob("splits-*.json")
+    assert len(list(kept)) == 2  # equal assignments lie there once
+
+
 def test_splits_that_were_not_read_are_told_with_what_to_do(both: Both, silenced: Any) -> None:
     server, images = open_backend(both.url, api_key=serving.ADMIN_KEY), ImageDataset("mixed", **both.remote())
     project = images.project
@@ -122,8 +144,8 @@ def test_a_lock_file_replays_by_the_instant(both: Both, silenced: Any, tmp_path:
 def test_damaged_and_cleared_files_are_as_none(both: Both) -> None:
     images = ImageDataset("mixed", **both.remote())
     instant = images.split(train=0.5, val=0.5, seed=3).save()
-    kept = sorted((both.folder / "remote" / "catalog").rglob("splits*.json"))
-    assert len(kept) == 2
+    kept = sorted((both.folder / "remote" / "catalog").rglob("split*.json"))
+    assert len(kept) == 3
     assert Cache(both.folder / "remote").verify().damaged == ()
     for path in kept:
         path.write_bytes(path.read_bytes()[:-20])
@@ -133,7 +155,7 @@ def test_damaged_and_cleared_files_are_as_none(both: Both) -> None:
     assert len(images.split(as_of_timestamp=instant)) == 2
     assert len(silent.split(as_of_timestamp=instant)) == 2
     Cache(both.folder / "remote").clear()
-    assert not list((both.folder / "remote" / "catalog").rglob("splits*.json"))
+    assert not list((both.folder / "remote" / "catalog").rglob("split*.json"))
 
 
 def test_the_command_brings_a_part_of_a_server_and_keeps_its_split(
