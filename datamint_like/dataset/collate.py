@@ -47,8 +47,17 @@ def _column(values: list[Any]) -> Any:
     if isinstance(first, torch.Tensor) and all(
         isinstance(v, torch.Tensor) and v.shape == first.shape and v.dtype == first.dtype for v in values
     ):
-        return default_collate(values)  # in a worker it stacks into memory that the main process shares
+        return _stacked(values)
     return values
+
+
+def _stacked(values: list[torch.Tensor]) -> torch.Tensor:
+    """One tensor; in a worker it lies in memory that the main process shares, where such tensors can."""
+    try:
+        stacked: torch.Tensor = default_collate(values)
+    except RuntimeError:  # sparse or quantized, or with a gradient
+        return torch.stack(values)
+    return stacked
 
 
 def _unstackable(items: Sequence[Item]) -> str:
