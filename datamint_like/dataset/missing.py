@@ -7,13 +7,16 @@ most, and again only after a while.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from weakref import ref
 
 import numpy as np
 
 from datamint_like._words import counted
+from datamint_like.backends.remote.versions import is_digest
 from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.prefetch_rows import files_of
 from datamint_like.entities import Annotation, Part, Resource
@@ -82,12 +85,20 @@ def _missing(holdings: Holdings, first: int) -> _Missing:
         for each in found.files:
             path = reader.blobs.kept_path(each)
             files += 1
-            if path is None or path.exists():
+            if path is None or _is_there(path, each):
                 continue
             count += 1
             if len(names) < _NAMED:
                 names.append(_name(each, found.resource))
     return _Missing(count, files, len(others) - len(rows), tuple(names), time.monotonic())
+
+
+def _is_there(path: Path, file: Part | Annotation) -> bool:
+    """Whether a file lies there, of the right length where that is known."""
+    with suppress(OSError):
+        size = path.stat().st_size
+        return not (isinstance(file, Part) and is_digest(file.sha256)) or size == file.size
+    return False
 
 
 def _name(file: Part | Annotation, resource: Resource) -> str:

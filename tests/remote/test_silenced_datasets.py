@@ -91,6 +91,18 @@ def test_what_is_missing_is_one_error_that_counts_and_names_it(
             VolumeDataset("mixed", **where, auto_update=by != "auto_update").filter(tags=["even"]).slice("axial")[7]
 
 
+def test_files_that_were_emptied_or_cut_are_counted_too(both: Both) -> None:
+    where = both.remote()
+    ImageDataset("mixed", **where, return_segmentations=False).prefetch(progress=False)
+    files = sorted((both.folder / "remote" / "blobs").glob("[0-9a-f][0-9a-f]/*"))
+    for path in files:
+        path.chmod(0o644)
+        path.write_bytes(b"")
+    there = ImageDataset("mixed", **where, auto_update=False, return_segmentations=False)
+    with pytest.raises(NotHereError, match=f"lacks {len(files)} of {len(files)} files"):
+        there[0]
+
+
 def test_prefetch_asks_because_it_is_called_and_brings_the_state_that_is_pinned(both: Both) -> None:
     where = both.remote()
     ImageDataset("mixed", **where).prepare()
