@@ -47,6 +47,7 @@ class Bringing(Holdings):
                 `PrefetchProgress` some times a second, and what it raises ends the prefetch.
 
         Raises:
+            AuthenticationError: The server refuses the key, or there is none; nothing more is tried.
             PrefetchError: Something is missing, damaged, or cannot be written; everything else was done first.
             CacheError: The files take more than the cache may hold (`cache_limit=`); nothing was fetched.
             DatamintDatasetException: These resources have no such slices, or an argument is of another kind.

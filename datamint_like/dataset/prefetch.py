@@ -130,6 +130,7 @@ def prefetch(
         options: How.
 
     Raises:
+        AuthenticationError: The server refuses the key, or there is none; nothing more is tried.
         PrefetchError: A file is missing or damaged, cannot be decoded, or a pack cannot be written.
         CacheError: The files take more than the cache may hold; nothing was fetched.
     """

@@ -17,12 +17,12 @@ from datamint_like.dataset.prefetch_progress import GLANCE_S, Arrival, Watch
 from datamint_like.dataset.reader import Reader
 from datamint_like.dataset.slice_reader import SliceReader
 from datamint_like.entities import Annotation, Part, Resource
-from datamint_like.exceptions import DatamintException
+from datamint_like.exceptions import AuthenticationError, DatamintException
 
 #: Results are looked at once in this time (s), not one by one: whoever waits for each takes turns with the threads.
 _MOMENT_S = 0.005
-#: How many files are given to each thread ahead, so that none has to wait for that.
-_AHEAD = 4
+#: How many files are given to the threads ahead, at least and to each, so that none has to wait for that.
+_AHEAD, _AHEAD_OF_EACH = 64, 4
 
 
 @dataclass(frozen=True, order=True)
@@ -198,8 +198,9 @@ class _Round:
     ) -> None:
         """Keep the threads busy until all is done; rows whose files are there go to the packer."""
         coming, fetching = self._files(rows, packer), 0
+        ahead = max(_AHEAD, _AHEAD_OF_EACH * self._job.workers)
         while True:
-            for each in islice(coming, _AHEAD * self._job.workers - fetching):
+            for each in islice(coming, ahead - fetching):
                 crew.give(each)
                 fetching += 1
                 self._under_way += 1
@@ -300,7 +301,7 @@ def _count(tally: Tally, made: bool) -> None:
 
 
 class _Tried:
-    """A block whose failure is noted with the resource's name."""
+    """A block whose failure is noted with the resource's name; that of a key ends all, which would fail alike."""
 
     def __init__(self, tally: Tally, row: int, number: int, resource: Resource) -> None:
         self._tally = tally
@@ -312,7 +313,7 @@ class _Tried:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if not isinstance(error, DatamintException):
+        if not isinstance(error, DatamintException) or isinstance(error, AuthenticationError):
             return False
         text = str(error)
         told = text if text.startswith(self._name) else f"{self._name}: {text}"

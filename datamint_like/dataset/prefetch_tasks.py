@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 
 from datamint_like.dataset.prefetch_progress import GLANCE_S, Watch
 from datamint_like.dataset.prefetch_rows import Failure, Job, Tally
-from datamint_like.exceptions import DatamintException
+from datamint_like.exceptions import AuthenticationError, DatamintException
 
 #: Rows of one task at most, and how many tasks a small prefetch is cut into.
 _LONGEST, _TASKS = 32, 64
@@ -90,6 +90,8 @@ class _Tasks:
     def _note(self, future: Future[Tally], rows: tuple[int, ...]) -> None:
         try:
             tally = future.result()
+        except AuthenticationError:  # each other task would end so
+            raise
         except Exception as error:  # noqa: BLE001 -- each executor says in its own way that a worker is gone
             self._lost |= dict.fromkeys(rows, str(error) if isinstance(error, DatamintException) else _lost(error))
             return

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import pytest
 from datamint_like import ImageDataset, VolumeDataset
 from datamint_like.backends._urls import store_folder
 from datamint_like.dataset.prefetch_progress import PrefetchProgress
-from datamint_like.exceptions import CacheError, DatamintDatasetException, PrefetchError
+from datamint_like.exceptions import AuthenticationError, CacheError, DatamintDatasetException, PrefetchError
 from datamint_like.testing.fault_server import Cut, Drip, Fault, FaultServer, Status
 from tests import serving
 from tests.dataset.conftest import Shelf, shelf
@@ -140,6 +141,15 @@ def test_what_the_function_raises_ends_it_and_the_next_one_goes_on(proxy: FaultS
     assert VolumeDataset("mixed", **where).prefetch(progress=False).files == FILES
     not_asked = FILES - len(there) - len(asked(proxy))  # whose last byte was here when it ended
     assert 0 <= not_asked <= 4
+
+
+@pytest.mark.parametrize("by", ["threads", "an executor"])
+def test_a_key_that_is_refused_ends_it_at_once(by: str, proxy: FaultServer, where: dict[str, Any]) -> None:
+    dataset = VolumeDataset("mixed", **where).prepare()
+    proxy.plan("/parts/", *[Status(401)] * FILES)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(AuthenticationError, match="does not accept the key"):
+        dataset.prefetch(workers=2, progress=False, on_error="report", executor=None if by == "threads" else pool)
+    assert len(asked(proxy)) < FILES / 2
 
 
 def _whole_files(cache: Path) -> list[Path]:

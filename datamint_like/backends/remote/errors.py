@@ -54,7 +54,7 @@ def of_answer(answer: httpx.Response, url: str, key_source: str) -> DatamintExce
         return _redirected(answer, url)
     body = _body(answer)
     message, named = body.get("message"), _KINDS.get(str(body.get("kind")))
-    text = message if isinstance(message, str) and message else f"it answered {answer.status_code} without a reason"
+    text = message if isinstance(message, str) and message else f"it answered {answer.status_code} without a reason."
     if answer.status_code == 401:
         return AuthenticationError(
             f"The server {url} does not accept the key in {key_source}: {_short(text)} Check that it is whole, of this "
