@@ -62,6 +62,8 @@ def sync_project(backend: Backend, project: str | Project, cache_dir: CacheFolde
     revision = asked if asked and _project_of(last) == found.id else backend.project_revision(found.id)
     known = _opened(folder / _file_name(revision))
     snapshot = _read(cache, folder, backend, found.id) if known is None else known  # one without rows is false
+    if snapshot.path.parent != folder:  # it is kept aside
+        return snapshot
     with _cache_errors(folder):
         if known is None or _current(folder) != snapshot.path:
             _point(folder, snapshot.path, just_written=known is None)
@@ -91,7 +93,7 @@ def _project_of(snapshot: Snapshot | None) -> str | None:
 def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: CacheFolder | Path) -> Snapshot:
     """The snapshot of a list of resources, in that order, as they are now.
 
-    In a cache that may not be written it is kept aside until this process ends; so is that of a lock file.
+    In a cache that may not be written it is kept aside until this process ends; so is that of a lock file or project.
 
     Raises:
         ItemNotFoundError: The store lacks one.
@@ -171,7 +173,7 @@ def _last(store_url: str, project: str | Project, cache_dir: Path) -> Snapshot |
     """The last snapshot synced of a project, if any."""
     asked = (project.id,) if isinstance(project, Project) else (project,)
     store = store_folder_in(cache_dir, store_url)
-    pointers = sorted(store.glob(f"*/{CURRENT}"), key=lambda pointer: pointer.stat().st_mtime_ns, reverse=True)
+    pointers = sorted(store.glob(f"*/{CURRENT}"), key=_written_at, reverse=True)
     by_name = None
     for pointer in pointers:
         snapshot = _opened(_current(pointer.parent))
@@ -182,6 +184,13 @@ def _last(store_url: str, project: str | Project, cache_dir: Path) -> Snapshot |
         if snapshot.meta.project.name in asked and by_name is None:
             by_name = snapshot
     return _sound(by_name)
+
+
+def _written_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:  # it was cleared meanwhile
+        return 0
 
 
 def _sound(snapshot: Snapshot | None) -> Snapshot | None:
@@ -239,29 +248,34 @@ def _built_once(cache: CacheFolder, target: Path, content: ProjectContent, store
     known = _opened(target)
     if known is not None:
         return known
-    if not cache.path.is_dir() or may_write(target.parent):  # what is no cache at all is an error
-        return _built(cache, target, content, store_url)
-    with _cache_errors(Path(tempfile.gettempdir())):
-        own = aside() / "-".join(target.relative_to(cache.path).parts[1:])
-        if not own.exists():
-            _LOG.warning("The cache %s cannot be written; a snapshot is kept until this process ends.", cache.path)
-            write_snapshot(own, content, store_url)
-    return Snapshot(own)
+    return _built(cache, target, content, store_url)
 
 
 def _built(
     cache: CacheFolder, target: Path, content: ProjectContent, store_url: str, base: Snapshot | None = None
 ) -> Snapshot:
+    """The snapshot of some content, at `target`; for this process alone where it cannot be kept there."""
+    if cache.path.is_dir() and not may_write(target.parent):  # what is no cache at all is an error
+        with _cache_errors(Path(tempfile.gettempdir())):
+            own = aside() / "-".join(target.relative_to(cache.path).parts[1:])
+            if not own.exists():
+                _LOG.warning("The cache %s cannot be written; a snapshot is kept until this process ends.", cache.path)
+                _write(own, content, store_url, base)
+        return Snapshot(own)
     with _cache_errors(target.parent):
         cache.make(target.parent)
         sweep_partial(target.parent)
-        if base is None or content.changes is None:
-            write_snapshot(target, content, store_url)
-        else:
-            write_changed(target, base, content, store_url)
+        _write(target, content, store_url, base)
         open_as_its_folder(target)
         wrote(cache, target)
     return Snapshot(target)
+
+
+def _write(target: Path, content: ProjectContent, store_url: str, base: Snapshot | None) -> None:
+    if base is None or content.changes is None:
+        write_snapshot(target, content, store_url)
+    else:
+        write_changed(target, base, content, store_url)
 
 
 @contextmanager

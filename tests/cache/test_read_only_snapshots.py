@@ -1,13 +1,15 @@
-"""A lock file and a list of resources open over a cache that nobody may write, and leave nothing behind."""
+"""A project, a lock file and a list of resources open over a cache that nobody may write, and leave nothing behind."""
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from datamint_like.api import Api
 from tests.cache.lab import SHAPE, VOLUMES, Lab, running_lab
 from tests.cache.mounts import READ_ONLY, run_where
 from tests.serving import ADMIN_KEY
@@ -21,6 +23,9 @@ cache, url, how, given_name = Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.a
 if how == "lock":
     os.environ["DATAMINT_LIKE_OFFLINE"] = "1"
     asked = {"lock": given_name}
+elif how == "project":
+    given(url, sys.argv[5])
+    asked = {"project": given_name}
 else:
     given(url, sys.argv[5])
     asked = {"resources": given_name.split(",")}
@@ -63,4 +68,23 @@ def test_what_is_there_trains_from_a_lock_and_from_a_list(lab: Lab, tmp_path: Pa
     assert out[:-1] == [str(VOLUMES * SHAPE[2])] * (2 if how == "lock" else 1)
     assert out[-1] == f"{fingerprint} True False"
     assert sorted((str(path), path.stat().st_mtime_ns) for path in cache.rglob("*") if path.is_file()) == before
+    assert list(temporary.glob("datamint-like-*")) == []
+
+
+@pytest.mark.parametrize("was_synced", [True, False])
+def test_a_project_that_changed_or_was_never_synced_opens_as_it_is_now(
+    lab: Lab, tmp_path: Path, temporary: Path, was_synced: bool
+) -> None:
+    cache = tmp_path / "cache"
+    dataset = lab.dataset(cache)
+    dataset.prefetch(slices="axial", progress=False)
+    if not was_synced:
+        shutil.rmtree(cache / "catalog")
+    one = dataset.resources[0]
+    Api(server_url=lab.url, api_key=ADMIN_KEY).annotations.create_image_classification(one, "seen", "yes")
+    before = sorted(path for path in cache.rglob("*") if path.is_file())
+    out = run_where(READ_ONLY, cache, OPENS, cache, lab.url, "project", dataset.project.name, ADMIN_KEY).splitlines()
+    assert out[:-1] == [str(VOLUMES * SHAPE[2])]
+    assert out[-1] == f"{lab.dataset(tmp_path / 'another').fingerprint} True False"
+    assert sorted(path for path in cache.rglob("*") if path.is_file()) == before
     assert list(temporary.glob("datamint-like-*")) == []
