@@ -38,8 +38,8 @@ class SplitResult(dict[str, D]):
         """Write the parts to the project as its split assignments, all in one step.
 
         Resources of the split dataset that are in no part lose their assignment; those outside of it keep theirs.
-        Slices save their volumes. From then on `dataset.split()` gives parts of the same items, in the order of the
-        dataset.
+        Slices save their volumes. The store is asked whatever `auto_update` says, unless `DATAMINT_LIKE_OFFLINE`
+        forbids it. From then on `dataset.split()` gives parts of the same items, in the order of the dataset.
 
         Returns:
             The instant (ISO 8601) for `split(as_of_timestamp=...)`, which gives these parts whatever is assigned later.
