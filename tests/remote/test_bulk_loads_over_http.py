@@ -311,3 +311,24 @@ def test_a_load_that_is_killed_leaves_whole_batches_and_is_gone_on_with(
     names = [each.filename for each in api.projects.get_project_resources("many")]
     assert names == [each.filename for each in rows[: there + 7]]
     assert len(server.store.list_annotations(AnnotationQuery())) == there + 7
+
+
+def test_an_interrupt_ends_a_load_whose_server_hangs(tmp_path: Path) -> None:
+    pictures(tmp_path / "pictures", 200)
+    folder = tmp_path / "store"
+    with serving.served_by_process(folder) as (url, process):
+        with Api(url, serving.ADMIN_KEY) as api:
+            api.projects.create("many")
+        arguments = (url, serving.ADMIN_KEY, tmp_path / "pictures")
+        loader = multiprocessing.get_context("fork").Process(target=load_slowly, args=arguments)
+        loader.start()
+        deadline = time.monotonic() + 60
+        while not list((folder / "incoming").glob("uploads/*")) and time.monotonic() < deadline:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGSTOP)
+        os.kill(loader.pid or 0, signal.SIGINT)
+        loader.join(60)
+        ended = loader.exitcode
+        loader.kill()
+        process.send_signal(signal.SIGCONT)
+    assert ended == 1, "it waits for the server"
