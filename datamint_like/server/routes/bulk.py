@@ -13,8 +13,7 @@ from datamint_like.backends.bulk_rows import Row
 from datamint_like.backends.local.pending import PendingUpload
 from datamint_like.server.access import OWNS_PROJECT, READS_PROJECT
 from datamint_like.server.call import Call
-from datamint_like.server.forms import under_their_names
-from datamint_like.server.routes.uploads import NewFields, need_voice_in_worklists, whole_uploads
+from datamint_like.server.routes.uploads import NewFields, named_files, need_voice_in_worklists, whole_uploads
 from datamint_like.server.routing import Route
 
 _Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -76,7 +75,8 @@ def _files_of(call: Call, row: UploadedRow) -> list[PendingUpload]:
 def _received(row: UploadedRow, uploads: list[PendingUpload], folder: Path) -> NewResource:
     """The resource, of its files under their names in a folder of their own."""
     folder.mkdir(mode=0o700)
-    return row.new.of(under_their_names([(each.filename, each.path) for each in uploads], folder))
+    with Row(row.number, row.new.filename).named():
+        return row.new.of(named_files(uploads, folder))
 
 
 _NEW = {"number": 0, "uploads": ["7f0c0000-0000-0000-0000-000000000000"], "new": {"filename": "ct.dcm"}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ from datamint_like.backends.base import NewAnnotation, NewResource, NewVolumeMas
 from datamint_like.backends.local.members import Level
 from datamint_like.backends.local.pending import OtherOffset, PendingUpload, Piece
 from datamint_like.entities import Resource
-from datamint_like.exceptions import ValidationError
+from datamint_like.exceptions import ItemNotFoundError, ValidationError
 from datamint_like.server.access import KEY, need_project, need_worklist
 from datamint_like.server.anonymizing import Anonymizing
 from datamint_like.server.call import Call
@@ -183,7 +183,7 @@ def create_from_uploads(call: Call) -> tuple[Resource, bool]:
     need_voice_in_worklists(call, [body.new])
     uploads = whole_uploads(call, body.uploads)
     with private_folder(call.store.blobs().incoming) as folder:
-        received = body.new.of(under_their_names([(each.filename, each.path) for each in uploads], folder))
+        received = body.new.of(named_files(uploads, folder))
         new, _ = Anonymizing(body.anonymize, body.allow_burned_in).of(received, call.store.url, folder)
         made = call.store.create_resource_once(new) if body.once else (call.store.create_resource(new), True)
     for each in uploads:
@@ -196,13 +196,26 @@ def whole_uploads(call: Call, upload_ids: Iterable[str]) -> list[PendingUpload]:
 
     Raises:
         ItemNotFoundError: One is unknown.
-        ValidationError: One is not there whole.
+        ValidationError: One is not there whole, or has other bytes than were announced.
     """
     uploads = [call.store.pending.get(each, call.user.email) for each in upload_ids]
     for each in uploads:
         if each.offset != each.size:
             raise ValidationError(f"Of the upload {each.filename!r}, {each.offset} of {each.size} bytes are there.")
+        each.check()  # a server that was killed, or is still at its last piece, has not
     return uploads
+
+
+def named_files(uploads: Sequence[PendingUpload], folder: Path) -> tuple[Path, ...]:
+    """Where the files of uploads lie under their names, in a folder of their own.
+
+    Raises:
+        ItemNotFoundError: One was used up or dropped meanwhile.
+    """
+    try:
+        return under_their_names([(each.filename, each.path) for each in uploads], folder)
+    except FileNotFoundError as error:
+        raise ItemNotFoundError("An upload was used up or dropped while a resource was made of it.") from error
 
 
 def need_voice_in_worklists(call: Call, new: Iterable[NewFields]) -> None:
