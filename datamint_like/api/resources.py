@@ -268,8 +268,8 @@ class ResourcesApi(Endpoint):
         Args:
             rows: The resources, in dataset order; taken as they come, a batch at a time.
             project: A project, its name or its id.
-            batch_size: Rows that are held in memory and stored together, at most: a batch also ends where its masks,
-                and the files that are not linked, have 128 MiB.
+            batch_size: Rows that are held in memory and stored together, 100,000 at most: a batch also ends where its
+                masks, and the files that are not linked, have 128 MiB.
 
         Raises:
             ValidationError: A row does not fit, or a part's bytes are neither linked nor in the store. The message

@@ -103,6 +103,17 @@ def test_a_row_that_does_not_fit_is_named_and_all_uploads_stay(
     assert admin.get(f"/uploads/{good}").status_code == 200
 
 
+def test_an_upload_is_named_once_in_a_request(admin: httpx.Client, project: str, tmp_path: Path) -> None:
+    one, other = (uploaded(admin, picture(n, tmp_path)) for n in range(2))
+    for rows in ([row(5, other), row(6, one, one)], [row(5, one), row(6, one)], [row(6, *[one] * 70_000)]):
+        answer = load(admin, project, *rows)
+        assert (answer.status_code, answer.json()["message"][:17]) == (422, "Row 6 ('6.png'): ")
+        assert "named twice" in answer.json()["message"]
+    body = {"uploads": [one, one], "new": {"filename": "x.png"}}
+    assert admin.post("/resources/from-uploads", json=body).status_code == 422
+    assert {admin.get(f"/uploads/{each}").status_code for each in (one, other)} == {200}
+
+
 BODIES: list[Any] = [
     None,
     [],
@@ -202,6 +213,9 @@ def test_the_audit_log_names_what_was_made(tmp_path: Path) -> None:
 
 
 def test_hundreds_of_rows_are_one_step(server: Served, admin: httpx.Client, project: str, tmp_path: Path) -> None:
-    one = uploaded(admin, picture(1, tmp_path))
-    answer = load(admin, project, *(row(n, one) for n in range(300)))
+    data, owner = picture(1, tmp_path).read_bytes(), server.store.current_user().email
+    uploads = [server.store.pending.begin(owner, "1.png", len(data), None) for _ in range(300)]
+    for each in uploads:
+        each.path.write_bytes(data)
+    answer = load(admin, project, *(row(n, each.id) for n, each in enumerate(uploads)))
     assert answer.json()["ids"] == [*members(server, project), *[None] * 299]

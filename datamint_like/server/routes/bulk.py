@@ -54,7 +54,8 @@ def create_many(call: Call) -> list[str | None]:
     """
     body: Rows = call.body
     need_voice_in_worklists(call, [row.new for row in body.rows])
-    uploads = [_files_of(call, row) for row in body.rows]
+    named: set[str] = set()
+    uploads = [_files_of(call, row, named) for row in body.rows]
     with private_folder(call.store.blobs().incoming) as folder:
         sent = enumerate(zip(body.rows, uploads, strict=True))
         new = [_received(row, some, folder / str(n)) for n, (row, some) in sent]
@@ -67,9 +68,9 @@ def create_many(call: Call) -> list[str | None]:
     return made
 
 
-def _files_of(call: Call, row: UploadedRow) -> list[PendingUpload]:
+def _files_of(call: Call, row: UploadedRow, named: set[str]) -> list[PendingUpload]:
     with Row(row.number, row.new.filename).named():
-        return whole_uploads(call, row.uploads)
+        return whole_uploads(call, row.uploads, named)
 
 
 def _received(row: UploadedRow, uploads: list[PendingUpload], folder: Path) -> NewResource:

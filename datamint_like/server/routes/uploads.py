@@ -181,7 +181,7 @@ def create_from_uploads(call: Call) -> tuple[Resource, bool]:
     if body.new.project_id is not None:
         need_project(call, body.new.project_id, Level.OWNER)
     need_voice_in_worklists(call, [body.new])
-    uploads = whole_uploads(call, body.uploads)
+    uploads = whole_uploads(call, body.uploads, set())
     with private_folder(call.store.blobs().incoming) as folder:
         received = body.new.of(named_files(uploads, folder))
         new, _ = Anonymizing(body.anonymize, body.allow_burned_in).of(received, call.store.url, folder)
@@ -191,13 +191,22 @@ def create_from_uploads(call: Call) -> tuple[Resource, bool]:
     return made
 
 
-def whole_uploads(call: Call, upload_ids: Iterable[str]) -> list[PendingUpload]:
+def whole_uploads(call: Call, upload_ids: Sequence[str], named: set[str]) -> list[PendingUpload]:
     """Files of the user that came in pieces.
+
+    Args:
+        call: The request.
+        upload_ids: The files.
+        named: What the request named before; these are added.
 
     Raises:
         ItemNotFoundError: One is unknown.
-        ValidationError: One is not there whole, or has other bytes than were announced.
+        ValidationError: One is not there whole, has other bytes than were announced, or was named before.
     """
+    for upload_id in upload_ids:
+        if upload_id in named:
+            raise ValidationError(f"The upload {upload_id[:80]} is named twice: upload a file for each use of it.")
+        named.add(upload_id)
     uploads = [call.store.pending.get(each, call.user.email) for each in upload_ids]
     for each in uploads:
         if each.offset != each.size:
