@@ -123,6 +123,17 @@ def test_rows_of_known_files_are_what_the_embedded_store_makes_of_them(
     assert server.store.verify() == []
 
 
+def test_a_file_whose_name_is_no_unicode_is_called_as_on_the_embedded_store(api: Api, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"x\xff.png")
+    path.write_bytes(XRAY.read_bytes())
+    with Api((tmp_path / "here").as_uri()) as here:
+        for handle in (here, api):
+            handle.projects.create("many")
+            assert handle.resources.bulk_load([NewResource((path,), path.name)], "many").made == 1
+            (made,) = handle.projects.get_project_resources("many")
+            assert made.filename == "x?.png"
+
+
 def test_a_known_file_is_sent_under_the_name_of_its_part_alone_or_with_others(backend: HttpBackend) -> None:
     project = project_of(backend)
     row = known(XRAY, parts=(part(XRAY, filename="IM0001.png"),), project_id=project.id)
