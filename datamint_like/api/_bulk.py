@@ -38,7 +38,8 @@ def bulk_load(backend: Backend, rows: Iterable[NewResource], project_id: str, ba
     """Store the rows, each batch in one step.
 
     Raises:
-        ValidationError: `batch_size` is no number from 1 to 100,000; else as of any create, with a note of what is stored.
+        ValidationError: `batch_size` is no number from 1 to 100,000; else as of any create, with a note of what is
+            stored.
     """
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or not 1 <= batch_size <= _MOST_ROWS:
         raise ValidationError(f"batch_size is a whole number from 1 to {_MOST_ROWS}, not {batch_size!r:.80}.")

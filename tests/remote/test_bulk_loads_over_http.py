@@ -27,7 +27,13 @@ from datamint_like.backends.remote.backend import HttpBackend
 from datamint_like.backends.remote.retries import RetryPolicy
 from datamint_like.backends.remote.serving import Capabilities, capabilities
 from datamint_like.entities import Part
-from datamint_like.exceptions import DatamintException, NetworkError, ServerError, ValidationError
+from datamint_like.exceptions import (
+    DatamintException,
+    NetworkError,
+    PermissionDeniedError,
+    ServerError,
+    ValidationError,
+)
 from datamint_like.imaging import probe
 from datamint_like.testing._bulk_promises import image, plain
 from datamint_like.testing.contents import whole
@@ -156,6 +162,18 @@ def test_what_the_project_holds_or_is_given_twice_is_not_sent(
     assert backend.create_resources(project.id, [known(XRAY), known(*CT_FILES)]) == [None, None]
     assert [each.path.rpartition("/")[2] for each in proxy.seen] == [project.id, "held"]
     assert left_over(server) == []
+
+
+@pytest.mark.parametrize("role", ["PROJECT_READER", "PROJECT_ANNOTATOR"])
+def test_who_may_not_load_is_told_so_before_a_file_is_sent(
+    server: Served, backend: HttpBackend, proxy: FaultServer, policy: RetryPolicy, role: str
+) -> None:
+    project, key = project_of(backend), server.user("ana@lab.example")
+    with server.client() as admin:
+        admin.post(f"/projects/{project.id}/members/ana@lab.example", json={"roles": [role]})
+    with pytest.raises(PermissionDeniedError, match=r"role owner"):
+        HttpBackend(proxy.url, key, policy=policy).create_resources(project.id, [image()])
+    assert not [each for each in proxy.seen if "/uploads" in each.path]
 
 
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {

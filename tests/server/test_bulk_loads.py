@@ -182,6 +182,7 @@ def test_owners_load_of_their_own_uploads_and_readers_ask(
         for role, may_load in (("PROJECT_READER", 403), ("PROJECT_ANNOTATOR", 403), ("PROJECT_OWNER", 201)):
             admin.post(f"/projects/{project}/members/ana@lab.example", json={"roles": [role]})
             assert ana.post(place, json={"files": []}).status_code == 200
+            assert ana.post(place, json={"files": [], "to_load": True}).status_code == (403 if may_load == 403 else 200)
             assert load(ana, project, row(0, uploaded(ana, picture(1, tmp_path)))).status_code == may_load
         (made,) = server.store.list_project_resources(project)
         assert made.created_by == "ana@lab.example"

@@ -10,8 +10,9 @@ import msgspec
 from datamint_like._files import private_folder
 from datamint_like.backends.base import NewResource
 from datamint_like.backends.bulk_rows import Row
+from datamint_like.backends.local.members import Level
 from datamint_like.backends.local.pending import PendingUpload
-from datamint_like.server.access import OWNS_PROJECT, READS_PROJECT
+from datamint_like.server.access import OWNS_PROJECT, READS_PROJECT, need_project
 from datamint_like.server.call import Call
 from datamint_like.server.routes.uploads import NewFields, named_files, need_voice_in_worklists, whole_uploads
 from datamint_like.server.routing import Route
@@ -21,9 +22,10 @@ _FEW = msgspec.Meta(max_length=100_000)  # one write of more would keep all othe
 
 
 class Held(msgspec.Struct, frozen=True):
-    """Resources by the SHA-256 of their files, each in any order."""
+    """Resources by the SHA-256 of their files, each in any order; `to_load`: the others will be loaded."""
 
     files: Annotated[tuple[tuple[_Digest, ...], ...], _FEW]
+    to_load: bool = False
 
 
 class UploadedRow(msgspec.Struct, frozen=True):
@@ -41,8 +43,14 @@ class Rows(msgspec.Struct, frozen=True):
 
 
 def are_held(call: Call) -> Any:
-    """Of each resource, by its digests, whether the project holds it."""
+    """Of each resource, by its digests, whether the project holds it.
+
+    Raises:
+        PermissionDeniedError: They will be loaded, which only owners may.
+    """
     body: Held = call.body
+    if body.to_load:
+        need_project(call, call.path["project_id"], Level.OWNER)
     return {"held": call.store.are_held(call.path["project_id"], body.files)}
 
 
