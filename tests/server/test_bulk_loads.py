@@ -200,6 +200,11 @@ def test_annotations_go_only_into_worklists_that_their_maker_may_use(
         said = msgspec.to_builtins(NewAnnotation("label", "benign", worklist_id=theirs.worklist_id))
         answer = load(ana, project, row(0, uploaded(ana, picture(1, tmp_path)), annotations=[said]))
         assert answer.status_code == 403, answer.text
+        for worklist_id, status in ((theirs.worklist_id, 403), ("none", 404)):
+            other = msgspec.to_builtins(NewAnnotation("label", "benign", worklist_id=worklist_id))
+            files = [uploaded(ana, picture(n, tmp_path)) for n in (1, 2)]
+            answer = load(ana, project, row(0, files[0]), row(1, files[1], annotations=[other]))
+            assert (answer.status_code, answer.json()["message"][:16]) == (status, "Row 1 ('1.png'):")
     assert members(server, project) == []
 
 

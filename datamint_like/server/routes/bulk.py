@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,9 +13,9 @@ from datamint_like.backends.base import NewResource
 from datamint_like.backends.bulk_rows import Row
 from datamint_like.backends.local.members import Level
 from datamint_like.backends.local.pending import PendingUpload
-from datamint_like.server.access import OWNS_PROJECT, READS_PROJECT, need_project
+from datamint_like.server.access import OWNS_PROJECT, READS_PROJECT, need_project, need_worklist
 from datamint_like.server.call import Call
-from datamint_like.server.routes.uploads import NewFields, named_files, need_voice_in_worklists, whole_uploads
+from datamint_like.server.routes.uploads import NewFields, named_files, whole_uploads, worklists_of
 from datamint_like.server.routing import Route
 
 _Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -61,7 +62,7 @@ def create_many(call: Call) -> list[str | None]:
         ValidationError: A file is not there whole, or a row does not fit; the message names it.
     """
     body: Rows = call.body
-    need_voice_in_worklists(call, [row.new for row in body.rows])
+    _need_voice(call, body.rows)
     named: set[str] = set()
     uploads = [_files_of(call, row, named) for row in body.rows]
     with private_folder(call.store.blobs().incoming) as folder:
@@ -74,6 +75,17 @@ def create_many(call: Call) -> list[str | None]:
         for upload in some:
             upload.remove()
     return made
+
+
+def _need_voice(call: Call, rows: Sequence[UploadedRow]) -> None:
+    """Raise unless the user may annotate in each worklist; the message names its first row."""
+    first: dict[str, UploadedRow] = {}
+    for row in rows:
+        for worklist_id in worklists_of(row.new):
+            first.setdefault(worklist_id, row)
+    for worklist_id, row in first.items():
+        with Row(row.number, row.new.filename).named():
+            need_worklist(call, worklist_id, Level.ANNOTATOR)
 
 
 def _files_of(call: Call, row: UploadedRow, named: set[str]) -> list[PendingUpload]:

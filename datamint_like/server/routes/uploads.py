@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -123,9 +123,10 @@ def begin_upload(call: Call) -> Any:
         Refused: It is too large (413).
     """
     new: NewUpload = call.body
-    if new.size > call.options.max_upload:
-        raise Refused(413, f"This server takes files of at most {call.options.max_upload} bytes, not {new.size}.")
     name = base_name(new.filename)
+    if new.size > call.options.max_upload:
+        told = f"The file {name!r:.200} has {new.size} bytes; this server takes {call.options.max_upload} at most."
+        raise Refused(413, told)
     return _state(call.store.pending.begin(call.user.email, name, new.size, new.sha256))
 
 
@@ -180,7 +181,8 @@ def create_from_uploads(call: Call) -> tuple[Resource, bool]:
     body: FromUploads = call.body
     if body.new.project_id is not None:
         need_project(call, body.new.project_id, Level.OWNER)
-    need_voice_in_worklists(call, [body.new])
+    for worklist_id in worklists_of(body.new):
+        need_worklist(call, worklist_id, Level.ANNOTATOR)
     uploads = whole_uploads(call, body.uploads, set())
     with private_folder(call.store.blobs().incoming) as folder:
         received = body.new.of(named_files(uploads, folder))
@@ -227,11 +229,10 @@ def named_files(uploads: Sequence[PendingUpload], folder: Path) -> tuple[Path, .
         raise ItemNotFoundError("An upload was used up or dropped while a resource was made of it.") from error
 
 
-def need_voice_in_worklists(call: Call, new: Iterable[NewFields]) -> None:
-    """Raise unless the user may annotate in every worklist that something of these resources is said in."""
-    said = [each for some in new for each in (*some.annotations, *(mask.template for mask in some.volume_masks))]
-    for worklist_id in {each.worklist_id for each in said if each.worklist_id is not None}:
-        need_worklist(call, worklist_id, Level.ANNOTATOR)
+def worklists_of(new: NewFields) -> set[str]:
+    """The worklists that something of a resource is said in; whoever says it must be an annotator there."""
+    said = (*new.annotations, *(mask.template for mask in new.volume_masks))
+    return {each.worklist_id for each in said if each.worklist_id is not None}
 
 
 def _upload(call: Call) -> PendingUpload:
