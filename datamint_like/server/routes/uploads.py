@@ -127,6 +127,8 @@ def begin_upload(call: Call) -> Any:
     if new.size > call.options.max_upload:
         told = f"The file {name!r:.200} has {new.size} bytes; this server takes {call.options.max_upload} at most."
         raise Refused(413, told)
+    if call.tidying is not None:
+        call.tidying.when_due(call.store)
     return _state(call.store.pending.begin(call.user.email, name, new.size, new.sha256))
 
 
