@@ -164,6 +164,21 @@ def test_what_the_project_holds_or_is_given_twice_is_not_sent(
     assert left_over(server) == []
 
 
+def test_a_row_that_is_there_already_is_checked_whole_by_an_embedded_store_and_by_its_types_over_http(
+    api: Api, tmp_path: Path
+) -> None:
+    senseless = image(annotations=(replace(label(), type="nonsense"),))
+    with Api((tmp_path / "here").as_uri()) as here:
+        for handle in (here, api):
+            handle.projects.create("many")
+            handle.resources.bulk_load([image()], "many")
+            with pytest.raises(ValidationError, match=r"^Row 0 "):
+                handle.resources.bulk_load([image(tags="chest")], "many")
+        with pytest.raises(ValidationError, match=r"^Row 0 .*nonsense"):
+            here.resources.bulk_load([senseless], "many")
+        assert api.resources.bulk_load([senseless], "many").present == 1
+
+
 @pytest.mark.parametrize("role", ["PROJECT_READER", "PROJECT_ANNOTATOR"])
 def test_who_may_not_load_is_told_so_before_a_file_is_sent(
     server: Served, backend: HttpBackend, proxy: FaultServer, policy: RetryPolicy, role: str
