@@ -260,7 +260,9 @@ class ResourcesApi(Endpoint):
         first reads it. Rows with `paths` are stored (or linked) from files.
 
         A server is sent the files that the project lacks, of `paths` and of `linked_path` alike, several at once; it
-        checks digests at once, reads the headers itself, and refuses `link=True`.
+        checks digests at once, reads the headers itself, and refuses `link=True`. An embedded store checks all rows.
+        Over HTTP the fields of all rows are checked here, against their types; the server checks the rows that it is
+        sent, and sees nothing of those that the project holds already or that are given twice.
 
         Each batch is stored whole or not at all. A load that failed or was killed goes on when it is started again with
         the same rows: what the project holds byte for byte is passed over, and so is what is given twice.
@@ -268,8 +270,8 @@ class ResourcesApi(Endpoint):
         Args:
             rows: The resources, in dataset order; taken as they come, a batch at a time.
             project: A project, its name or its id.
-            batch_size: Rows that are held in memory and stored together, at most: a batch also ends where its masks,
-                and the files that are not linked, have 128 MiB.
+            batch_size: Rows that are held in memory and stored together, 100,000 at most: a batch also ends where its
+                masks, and the files that are not linked, have 128 MiB.
 
         Raises:
             ValidationError: A row does not fit, or a part's bytes are neither linked nor in the store. The message

@@ -7,10 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from datamint_like.backends.base import NewResource
-from datamint_like.exceptions import DecodeError, GeometryError, ItemNotFoundError, ValidationError
+from datamint_like.exceptions import (
+    DecodeError,
+    GeometryError,
+    ItemNotFoundError,
+    PermissionDeniedError,
+    ValidationError,
+)
 
 #: What may be wrong with a row; any other error is of the store, or of the way there.
-_OF_A_ROW = (ValidationError, DecodeError, GeometryError, ItemNotFoundError)
+_OF_A_ROW = (ValidationError, DecodeError, GeometryError, ItemNotFoundError, PermissionDeniedError)
 
 
 @dataclass(frozen=True)

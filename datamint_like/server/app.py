@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI
@@ -14,7 +13,7 @@ from starlette.responses import Response
 
 from datamint_like import __version__
 from datamint_like.backends.local.backend import LocalBackend
-from datamint_like.exceptions import AuthenticationError, DatamintException, StorageError
+from datamint_like.exceptions import AuthenticationError, DatamintException
 from datamint_like.server.call import Call, is_admin
 from datamint_like.server.errors import Existing, Refused, answer_to
 from datamint_like.server.journal import AuditLog, Seen, known_ids, tell, tell_failure
@@ -23,6 +22,7 @@ from datamint_like.server.options import ServerOptions
 from datamint_like.server.routes import ROUTES
 from datamint_like.server.routing import Route, answered, documented
 from datamint_like.server.throttle import WINDOW_S, FailedKeys
+from datamint_like.server.tidying import Tidying
 
 _NO_KEY = "This server needs a key: send it as 'apikey: KEY' or 'Authorization: Bearer KEY'."
 _WRONG_KEY = "This server does not know this key. It may have been revoked; an admin makes another."
@@ -43,6 +43,7 @@ class Server:
     audit: AuditLog | None = None
     metrics: Metrics = field(default_factory=new_metrics)
     failed_keys: FailedKeys = field(default_factory=FailedKeys)
+    tidying: Tidying = field(default_factory=Tidying)
 
 
 def create_app(
@@ -79,8 +80,7 @@ def create_app(
             openapi_extra=dict(documented(route)),
             operation_id=f"{route.method}-{route.path}",
         )
-    with suppress(StorageError):  # a store that this user may only read is served as it is
-        store.tidy()
+    server.tidying.when_due(store)
     app.add_exception_handler(404, _unknown_route)
     app.add_exception_handler(405, _unknown_route)
     return app
@@ -124,7 +124,7 @@ def _call_of(request: Request, route: Route, server: Server) -> Call:
     path = dict(request.path_params)
     if route.rule.of == "nobody":
         owner = server.store.current_user()
-        return Call(server.store, owner, server.options, request, path, metrics=server.metrics)
+        return Call(server.store, owner, server.options, request, path, metrics=server.metrics, tidying=server.tidying)
     key = request.headers.get("apikey") or _bearer(request)
     if not key:
         raise AuthenticationError(_NO_KEY)
@@ -133,7 +133,7 @@ def _call_of(request: Request, route: Route, server: Server) -> Call:
         raise _WrongKey
     user, prefix = found
     acting = server.store.acting_as(user.email, sees_all=is_admin(user))
-    return Call(acting, user, server.options, request, path, key=prefix, metrics=server.metrics)
+    return Call(acting, user, server.options, request, path, key=prefix, metrics=server.metrics, tidying=server.tidying)
 
 
 async def _slowed(request: Request, server: Server) -> Response:

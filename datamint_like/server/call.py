@@ -12,6 +12,7 @@ from datamint_like.backends.local.backend import LocalBackend
 from datamint_like.entities import User
 from datamint_like.server.metrics import Metrics
 from datamint_like.server.options import ServerOptions
+from datamint_like.server.tidying import Tidying
 
 ADMIN = "admin"
 
@@ -39,6 +40,7 @@ class Call:
     body: Any = None
     key: str | None = None
     metrics: Metrics | None = None
+    tidying: Tidying | None = None
     touched: list[str] = field(default_factory=list)
 
     @property

@@ -67,7 +67,7 @@ def test_a_row_that_does_not_fit_is_named_by_its_place_in_all_rows(api: Api) -> 
     )
 
 
-@pytest.mark.parametrize("size", [0, -1, True, 2.5, "9"])
+@pytest.mark.parametrize("size", [0, -1, True, 2.5, "9", 100_001])
 def test_a_batch_is_a_whole_number_of_rows(api: Api, size: Any) -> None:
     api.projects.create("many")
     with pytest.raises(ValidationError, match="batch_size"):

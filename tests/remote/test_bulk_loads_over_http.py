@@ -27,7 +27,13 @@ from datamint_like.backends.remote.backend import HttpBackend
 from datamint_like.backends.remote.retries import RetryPolicy
 from datamint_like.backends.remote.serving import Capabilities, capabilities
 from datamint_like.entities import Part
-from datamint_like.exceptions import DatamintException, NetworkError, ServerError, ValidationError
+from datamint_like.exceptions import (
+    DatamintException,
+    NetworkError,
+    PermissionDeniedError,
+    ServerError,
+    ValidationError,
+)
 from datamint_like.imaging import probe
 from datamint_like.testing._bulk_promises import image, plain
 from datamint_like.testing.contents import whole
@@ -123,6 +129,17 @@ def test_rows_of_known_files_are_what_the_embedded_store_makes_of_them(
     assert server.store.verify() == []
 
 
+def test_a_file_whose_name_is_no_unicode_is_called_as_on_the_embedded_store(api: Api, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"x\xff.png")
+    path.write_bytes(XRAY.read_bytes())
+    with Api((tmp_path / "here").as_uri()) as here:
+        for handle in (here, api):
+            handle.projects.create("many")
+            assert handle.resources.bulk_load([NewResource((path,), path.name)], "many").made == 1
+            (made,) = handle.projects.get_project_resources("many")
+            assert made.filename == "x?.png"
+
+
 def test_a_known_file_is_sent_under_the_name_of_its_part_alone_or_with_others(backend: HttpBackend) -> None:
     project = project_of(backend)
     row = known(XRAY, parts=(part(XRAY, filename="IM0001.png"),), project_id=project.id)
@@ -145,6 +162,33 @@ def test_what_the_project_holds_or_is_given_twice_is_not_sent(
     assert backend.create_resources(project.id, [known(XRAY), known(*CT_FILES)]) == [None, None]
     assert [each.path.rpartition("/")[2] for each in proxy.seen] == [project.id, "held"]
     assert left_over(server) == []
+
+
+def test_a_row_that_is_there_already_is_checked_whole_by_an_embedded_store_and_by_its_types_over_http(
+    api: Api, tmp_path: Path
+) -> None:
+    senseless = image(annotations=(replace(label(), type="nonsense"),))
+    with Api((tmp_path / "here").as_uri()) as here:
+        for handle in (here, api):
+            handle.projects.create("many")
+            handle.resources.bulk_load([image()], "many")
+            with pytest.raises(ValidationError, match=r"^Row 0 "):
+                handle.resources.bulk_load([image(tags="chest")], "many")
+        with pytest.raises(ValidationError, match=r"^Row 0 .*nonsense"):
+            here.resources.bulk_load([senseless], "many")
+        assert api.resources.bulk_load([senseless], "many").present == 1
+
+
+@pytest.mark.parametrize("role", ["PROJECT_READER", "PROJECT_ANNOTATOR"])
+def test_who_may_not_load_is_told_so_before_a_file_is_sent(
+    server: Served, backend: HttpBackend, proxy: FaultServer, policy: RetryPolicy, role: str
+) -> None:
+    project, key = project_of(backend), server.user("ana@lab.example")
+    with server.client() as admin:
+        admin.post(f"/projects/{project.id}/members/ana@lab.example", json={"roles": [role]})
+    with pytest.raises(PermissionDeniedError, match=r"role owner"):
+        HttpBackend(proxy.url, key, policy=policy).create_resources(project.id, [image()])
+    assert not [each for each in proxy.seen if "/uploads" in each.path]
 
 
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
@@ -311,3 +355,24 @@ def test_a_load_that_is_killed_leaves_whole_batches_and_is_gone_on_with(
     names = [each.filename for each in api.projects.get_project_resources("many")]
     assert names == [each.filename for each in rows[: there + 7]]
     assert len(server.store.list_annotations(AnnotationQuery())) == there + 7
+
+
+def test_an_interrupt_ends_a_load_whose_server_hangs(tmp_path: Path) -> None:
+    pictures(tmp_path / "pictures", 200)
+    folder = tmp_path / "store"
+    with serving.served_by_process(folder) as (url, process):
+        with Api(url, serving.ADMIN_KEY) as api:
+            api.projects.create("many")
+        arguments = (url, serving.ADMIN_KEY, tmp_path / "pictures")
+        loader = multiprocessing.get_context("fork").Process(target=load_slowly, args=arguments)
+        loader.start()
+        deadline = time.monotonic() + 60
+        while not list((folder / "incoming").glob("uploads/*")) and time.monotonic() < deadline:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGSTOP)
+        os.kill(loader.pid or 0, signal.SIGINT)
+        loader.join(60)
+        ended = loader.exitcode
+        loader.kill()
+        process.send_signal(signal.SIGCONT)
+    assert ended == 1, "it waits for the server"

@@ -103,6 +103,17 @@ def test_a_row_that_does_not_fit_is_named_and_all_uploads_stay(
     assert admin.get(f"/uploads/{good}").status_code == 200
 
 
+def test_an_upload_is_named_once_in_a_request(admin: httpx.Client, project: str, tmp_path: Path) -> None:
+    one, other = (uploaded(admin, picture(n, tmp_path)) for n in range(2))
+    for rows in ([row(5, other), row(6, one, one)], [row(5, one), row(6, one)], [row(6, *[one] * 70_000)]):
+        answer = load(admin, project, *rows)
+        assert (answer.status_code, answer.json()["message"][:17]) == (422, "Row 6 ('6.png'): ")
+        assert "named twice" in answer.json()["message"]
+    body = {"uploads": [one, one], "new": {"filename": "x.png"}}
+    assert admin.post("/resources/from-uploads", json=body).status_code == 422
+    assert {admin.get(f"/uploads/{each}").status_code for each in (one, other)} == {200}
+
+
 BODIES: list[Any] = [
     None,
     [],
@@ -171,6 +182,7 @@ def test_owners_load_of_their_own_uploads_and_readers_ask(
         for role, may_load in (("PROJECT_READER", 403), ("PROJECT_ANNOTATOR", 403), ("PROJECT_OWNER", 201)):
             admin.post(f"/projects/{project}/members/ana@lab.example", json={"roles": [role]})
             assert ana.post(place, json={"files": []}).status_code == 200
+            assert ana.post(place, json={"files": [], "to_load": True}).status_code == (403 if may_load == 403 else 200)
             assert load(ana, project, row(0, uploaded(ana, picture(1, tmp_path)))).status_code == may_load
         (made,) = server.store.list_project_resources(project)
         assert made.created_by == "ana@lab.example"
@@ -188,6 +200,11 @@ def test_annotations_go_only_into_worklists_that_their_maker_may_use(
         said = msgspec.to_builtins(NewAnnotation("label", "benign", worklist_id=theirs.worklist_id))
         answer = load(ana, project, row(0, uploaded(ana, picture(1, tmp_path)), annotations=[said]))
         assert answer.status_code == 403, answer.text
+        for worklist_id, status in ((theirs.worklist_id, 403), ("none", 404)):
+            other = msgspec.to_builtins(NewAnnotation("label", "benign", worklist_id=worklist_id))
+            files = [uploaded(ana, picture(n, tmp_path)) for n in (1, 2)]
+            answer = load(ana, project, row(0, files[0]), row(1, files[1], annotations=[other]))
+            assert (answer.status_code, answer.json()["message"][:16]) == (status, "Row 1 ('1.png'):")
     assert members(server, project) == []
 
 
@@ -202,6 +219,9 @@ def test_the_audit_log_names_what_was_made(tmp_path: Path) -> None:
 
 
 def test_hundreds_of_rows_are_one_step(server: Served, admin: httpx.Client, project: str, tmp_path: Path) -> None:
-    one = uploaded(admin, picture(1, tmp_path))
-    answer = load(admin, project, *(row(n, one) for n in range(300)))
+    data, owner = picture(1, tmp_path).read_bytes(), server.store.current_user().email
+    uploads = [server.store.pending.begin(owner, "1.png", len(data), None) for _ in range(300)]
+    for each in uploads:
+        each.path.write_bytes(data)
+    answer = load(admin, project, *(row(n, each.id) for n, each in enumerate(uploads)))
     assert answer.json()["ids"] == [*members(server, project), *[None] * 299]

@@ -17,8 +17,9 @@ import pytest
 
 from datamint_like.backends.base import NewAnnotation
 from datamint_like.entities import Resource
+from datamint_like.server.tidying import Tidying
 from datamint_like.testing.contents import whole
-from tests.serving import ADMIN_KEY, Served
+from tests.serving import ADMIN_KEY, Served, served
 
 _DAY_S = 24 * 3600
 
@@ -34,6 +35,14 @@ def _begin(client: httpx.Client, data: bytes, filename: str = "x.png", *, digest
 
 def _send(client: httpx.Client, upload_id: str, data: bytes, offset: int = 0) -> httpx.Response:
     return client.patch(f"/uploads/{upload_id}", content=data, headers={"Upload-Offset": str(offset)})
+
+
+def _aged(folder: Path) -> Path:
+    """The folder of an upload, as if nothing had come for a day."""
+    long_ago = time.time() - _DAY_S - 60
+    for path in (*folder.iterdir(), folder):
+        os.utime(path, (long_ago, long_ago))
+    return folder
 
 
 def _whole(client: httpx.Client, path: Path) -> str:
@@ -126,13 +135,32 @@ def test_an_upload_that_is_dropped_is_gone(admin: httpx.Client, tmp_path: Path) 
 
 def test_an_upload_is_kept_for_a_day_from_its_last_piece(server: Served, admin: httpx.Client, tmp_path: Path) -> None:
     old, young = _begin(admin, b"abc"), _begin(admin, b"abc")
-    folder = tmp_path / "store" / "incoming" / "uploads" / old
-    long_ago = time.time() - _DAY_S - 60
-    for path in (*folder.iterdir(), folder):
-        os.utime(path, (long_ago, long_ago))
+    _aged(tmp_path / "store" / "incoming" / "uploads" / old)
     server.store.tidy()
     assert admin.get(f"/uploads/{old}").status_code == 404
     assert admin.get(f"/uploads/{young}").status_code == 200
+
+
+def test_old_uploads_are_removed_while_the_server_runs(server: Served, admin: httpx.Client, tmp_path: Path) -> None:
+    folder = tmp_path / "store" / "incoming" / "uploads"
+    now = [1000.0]
+    tidying = Tidying(clock=lambda: now[0])
+    tidying.when_due(server.store)
+    old = _aged(folder / _begin(admin, b"abc"))
+    for later, left in ((3599.0, True), (3601.0, False)):
+        now[0] = 1000.0 + later
+        tidying.when_due(server.store)
+        assert old.exists() is left
+
+
+def test_when_another_upload_begins_old_ones_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datamint_like.server.tidying.EVERY_S", 0.0)
+    with served(tmp_path / "store") as server, server.client() as admin:
+        first, old = _begin(admin, b"abc"), _begin(admin, b"abc")
+        _aged(tmp_path / "store" / "incoming" / "uploads" / old)
+        second = _begin(admin, b"abc")
+        assert admin.get(f"/uploads/{old}").status_code == 404
+        assert {admin.get(f"/uploads/{each}").status_code for each in (first, second)} == {200}
 
 
 def test_a_resource_is_made_of_whole_uploads_only(admin: httpx.Client, picture: Path) -> None:

@@ -199,6 +199,7 @@ def test_a_file_beyond_the_limit_is_refused_and_leaves_nothing(tmp_path: Path) -
         assert client.post("/resources", files=form).status_code == 413
         begun = client.post("/uploads", json={"size": 100_001, "filename": "x"})
         assert begun.status_code == 413
+        assert "The file 'x' has " in begun.json()["message"]
         assert _nothing_left(tmp_path / "store")
 
 

@@ -10,7 +10,8 @@ import os
 import re
 import shutil
 import time
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -24,7 +25,7 @@ from datamint_like.exceptions import ItemNotFoundError, StorageError, Validation
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_ABOUT, _DATA, _LOCK = "about.json", "data", "lock"
+_ABOUT, _DATA, _LOCK, _CHECKED = "about.json", "data", "lock", "checked"
 
 
 class _About(msgspec.Struct, frozen=True):
@@ -67,8 +68,13 @@ class PendingUpload:
 
     @property
     def offset(self) -> int:
-        """How many bytes of it are there."""
-        return self.path.stat().st_size
+        """How many bytes of it are there.
+
+        Raises:
+            ItemNotFoundError: It was used up or dropped meanwhile; so for whatever else is done with it.
+        """
+        with self._there():
+            return self.path.stat().st_size
 
     def begin_piece(self, offset: int) -> Piece:
         """A piece that begins at `offset`, which must be where the file ends.
@@ -85,25 +91,46 @@ class PendingUpload:
             opened.callback(lock.release)
             if offset != self.offset:
                 raise OtherOffset(self.offset)
-            file = opened.enter_context(open(self.path, "ab"))
+            with self._there():
+                file = opened.enter_context(open(self.path, "ab"))
             return Piece(self, file, opened.pop_all())
 
     def check(self) -> None:
-        """Remove the file, if its bytes are there and are not those that were announced.
+        """Remove the file, if its bytes are there and are not those that were announced; read for that but once.
 
         Raises:
             ValidationError: They are not.
         """
-        if self.sha256 is not None and self.offset == self.size and sha256_of(self.path) != self.sha256:
-            self.remove()
-            raise ValidationError(
-                f"The bytes of the upload {self.filename!r} are not those of the SHA-256 that was announced. "
-                "Nothing of it was kept; upload the file again."
-            )
+        if self.sha256 is None or self.offset != self.size or self._checked.exists():
+            return
+        with self._there():
+            if sha256_of(self.path) == self.sha256:
+                self._checked.touch(mode=0o600)
+                return
+        self.remove()
+        raise ValidationError(
+            f"The bytes of the upload {self.filename!r} are not those of the SHA-256 that was announced. "
+            "Nothing of it was kept; upload the file again."
+        )
+
+    def unchecked(self) -> None:
+        """Have its bytes read for the next check."""
+        self._checked.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Drop the file."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def _checked(self) -> Path:
+        return self.folder / _CHECKED
+
+    @contextmanager
+    def _there(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise _unknown(self.id) from error
 
 
 class Piece:
@@ -124,15 +151,19 @@ class Piece:
         """
         try:
             if self._file.tell() + len(data) > self._upload.size:
-                self._file.truncate(self._start)
+                self._cut()
                 raise ValidationError(
                     f"More than the {self._upload.size} bytes came that were announced for {self._upload.filename!r}."
                 )
             self._file.write(data)
         except OSError as error:
             with suppress(OSError):
-                self._file.truncate(self._start)
+                self._cut()
             raise _storage_error(error) from error
+
+    def _cut(self) -> None:
+        self._upload.unchecked()
+        self._file.truncate(self._start)
 
     def keep(self) -> None:
         """Make what was added durable."""

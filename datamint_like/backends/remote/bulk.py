@@ -63,7 +63,8 @@ def _lacking(calls: Calls, project_id: str, files: Sequence[Sequence[LocalFile]]
     if not first:
         return []
     place = path("projects", project_id, "resources", "held")
-    held = calls.field(calls.send("POST", place, {"files": list(first)}, repeat=True), "held", list)
+    asked = {"files": list(first), "to_load": True}  # who may not load is told so before a byte is sent
+    held = calls.field(calls.send("POST", place, asked, repeat=True), "held", list)
     if len(held) != len(first):
         raise ServerError(f"The server {calls.transport.url} did not tell of each row whether it is there.")
     return [n for n, there in zip(first.values(), held, strict=True) if there is not True]

@@ -69,7 +69,8 @@ def resource(new: NewResource) -> dict[str, Any]:
     if not new.filename.strip():  # the server would find a name
         raise ValidationError("The filename of a resource must not be empty.")
     left = {key: value for key, value in fields.items() if key not in ("paths", "parts", "facts", "link")}
-    return {**left, "annotations": said}
+    name = new.filename.encode("utf-8", "replace").decode()  # as the embedded store calls it
+    return {**left, "filename": name, "annotations": said}
 
 
 def text(value: Any, what: str) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import IO, Any
 
 from datamint_like._files import sha256_of
+from datamint_like._threads import Crew
 from datamint_like.backends.base import NewResource
 from datamint_like.backends.bulk_rows import Row
 from datamint_like.backends.local import known_parts
@@ -25,6 +27,7 @@ PIECE = 8 << 20
 AT_ONCE = 8
 _SLOWEST = 50_000  # bytes a second: an upload may take as long as at this speed
 _OTHER_OFFSET = 409
+_DROPPED_S = 3.0  # how long a server may take to drop one
 
 
 @dataclass(frozen=True)
@@ -112,29 +115,43 @@ def forget(calls: Calls, upload_ids: Sequence[str]) -> None:
     def drop(upload_id: str) -> None:
         try:
             if not gone.is_set():
-                calls.send("DELETE", path("uploads", upload_id))
+                calls.transport.ask(Call("DELETE", path("uploads", upload_id), deadline_s=_DROPPED_S))
         except NetworkError:
             gone.set()
         except DatamintException:
             pass  # it has dropped it already
 
-    with ThreadPoolExecutor(AT_ONCE, "datamint-like-uploads") as threads:
-        list(threads.map(drop, upload_ids))
+    results: SimpleQueue[BaseException | None] = SimpleQueue()
+    with Crew(drop, AT_ONCE, results) as crew:
+        for each in upload_ids:
+            crew.give(each)
 
 
 def _at_once(send: Callable[[int], str], count: int, called_off: threading.Event) -> list[str]:
-    """What `send` gives for each number, several at a time; the first failure ends it and calls off all others."""
-    threads = ThreadPoolExecutor(AT_ONCE, "datamint-like-uploads")
-    try:
-        sent = [threads.submit(send, n) for n in range(count)]
-        wait(sent, return_when=FIRST_EXCEPTION)
-        for each in sent:
-            if each.done():
-                each.result()  # raises what failed first
-        return [each.result() for each in sent]
-    finally:
-        called_off.set()
-        threads.shutdown(cancel_futures=True)
+    """What `send` gives for each number, several at a time; the first failure ends it and calls off all others.
+
+    An interrupt does, too: a server that is silent is not waited for.
+    """
+    results: SimpleQueue[tuple[int, str] | BaseException] = SimpleQueue()
+    sent = [""] * count
+    with Crew(lambda n: (n, send(n)), AT_ONCE, results) as crew:
+        try:
+            for n in range(count):
+                crew.give(n)
+            for _ in range(count):
+                n, upload_id = _next(results)
+                sent[n] = upload_id
+        except BaseException:  # also on KeyboardInterrupt
+            called_off.set()
+            raise
+    return sent
+
+
+def _next(results: SimpleQueue[tuple[int, str] | BaseException]) -> tuple[int, str]:
+    result = results.get()
+    if isinstance(result, BaseException):
+        raise result
+    return result
 
 
 class _Sending:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,11 +11,11 @@ import msgspec
 from datamint_like._files import private_folder
 from datamint_like.backends.base import NewResource
 from datamint_like.backends.bulk_rows import Row
+from datamint_like.backends.local.members import Level
 from datamint_like.backends.local.pending import PendingUpload
-from datamint_like.server.access import OWNS_PROJECT, READS_PROJECT
+from datamint_like.server.access import OWNS_PROJECT, READS_PROJECT, need_project, need_worklist
 from datamint_like.server.call import Call
-from datamint_like.server.forms import under_their_names
-from datamint_like.server.routes.uploads import NewFields, need_voice_in_worklists, whole_uploads
+from datamint_like.server.routes.uploads import NewFields, named_files, whole_uploads, worklists_of
 from datamint_like.server.routing import Route
 
 _Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -22,9 +23,10 @@ _FEW = msgspec.Meta(max_length=100_000)  # one write of more would keep all othe
 
 
 class Held(msgspec.Struct, frozen=True):
-    """Resources by the SHA-256 of their files, each in any order."""
+    """Resources by the SHA-256 of their files, each in any order; `to_load`: the others will be loaded."""
 
     files: Annotated[tuple[tuple[_Digest, ...], ...], _FEW]
+    to_load: bool = False
 
 
 class UploadedRow(msgspec.Struct, frozen=True):
@@ -42,8 +44,14 @@ class Rows(msgspec.Struct, frozen=True):
 
 
 def are_held(call: Call) -> Any:
-    """Of each resource, by its digests, whether the project holds it."""
+    """Of each resource, by its digests, whether the project holds it.
+
+    Raises:
+        PermissionDeniedError: They will be loaded, which only owners may.
+    """
     body: Held = call.body
+    if body.to_load:
+        need_project(call, call.path["project_id"], Level.OWNER)
     return {"held": call.store.are_held(call.path["project_id"], body.files)}
 
 
@@ -54,8 +62,9 @@ def create_many(call: Call) -> list[str | None]:
         ValidationError: A file is not there whole, or a row does not fit; the message names it.
     """
     body: Rows = call.body
-    need_voice_in_worklists(call, [row.new for row in body.rows])
-    uploads = [_files_of(call, row) for row in body.rows]
+    _need_voice(call, body.rows)
+    named: set[str] = set()
+    uploads = [_files_of(call, row, named) for row in body.rows]
     with private_folder(call.store.blobs().incoming) as folder:
         sent = enumerate(zip(body.rows, uploads, strict=True))
         new = [_received(row, some, folder / str(n)) for n, (row, some) in sent]
@@ -68,15 +77,27 @@ def create_many(call: Call) -> list[str | None]:
     return made
 
 
-def _files_of(call: Call, row: UploadedRow) -> list[PendingUpload]:
+def _need_voice(call: Call, rows: Sequence[UploadedRow]) -> None:
+    """Raise unless the user may annotate in each worklist; the message names its first row."""
+    first: dict[str, UploadedRow] = {}
+    for row in rows:
+        for worklist_id in worklists_of(row.new):
+            first.setdefault(worklist_id, row)
+    for worklist_id, row in first.items():
+        with Row(row.number, row.new.filename).named():
+            need_worklist(call, worklist_id, Level.ANNOTATOR)
+
+
+def _files_of(call: Call, row: UploadedRow, named: set[str]) -> list[PendingUpload]:
     with Row(row.number, row.new.filename).named():
-        return whole_uploads(call, row.uploads)
+        return whole_uploads(call, row.uploads, named)
 
 
 def _received(row: UploadedRow, uploads: list[PendingUpload], folder: Path) -> NewResource:
     """The resource, of its files under their names in a folder of their own."""
     folder.mkdir(mode=0o700)
-    return row.new.of(under_their_names([(each.filename, each.path) for each in uploads], folder))
+    with Row(row.number, row.new.filename).named():
+        return row.new.of(named_files(uploads, folder))
 
 
 _NEW = {"number": 0, "uploads": ["7f0c0000-0000-0000-0000-000000000000"], "new": {"filename": "ct.dcm"}}

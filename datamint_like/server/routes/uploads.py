@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ from datamint_like.backends.base import NewAnnotation, NewResource, NewVolumeMas
 from datamint_like.backends.local.members import Level
 from datamint_like.backends.local.pending import OtherOffset, PendingUpload, Piece
 from datamint_like.entities import Resource
-from datamint_like.exceptions import ValidationError
+from datamint_like.exceptions import ItemNotFoundError, ValidationError
 from datamint_like.server.access import KEY, need_project, need_worklist
 from datamint_like.server.anonymizing import Anonymizing
 from datamint_like.server.call import Call
@@ -123,9 +123,12 @@ def begin_upload(call: Call) -> Any:
         Refused: It is too large (413).
     """
     new: NewUpload = call.body
-    if new.size > call.options.max_upload:
-        raise Refused(413, f"This server takes files of at most {call.options.max_upload} bytes, not {new.size}.")
     name = base_name(new.filename)
+    if new.size > call.options.max_upload:
+        told = f"The file {name!r:.200} has {new.size} bytes; this server takes {call.options.max_upload} at most."
+        raise Refused(413, told)
+    if call.tidying is not None:
+        call.tidying.when_due(call.store)
     return _state(call.store.pending.begin(call.user.email, name, new.size, new.sha256))
 
 
@@ -180,10 +183,11 @@ def create_from_uploads(call: Call) -> tuple[Resource, bool]:
     body: FromUploads = call.body
     if body.new.project_id is not None:
         need_project(call, body.new.project_id, Level.OWNER)
-    need_voice_in_worklists(call, [body.new])
-    uploads = whole_uploads(call, body.uploads)
+    for worklist_id in worklists_of(body.new):
+        need_worklist(call, worklist_id, Level.ANNOTATOR)
+    uploads = whole_uploads(call, body.uploads, set())
     with private_folder(call.store.blobs().incoming) as folder:
-        received = body.new.of(under_their_names([(each.filename, each.path) for each in uploads], folder))
+        received = body.new.of(named_files(uploads, folder))
         new, _ = Anonymizing(body.anonymize, body.allow_burned_in).of(received, call.store.url, folder)
         made = call.store.create_resource_once(new) if body.once else (call.store.create_resource(new), True)
     for each in uploads:
@@ -191,25 +195,46 @@ def create_from_uploads(call: Call) -> tuple[Resource, bool]:
     return made
 
 
-def whole_uploads(call: Call, upload_ids: Iterable[str]) -> list[PendingUpload]:
+def whole_uploads(call: Call, upload_ids: Sequence[str], named: set[str]) -> list[PendingUpload]:
     """Files of the user that came in pieces.
+
+    Args:
+        call: The request.
+        upload_ids: The files.
+        named: What the request named before; these are added.
 
     Raises:
         ItemNotFoundError: One is unknown.
-        ValidationError: One is not there whole.
+        ValidationError: One is not there whole, has other bytes than were announced, or was named before.
     """
+    for upload_id in upload_ids:
+        if upload_id in named:
+            raise ValidationError(f"The upload {upload_id[:80]} is named twice: upload a file for each use of it.")
+        named.add(upload_id)
     uploads = [call.store.pending.get(each, call.user.email) for each in upload_ids]
     for each in uploads:
         if each.offset != each.size:
             raise ValidationError(f"Of the upload {each.filename!r}, {each.offset} of {each.size} bytes are there.")
+        each.check()  # a server that was killed, or is still at its last piece, has not
     return uploads
 
 
-def need_voice_in_worklists(call: Call, new: Iterable[NewFields]) -> None:
-    """Raise unless the user may annotate in every worklist that something of these resources is said in."""
-    said = [each for some in new for each in (*some.annotations, *(mask.template for mask in some.volume_masks))]
-    for worklist_id in {each.worklist_id for each in said if each.worklist_id is not None}:
-        need_worklist(call, worklist_id, Level.ANNOTATOR)
+def named_files(uploads: Sequence[PendingUpload], folder: Path) -> tuple[Path, ...]:
+    """Where the files of uploads lie under their names, in a folder of their own.
+
+    Raises:
+        ItemNotFoundError: One was used up or dropped meanwhile.
+    """
+    try:
+        return under_their_names([(each.filename, each.path) for each in uploads], folder)
+    except FileNotFoundError as error:
+        raise ItemNotFoundError("An upload was used up or dropped while a resource was made of it.") from error
+
+
+def worklists_of(new: NewFields) -> set[str]:
+    """The worklists that something of a resource is said in; whoever says it must be an annotator there."""
+    said = (*new.annotations, *(mask.template for mask in new.volume_masks))
+    return {each.worklist_id for each in said if each.worklist_id is not None}
 
 
 def _upload(call: Call) -> PendingUpload:
