@@ -9,13 +9,12 @@ from pathlib import Path
 
 from datamint_like._words import counted
 from datamint_like.backends.base import Backend, NewAnnotation, NewResource, NewVolumeMask
+from datamint_like.backends.bulk_rows import MOST_ROWS
 from datamint_like.entities import Part
 from datamint_like.exceptions import ValidationError
 
 #: A batch ends where its masks, and the files that are moved, have so many bytes: what an interrupt may cost.
 _MOST_BYTES = 128 << 20
-#: Rows of a batch at most: one write of more would keep all others waiting, and a server refuses it.
-_MOST_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,8 @@ def bulk_load(backend: Backend, rows: Iterable[NewResource], project_id: str, ba
         ValidationError: `batch_size` is no number from 1 to 100,000; else as of any create, with a note of what is
             stored.
     """
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or not 1 <= batch_size <= _MOST_ROWS:
-        raise ValidationError(f"batch_size is a whole number from 1 to {_MOST_ROWS}, not {batch_size!r:.80}.")
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or not 1 <= batch_size <= MOST_ROWS:
+        raise ValidationError(f"batch_size is a whole number from 1 to {MOST_ROWS}, not {batch_size!r:.80}.")
     if not isinstance(rows, Iterable):
         raise ValidationError(f"Rows are given as NewResource each, in a list or as they come, not as {rows!r:.80}.")
     done = BulkLoad(0, 0)

@@ -15,6 +15,8 @@ from datamint_like.exceptions import (
     ValidationError,
 )
 
+#: Rows that are stored in one step at most: one write of more would keep all others waiting.
+MOST_ROWS = 100_000
 #: What may be wrong with a row; any other error is of the store, or of the way there.
 _OF_A_ROW = (ValidationError, DecodeError, GeometryError, ItemNotFoundError, PermissionDeniedError)
 

@@ -13,6 +13,7 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
@@ -25,7 +26,8 @@ from datamint_like.catalog.sync import store_folder_in
 _LOG = logging.getLogger(__name__)
 
 
-class KeptSplits(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class KeptSplits:
     """The assignments of a project at one instant.
 
     Attributes:

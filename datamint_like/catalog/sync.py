@@ -106,7 +106,9 @@ def sync_resources(backend: Backend, resource_ids: Sequence[str], cache_dir: Cac
     cache = CacheFolder.at(cache_dir)
     folder = store_folder_in(cache.path, backend.url) / _LISTS
     with backend.read_resources(resource_ids) as content:
-        return _built_once(cache, folder / _file_name(content.revision), content, backend.url)
+        target = folder / _file_name(content.revision)
+        known = _opened(target)
+        return _built(cache, target, content, backend.url) if known is None else known
 
 
 def locked_snapshot(lock: Path, store_url: str, cache_dir: CacheFolder | Path) -> Snapshot:
@@ -125,9 +127,12 @@ def locked_snapshot(lock: Path, store_url: str, cache_dir: CacheFolder | Path) -
     """
     whole, cache = Lock(lock), CacheFolder.at(cache_dir)
     target = store_folder_in(cache.path, store_url) / _LOCKS / _file_name(whole.digest)
+    known = _opened(target)
+    if known is not None:
+        return known
     with whole.content(store_url) as content:
         try:
-            return _built_once(cache, target, content, store_url)
+            return _built(cache, target, content, store_url)
         except CacheError as error:
             if isinstance(error.__cause__, sqlite3.IntegrityError):
                 whole.refuse_twice()
@@ -241,14 +246,6 @@ def _base(folder: Path) -> Snapshot | None:
         return _opened(folder / name) if digest and digest_of(folder / name) == digest else None
     except OSError:
         return None  # it is not there, or cannot be read
-
-
-def _built_once(cache: CacheFolder, target: Path, content: ProjectContent, store_url: str) -> Snapshot:
-    """The snapshot at `target`, built where it is not there; for this process alone where it cannot be kept there."""
-    known = _opened(target)
-    if known is not None:
-        return known
-    return _built(cache, target, content, store_url)
 
 
 def _built(

@@ -50,13 +50,6 @@ def server(tmp_path: Path) -> Iterator[Served]:
 
 
 @pytest.fixture
-def proxy(server: Served) -> Iterator[FaultServer]:
-    """The server, whose answers may go wrong."""
-    with FaultServer(server.url) as running:
-        yield running
-
-
-@pytest.fixture
 def backend(proxy: FaultServer, policy: RetryPolicy) -> HttpBackend:
     return HttpBackend(proxy.url, serving.ADMIN_KEY, policy=policy)
 

@@ -16,6 +16,7 @@ from datamint_like._threads import Crew
 from datamint_like.backends.base import NewResource
 from datamint_like.backends.bulk_rows import Row
 from datamint_like.backends.local import known_parts
+from datamint_like.backends.local.files import plain_name
 from datamint_like.backends.remote.answers import Calls, path
 from datamint_like.backends.remote.base import STORING_S
 from datamint_like.backends.remote.transport import Call
@@ -47,8 +48,7 @@ class LocalFile:
             ValidationError: It cannot be read.
         """
         try:
-            name = place.name.encode("utf-8", "replace").decode()  # a question mark for what is not valid Unicode
-            return cls(place, name, place.stat().st_size, sha256_of(place))
+            return cls(place, plain_name(place), place.stat().st_size, sha256_of(place))
         except OSError as error:
             raise _unreadable(place, error) from error
 

@@ -10,7 +10,7 @@ import msgspec
 
 from datamint_like._files import private_folder
 from datamint_like.backends.base import NewResource
-from datamint_like.backends.bulk_rows import Row
+from datamint_like.backends.bulk_rows import MOST_ROWS, Row
 from datamint_like.backends.local.members import Level
 from datamint_like.backends.local.pending import PendingUpload
 from datamint_like.server.access import OWNS_PROJECT, READS_PROJECT, need_project, need_worklist
@@ -19,7 +19,7 @@ from datamint_like.server.routes.uploads import NewFields, named_files, whole_up
 from datamint_like.server.routing import Route
 
 _Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-_FEW = msgspec.Meta(max_length=100_000)  # one write of more would keep all others waiting
+_FEW = msgspec.Meta(max_length=MOST_ROWS)
 
 
 class Held(msgspec.Struct, frozen=True):
