@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.utils.data import default_collate
 
+from datamint_like.dataset.batch_memory import empty_batch
 from datamint_like.dataset.item import Item
 from datamint_like.exceptions import DatamintDatasetException
 
@@ -53,6 +54,9 @@ def _column(values: list[Any]) -> Any:
 
 def _stacked(values: list[torch.Tensor]) -> torch.Tensor:
     """One tensor; in a worker it lies in memory that the main process shares, where such tensors can."""
+    lent = empty_batch(values)
+    if lent is not None:
+        return torch.stack(values, out=lent)
     try:
         stacked: torch.Tensor = default_collate(values)
     except RuntimeError:  # sparse or quantized, or with a gradient

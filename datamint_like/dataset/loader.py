@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sized
 from functools import cached_property
 from typing import Any, cast
 
 import torch
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.data.dataloader import _BaseDataLoaderIter
 
+from datamint_like.dataset.batch_memory import forget_ended_workers
 from datamint_like.dataset.collate import single
 from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.item import Item
@@ -25,7 +28,16 @@ from datamint_like.exceptions import DatamintDatasetException
 _OWN_ORDER = ("sampler", "batch_sampler", "generator")
 
 
-class Loader(DataLoader[Item]):
+class _LentBatches(DataLoader[Item]):
+    """A `DataLoader` that lets go of the memory of its workers when they end."""
+
+    def _get_iterator(self) -> _BaseDataLoaderIter:
+        iterator = super()._get_iterator()
+        weakref.finalize(iterator, forget_ended_workers).atexit = False
+        return iterator
+
+
+class Loader(_LentBatches):
     """A `DataLoader` over an `EpochSampler`, with a state that is exact in the middle of an epoch.
 
     The state counts what the loops of all ranks have got, not what workers prepared ahead, and tells the data by a
@@ -100,7 +112,7 @@ class Loader(DataLoader[Item]):
         return self.dataset.order_fingerprint() if isinstance(self.dataset, Holdings) else None
 
 
-class OwnOrderLoader(DataLoader[Item]):
+class OwnOrderLoader(_LentBatches):
     """A `DataLoader` in an order of the caller's, whose items draw anew in each pass.
 
     `sampler` and `batch_sampler` are the caller's own objects; the epoch goes on their indices behind them.

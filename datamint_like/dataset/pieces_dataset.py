@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from datamint_like._warn import warn_user
 from datamint_like.dataset.base import DatamintBaseDataset
 from datamint_like.dataset.cut import Cut
+from datamint_like.dataset.item import Item
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.dataset.reader import ReaderOptions
 from datamint_like.dataset.rows import RowNumbers, as_array, as_row_numbers, expand
@@ -103,6 +105,15 @@ class PiecesDataset(DatamintBaseDataset):
     def _with_rows(self, rows: RowNumbers, split: SplitOrigin | None = None) -> Self:
         assert self._slices  # made now, so that every part shares it and what it holds
         return super()._with_rows(rows, split)
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Item]:
+        """The items at some indices, as torch asks for a batch.
+
+        What they need of the cache folder is made first, in an order in which workers do not wait for each other.
+        """
+        if self._slices.packs_images:
+            self._slices.pack_what_is_free(self._resource_row(int(self._rows[self._position(n)])) for n in indices)
+        return [self[index] for index in indices]
 
     def _slices_to_pack(self, slices: str | int | None) -> SliceReader | None:
         if slices is not None and not self._cut.is_called(slices):

@@ -7,9 +7,10 @@ volume; what is handed out may be shared, so callers copy before they change it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, overload
 
@@ -179,6 +180,23 @@ class SliceReader:
             CacheError: They cannot be written.
         """
         return self._options.packs.ensure(*self._image_pack(volume))
+
+    def pack_what_is_free(self, rows: Iterable[int]) -> None:
+        """Pack the slices of those of some volumes that lack it, but for those that another process is packing.
+
+        Who then reads them, in whichever order, waits for what others do only when nothing else is left to do. What
+        fails is left to who reads it.
+        """
+        missing = [pack for pack in map(self._image_pack, map(self.volume, dict.fromkeys(rows))) if self._lacks(*pack)]
+        for key, make in missing if len(missing) > 1 else ():
+            self._open.forget(key)
+            with suppress(Exception):  # whatever it is, it is told of the item that it concerns
+                self._options.packs.build_if_free(key, partial(self._made, key, make))
+
+    def _lacks(self, key: PackKey, _: object) -> bool:
+        """Whether neither memory nor the cache folder holds a pack."""
+        held = self._recent.held_value(key) or self._open.get(key, lambda: self._options.packs.find(key))
+        return held is None
 
     def pack_masks(self, volume: Volume, annotations: Sequence[Annotation]) -> bool:
         """Pack the masks of the slices of a volume, where there are any, and whether that had to be done.

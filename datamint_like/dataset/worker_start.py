@@ -6,6 +6,8 @@ import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from datamint_like.dataset.batch_memory import lend_batches
+
 
 @dataclass(frozen=True)
 class WorkerStart:
@@ -24,5 +26,6 @@ class WorkerStart:
     def __call__(self, worker: int) -> None:
         """Start worker number `worker`."""
         gc.freeze()
+        lend_batches()
         if self.after is not None:
             self.after(worker)

@@ -135,6 +135,15 @@ class Packs:
                 self._write(path, content)
             return content
 
+    def build_if_free(self, key: PackKey, make: Callable[[], Content]) -> bool:
+        """Make the pack where it is missing, unless another process does or it cannot be kept; whether it was made."""
+        path = self.path(key)
+        with self._building, self._turn(path, 0.0) as mine:
+            if not mine or self._complained or self.find(key) is not None:
+                return False
+            self._write(path, make())
+            return True
+
     @property
     def _building(self) -> threading.Lock:
         """Packs are built one at a time in a process, for each holds a whole volume."""
