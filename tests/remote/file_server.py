@@ -23,6 +23,7 @@ class Asked:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    port: int
 
 
 @dataclass
@@ -63,7 +64,7 @@ def _handler(owner: FileServer) -> type[BaseHTTPRequestHandler]:
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             given = {name.lower(): value for name, value in self.headers.items()}
-            owner.seen.append(Asked(self.command, self.path, given, body))
+            owner.seen.append(Asked(self.command, self.path, given, body, self.client_address[1]))
             path = self.path.partition("?")[0]
             if path in owner.raw:
                 status, headers, data = owner.raw[path]

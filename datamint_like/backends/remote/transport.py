@@ -144,14 +144,17 @@ class Transport:
             httpx.TransportError: There was none.
             DatamintException: The server says what is wrong, and asking again does not help.
         """
-        with client(self._ca_file).stream(
-            call.method,
-            self.url + call.path,
-            params=dict(call.params) if call.params else None,
-            content=call.content,
-            headers=self._headers(call),
-            timeout=_timeouts(call, tries),
-        ) as answer:
+        with (
+            client(self._ca_file) as speaking,
+            speaking.stream(
+                call.method,
+                self.url + call.path,
+                params=dict(call.params) if call.params else None,
+                content=call.content,
+                headers=self._headers(call),
+                timeout=_timeouts(call, tries),
+            ) as answer,
+        ):
             self._down_until = 0.0
             if not answer.is_success and answer.status_code not in call.accepted:
                 _read_some(answer)
