@@ -14,12 +14,11 @@ from __future__ import annotations
 
 import itertools
 import math
-import multiprocessing
 import os
 import secrets
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, NamedTuple
@@ -165,10 +164,9 @@ def empty_batch(items: Sequence[torch.Tensor]) -> torch.Tensor | None:
     return _blocks.empty((len(items), *items[0].shape), dtype)
 
 
-def forget_ended_workers() -> None:
-    """Give up the memory of workers that are no more; tensors that lie in it keep theirs."""
-    running = {child.pid for child in multiprocessing.active_children()}
-    for worker in [worker for worker in _mapped if worker[0] not in running]:
+def forget_workers(processes: Collection[int]) -> None:
+    """Give up the memory of workers that have ended; tensors that lie in it keep theirs."""
+    for worker in [worker for worker in _mapped if worker[0] in processes]:
         _mapped.pop(worker, None)
 
 

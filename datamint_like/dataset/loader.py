@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
-from datamint_like.dataset.batch_memory import forget_ended_workers
+from datamint_like.dataset.batch_memory import forget_workers
 from datamint_like.dataset.collate import single
 from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.item import Item
@@ -33,7 +33,8 @@ class _LentBatches(DataLoader[Item]):
 
     def _get_iterator(self) -> _BaseDataLoaderIter:
         iterator = super()._get_iterator()
-        weakref.finalize(iterator, forget_ended_workers).atexit = False
+        workers = {worker.pid for worker in getattr(iterator, "_workers", ())}
+        weakref.finalize(iterator, forget_workers, workers).atexit = False  # it ends them first
         return iterator
 
 
