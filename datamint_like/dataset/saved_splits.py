@@ -10,13 +10,21 @@ from contextlib import suppress
 from datamint_like.backends import open_backend
 from datamint_like.backends._urls import is_server
 from datamint_like.backends.base import Backend
+from datamint_like.backends.remote.listings import LISTED
 from datamint_like.catalog.kept_splits import KeptSplits, SplitShelf, moment
 from datamint_like.config import load_settings
 from datamint_like.dataset.options import Source
 from datamint_like.dataset.prepared import Prepared, may_ask
 from datamint_like.dataset.ranks import agreed
 from datamint_like.entities import Project
-from datamint_like.exceptions import CacheError, DatamintDatasetException, DatamintException, ValidationError
+from datamint_like.exceptions import (
+    CacheError,
+    DatamintDatasetException,
+    DatamintException,
+    ItemNotFoundError,
+    PermissionDeniedError,
+    ValidationError,
+)
 
 #: Resource id to the name of its part.
 Assigned = dict[str, str]
@@ -60,6 +68,59 @@ def keep_saved(backend: Backend, project: Project, prepared: Prepared, source: S
             _keep(project, prepared, source, instant, _listed(backend, project, instant), latest=True)
 
 
+def bring(prepared: Prepared, source: Source, *, api_key: str | None) -> tuple[str, ...]:
+    """The names of the parts that are kept of a project's splits once they were read now, for work without its server.
+
+    There are none of an embedded store, which is asked in place, of a list of resources, and where the server knows no
+    splits, or not of this project. Those that were read for this very revision are not asked for again, unless it is
+    one that stays as it is when splits change.
+
+    Raises:
+        DatamintException: They could not be read or kept, and are not here.
+    """
+    project = prepared.snapshot.meta.project
+    if project is None or not is_server(source.store_url):
+        return ()
+    shelf = _shelf(project, source)
+    here = _of_this_state(shelf, prepared)
+    may_differ = source.auto_update and prepared.snapshot.meta.revision.startswith(LISTED)
+    if may_ask(source) and (here is None or may_differ):
+        try:
+            here = _kept_now(project, prepared, source, shelf, api_key)
+        except (NotImplementedError, ItemNotFoundError, PermissionDeniedError, ValidationError):
+            return ()
+        except DatamintException:
+            if here is None:
+                raise
+    return () if here is None else tuple(sorted(here.parts))
+
+
+def _kept_now(
+    project: Project, prepared: Prepared, source: Source, shelf: SplitShelf, api_key: str | None
+) -> KeptSplits | None:
+    """What is kept of the splits once those of now were; None where there are none to keep."""
+    backend = open_backend(source.store_url, api_key=api_key)
+    try:
+        instant = backend.now()
+        assigned = _listed(backend, project, instant)
+    finally:
+        backend.close()
+    _keep(project, prepared, source, instant, assigned, latest=True)
+    here = _of_this_state(shelf, prepared)
+    if assigned and (here is None or here.assigned != assigned):
+        raise CacheError(
+            f"The splits of project {project.name!r} cannot be kept: the cache folder {source.cache.path} cannot be "
+            "written. Give another with cache_dir=, or DATAMINT_LIKE_CACHE."
+        )
+    return here
+
+
+def _of_this_state(shelf: SplitShelf, prepared: Prepared) -> KeptSplits | None:
+    """Those that were read last, if it was for the revision that is open."""
+    found = shelf.last()
+    return found if found is not None and found.revision == prepared.snapshot.meta.revision else None
+
+
 def _listed(backend: Backend, project: Project, instant: str) -> Assigned:
     return {each.resource_id: each.split_name for each in backend.list_splits(project.id, as_of=instant)}
 
@@ -77,8 +138,8 @@ def _kept(project: Project, prepared: Prepared, source: Source, as_of: str | Non
     shelf = _shelf(project, source)
 
     def last() -> str:
-        found = shelf.last()
-        if found is None or found.revision != prepared.snapshot.meta.revision:
+        found = _of_this_state(shelf, prepared)
+        if found is None:
             raise _unknown(project, source, shelf, None)
         return found.instant
 
@@ -100,7 +161,7 @@ def _unknown(project: Project, source: Source, shelf: SplitShelf, as_of: str | N
     here = (
         f" Here are those as of {', '.join(instants[-_NAMED:])}: replay one with as_of_timestamp=."
         if instants
-        else " What split() reads is kept: call it once while the server may be asked."
+        else " What split() reads is kept, and prefetch() brings it: call one while the server may be asked."
     )
     when = "since the project was synced last" if as_of is None and instants else "before"
     by = "DATAMINT_LIKE_OFFLINE" if load_settings().offline else "auto_update=False"

@@ -1,0 +1,192 @@
+"""A prefetch brings the splits that are saved in a project, so that they are there when its server is not."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datamint_like import ImageDataset, VolumeDataset
+from datamint_like.backends import open_backend
+from datamint_like.backends.base import NewProject
+from datamint_like.backends.local.backend import LocalBackend
+from datamint_like.cli.main import main
+from datamint_like.exceptions import DatamintDatasetException, PrefetchError
+from datamint_like.testing.fault_server import OURS, AsDatamint, FaultServer, Status
+from datamint_like.testing.samples import OTHER_XRAY, XRAY, upload
+from tests import serving
+from tests.cache.mounts import READ_ONLY, run_where
+from tests.dataset.conftest import shelf
+from tests.remote.test_datasets_over_http import Both, both
+from tests.remote.test_kept_splits import ids, silenced
+from tests.remote.test_silenced_datasets import no_socket_opens
+
+__all__ = ["both", "shelf", "silenced"]
+pytestmark = pytest.mark.filterwarnings("ignore::datamint_like.exceptions.SkippedResourcesWarning")
+
+
+class Stand:
+    """A project of two pictures, the store behind it, and a proxy before its server."""
+
+    def __init__(self, folder: Path, store: LocalBackend, proxy: FaultServer) -> None:
+        self.store, self.proxy, self.cache = store, proxy, folder / "cache"
+        self.ids = [upload(store, each).id for each in (XRAY, OTHER_XRAY)]
+        self.project = store.create_project(NewProject("P", resource_ids=tuple(self.ids)))
+
+    def assign(self) -> None:
+        """Save a split in the project."""
+        self.store.assign_splits(self.project.id, dict(zip(self.ids, ("train", "val"), strict=True)))
+
+    def dataset(self, **options: Any) -> ImageDataset:
+        """The pictures, asked of the proxy."""
+        options = {"server_url": self.proxy.url, "api_key": serving.ADMIN_KEY, "cache_dir": self.cache} | options
+        return ImageDataset("P", **options)
+
+    def asked(self) -> list[str]:
+        """The paths, without those of files, that were asked for."""
+        return [each.path for each in self.proxy.seen if "/parts/" not in each.path and "/file" not in each.path]
+
+
+@pytest.fixture(params=[False, True], ids=["ours", "datamint"])
+def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
+    """The project over a server of ours, and over one of Datamint's protocol alone."""
+    otherwise = AsDatamint() if request.param else None
+    with serving.served(tmp_path / "store") as running, FaultServer(running.url, otherwise) as proxy:
+        if request.param:
+            proxy.hide(*OURS)
+        yield Stand(tmp_path, running.store, proxy)
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Iterator[Stand]:
+    with serving.served(tmp_path / "store") as running, FaultServer(running.url) as proxy:
+        yield Stand(tmp_path, running.store, proxy)
+
+
+def test_after_a_prefetch_split_gives_the_same_parts_without_the_server(both: Both, silenced: Any) -> None:
+    VolumeDataset("mixed", **both.remote("another")).split(train=0.5, val=0.5, seed=1).save()
+    volumes = VolumeDataset("mixed", **both.remote(), irregular_spacing="keep")
+    report = volumes.prefetch(progress=False)
+    assert report.splits == ("train", "val")
+    assert str(report).endswith(" in place; the project's split too (train, val).")
+    asked = VolumeDataset("mixed", **both.remote("another")).split()
+    make = silenced()
+    with no_socket_opens(both.folder):
+        again = make(VolumeDataset, irregular_spacing="keep").split()
+        assert ids(again) == ids(asked)
+        part = again["train"]
+        assert len([part[n] for n in range(len(part))]) == 1
+
+
+def test_the_command_brings_them_too(both: Both, monkeypatch: pytest.MonkeyPatch, silenced: Any, capsys: Any) -> None:
+    monkeypatch.setenv("DATAMINT_LIKE_API_KEY", serving.ADMIN_KEY)
+    VolumeDataset("mixed", **both.remote("another")).split(train=0.5, val=0.5, seed=1).save()
+    where = ["--server-url", both.url, "--cache-dir", str(both.folder / "remote")]
+    assert main(["prefetch", "mixed", "--json", *where]) == 0
+    assert json.loads(capsys.readouterr().out)["splits"] == ["train", "val"]
+    make = silenced()
+    with no_socket_opens(both.folder):
+        assert sorted(make(VolumeDataset).split()) == ["train", "val"]
+
+
+def test_a_server_of_either_kind_is_asked_twice_at_most_for_all_of_them(stand: Stand) -> None:
+    stand.assign()
+    time.sleep(1)  # a server of Datamint's protocol tells the second that has begun
+    dataset = stand.dataset().prepare()
+    stand.proxy.seen.clear()
+    assert dataset.prefetch(progress=False).splits == ("train", "val")
+    asked = [each for each in stand.asked() if "capabilities" not in each]
+    assert len(asked) == 2
+    assert stand.dataset(auto_update=False).split()["val"].resources[0].id == stand.ids[1]
+
+
+def test_a_project_without_splits_is_complete_and_is_told_to_have_none(stand: Stand) -> None:
+    report = stand.dataset().prefetch(progress=False)
+    assert (report.is_complete, report.splits) == (True, ())
+    with pytest.raises(DatamintDatasetException, match="'P' has no split assignments as of"):
+        stand.dataset(auto_update=False).split()
+
+
+@pytest.mark.parametrize("status", [404, 405, 501, 400, 403])
+def test_a_server_that_knows_no_splits_has_none_to_bring(status: int, tmp_path: Path) -> None:
+    with serving.served(tmp_path / "store") as running, FaultServer(running.url, AsDatamint()) as proxy:
+        proxy.hide(*OURS)
+        stand = Stand(tmp_path, running.store, proxy)
+        proxy.plan("/splits", *[Status(status, {}, b'{"message": "no route"}')] * 9)
+        report = stand.dataset().prefetch(progress=False)
+        assert (report.is_complete, report.splits) == (True, ())
+
+
+def test_splits_that_cannot_be_read_are_a_failure_after_everything_else(ours: Stand) -> None:
+    ours.assign()
+    dataset = ours.dataset().prepare()
+    ours.proxy.plan("/splits", *[Status(500)] * 9)
+    with pytest.raises(
+        PrefetchError, match=r"incomplete: 1 failure\. The splits of the project could not be had: .*500"
+    ):
+        dataset.prefetch(progress=False)
+    assert len(list((ours.cache / "blobs").glob("??/*"))) == 2
+    ours.proxy.forget()
+    assert dataset.prefetch(progress=False).splits == ("train", "val")
+
+
+def test_those_that_are_here_count_where_the_server_does_not_answer(stand: Stand) -> None:
+    stand.assign()
+    time.sleep(1)
+    dataset = stand.dataset()
+    assert dataset.prefetch(progress=False).splits == ("train", "val")
+    stand.proxy.plan("/splits", *[Status(500)] * 9)
+    assert dataset.prefetch(progress=False).splits == ("train", "val")
+    stand.proxy.seen.clear()
+    assert stand.dataset(auto_update=False).prefetch(progress=False).splits == ("train", "val")
+    assert stand.proxy.seen == []
+
+
+def test_a_prefetch_of_a_later_state_brings_what_was_assigned_meanwhile(stand: Stand) -> None:
+    assert stand.dataset().prefetch(progress=False).splits == ()
+    stand.assign()
+    time.sleep(1)
+    assert stand.dataset().prefetch(progress=False).splits == ("train", "val")
+    assert stand.dataset(auto_update=False).split()["train"].resources[0].id == stand.ids[0]
+
+
+def test_a_lock_file_has_them_from_the_server_of_its_project_and_none_from_another(ours: Stand, tmp_path: Path) -> None:
+    ours.assign()
+    ours.dataset().snapshot.write_lock(tmp_path / "P.lock")
+    locked: dict[str, Any] = {"lock": tmp_path / "P.lock", "api_key": serving.ADMIN_KEY}
+    here = ImageDataset(server_url=ours.proxy.url, cache_dir=ours.cache, **locked)
+    assert here.prefetch(progress=False).splits == ("train", "val")
+    without = ImageDataset(server_url=ours.proxy.url, cache_dir=ours.cache, auto_update=False, **locked)
+    assert sorted(without.split()) == ["train", "val"]
+    server = open_backend(ours.proxy.url, api_key=serving.ADMIN_KEY)
+    server.archive_project(ours.project.id)
+    ours.proxy.plan("/splits", Status(404, {}, b'{"message": "Project p not found.", "kind": "ItemNotFoundError"}'))
+    report = ImageDataset(server_url=ours.proxy.url, cache_dir=tmp_path / "other", **locked).prefetch(progress=False)
+    assert (report.is_complete, report.splits) == (True, ())
+
+
+_PREFETCHES = """
+import sys
+from pathlib import Path
+from datamint_like import ImageDataset
+from datamint_like.backends.remote.keys import given
+
+given(sys.argv[2], sys.argv[3])
+dataset = ImageDataset("P", server_url=sys.argv[2], cache_dir=Path(sys.argv[1]))
+report = dataset.prefetch(on_error="report", progress=False)
+print(len(report.failures), *report.failures)
+"""
+
+
+def test_a_cache_that_cannot_be_written_lacks_them_and_that_is_told(ours: Stand) -> None:
+    dataset = ours.dataset()
+    dataset.prefetch(progress=False)
+    again = run_where(READ_ONLY, ours.cache, _PREFETCHES, ours.cache, ours.proxy.url, serving.ADMIN_KEY)
+    assert again.startswith("0")
+    ours.assign()
+    told = run_where(READ_ONLY, ours.cache, _PREFETCHES, ours.cache, ours.proxy.url, serving.ADMIN_KEY)
+    assert told.startswith("1 The splits of the project could not be had: The splits of project 'P' cannot be kept")
