@@ -68,7 +68,7 @@ class Cache:
     def verify(
         self, *, remove: bool = False, progress: Callable[[Iterable[Entry]], Iterable[Entry]] | None = None
     ) -> Verified:
-        """What of the cache is damaged: files against their digests, packs against their CRCs, snapshots as databases.
+        """What of the cache is damaged: files and splits against their digests, packs against their CRCs, snapshots.
 
         The pixels of packs without compression carry no CRC; their length and facts are checked.
 

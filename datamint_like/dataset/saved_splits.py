@@ -82,7 +82,12 @@ def bring(prepared: Prepared, source: Source, *, api_key: str | None) -> tuple[s
     if project is None or not is_server(source.store_url):
         return ()
     shelf = _shelf(project, source)
-    here = _of_this_state(shelf, prepared)
+    try:
+        here = _of_this_state(shelf, prepared)
+    except CacheError:  # they are damaged, and read again
+        if not may_ask(source):
+            raise
+        here = None
     may_differ = source.auto_update and prepared.snapshot.meta.revision.startswith(LISTED)
     if may_ask(source) and (here is None or may_differ):
         try:
@@ -116,7 +121,11 @@ def _kept_now(
 
 
 def _of_this_state(shelf: SplitShelf, prepared: Prepared) -> KeptSplits | None:
-    """Those that were read last, if it was for the revision that is open."""
+    """Those that were read last, if it was for the revision that is open.
+
+    Raises:
+        CacheError: They are damaged.
+    """
     found = shelf.last()
     return found if found is not None and found.revision == prepared.snapshot.meta.revision else None
 

@@ -36,10 +36,12 @@ class Stand:
         self.store, self.proxy, self.cache = store, proxy, folder / "cache"
         self.ids = [upload(store, each).id for each in (XRAY, OTHER_XRAY)]
         self.project = store.create_project(NewProject("P", resource_ids=tuple(self.ids)))
+        self.waits_s = 0.0
 
     def assign(self) -> None:
-        """Save a split in the project."""
+        """Save a split in the project, so that it holds as of the server's time."""
         self.store.assign_splits(self.project.id, dict(zip(self.ids, ("train", "val"), strict=True)))
+        time.sleep(self.waits_s)
 
     def dataset(self, **options: Any) -> ImageDataset:
         """The pictures, asked of the proxy."""
@@ -56,9 +58,11 @@ def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
     """The project over a server of ours, and over one of Datamint's protocol alone."""
     otherwise = AsDatamint() if request.param else None
     with serving.served(tmp_path / "store") as running, FaultServer(running.url, otherwise) as proxy:
+        stand = Stand(tmp_path, running.store, proxy)
         if request.param:
             proxy.hide(*OURS)
-        yield Stand(tmp_path, running.store, proxy)
+            stand.waits_s = 1.0  # such a server tells the second that has begun
+        yield stand
 
 
 @pytest.fixture
@@ -95,7 +99,6 @@ def test_the_command_brings_them_too(both: Both, monkeypatch: pytest.MonkeyPatch
 
 def test_a_server_of_either_kind_is_asked_twice_at_most_for_all_of_them(stand: Stand) -> None:
     stand.assign()
-    time.sleep(1)  # a server of Datamint's protocol tells the second that has begun
     dataset = stand.dataset().prepare()
     stand.proxy.seen.clear()
     assert dataset.prefetch(progress=False).splits == ("train", "val")
@@ -136,7 +139,6 @@ def test_splits_that_cannot_be_read_are_a_failure_after_everything_else(ours: St
 
 def test_those_that_are_here_count_where_the_server_does_not_answer(stand: Stand) -> None:
     stand.assign()
-    time.sleep(1)
     dataset = stand.dataset()
     assert dataset.prefetch(progress=False).splits == ("train", "val")
     stand.proxy.plan("/splits", *[Status(500)] * 9)
@@ -149,9 +151,23 @@ def test_those_that_are_here_count_where_the_server_does_not_answer(stand: Stand
 def test_a_prefetch_of_a_later_state_brings_what_was_assigned_meanwhile(stand: Stand) -> None:
     assert stand.dataset().prefetch(progress=False).splits == ()
     stand.assign()
-    time.sleep(1)
     assert stand.dataset().prefetch(progress=False).splits == ("train", "val")
     assert stand.dataset(auto_update=False).split()["train"].resources[0].id == stand.ids[0]
+
+
+def test_damaged_ones_are_brought_again_and_told_where_nobody_may_be_asked(
+    ours: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours.assign()
+    ours.dataset().prefetch(progress=False)
+    for path in (ours.cache / "catalog").rglob("split*.json"):
+        path.write_bytes(b"")
+    with monkeypatch.context() as patch:
+        patch.setenv("DATAMINT_LIKE_OFFLINE", "1")
+        report = ours.dataset().prefetch(on_error="report", progress=False)
+        (failure,) = report.failures
+        assert "are damaged: split-last.json cannot be read" in failure
+    assert ours.dataset(auto_update=False).prefetch(progress=False).splits == ("train", "val")
 
 
 def test_a_lock_file_has_them_from_the_server_of_its_project_and_none_from_another(ours: Stand, tmp_path: Path) -> None:
