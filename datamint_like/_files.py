@@ -8,11 +8,13 @@ from __future__ import annotations
 import errno
 import functools
 import hashlib
+import io
 import itertools
 import os
 import secrets
 import shutil
 import socket
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -207,9 +209,30 @@ class Staged:
     sha256: str
 
 
+#: What is said of a path that leads to what may give no byte for ever, or bytes without an end.
+NO_FILE = "it is a pipe, socket or device and no file"
+
+
+def opened(path: Path | str) -> io.BufferedReader:
+    """A file, opened for reading at once: what is none is refused, not waited for.
+
+    Raises:
+        OSError: It cannot be opened, or is no regular file.
+    """
+    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 -- whoever asked closes it
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, NO_FILE)
+    return file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # opening a pipe waits for who writes into it
+
+
 def chunks_of(path: Path) -> Iterator[bytes]:
     """The bytes of a file, a piece at a time."""
-    with open(path, "rb") as file:
+    with opened(path) as file:
         while chunk := file.read(CHUNK):
             yield chunk
 
@@ -336,7 +359,7 @@ def _runs(pid: int) -> bool:
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's bytes, in lower-case hexadecimal."""
-    with open(path, "rb") as file:
+    with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
