@@ -17,7 +17,7 @@ from pathlib import Path
 
 from datamint_like._cache.collecting import wrote
 from datamint_like._cache.entries import CURRENT, pointed_at
-from datamint_like._cache.folder import CacheFolder, open_as_its_folder, way_out
+from datamint_like._cache.folder import CacheFolder, open_as_its_folder, unwritable
 from datamint_like._files import sha256_of, sweep_partial, write_bytes
 from datamint_like.backends.base import Backend, ProjectContent
 from datamint_like.backends.finding import find_project
@@ -303,8 +303,7 @@ def _cache_errors(folder: Path) -> Iterator[None]:
     except DatamintException:
         raise  # what the store says; some of its errors are errors of the system, too
     except (OSError, sqlite3.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise CacheError(f"The cache folder {folder} cannot be written: {reason}. {way_out(error)}") from error
+        raise CacheError(unwritable(folder, error)) from error
 
 
 def store_folder_in(cache_dir: Path, store_url: str) -> Path:

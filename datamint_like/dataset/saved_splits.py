@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from datamint_like._cache.folder import ANOTHER_FOLDER
 from datamint_like.backends import open_backend
 from datamint_like.backends._urls import is_server
 from datamint_like.backends.base import Backend
@@ -115,7 +116,7 @@ def _kept_now(
     if assigned and (here is None or here.assigned != assigned):
         raise CacheError(
             f"The splits of project {project.name!r} cannot be kept: the cache folder {source.cache.path} cannot be "
-            "written. Give another with cache_dir=, or DATAMINT_LIKE_CACHE."
+            f"written. {ANOTHER_FOLDER}"
         )
     return here
 

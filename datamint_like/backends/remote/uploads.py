@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import IO, Any
 
 from datamint_like._files import opened, sha256_of
-from datamint_like._threads import Crew
+from datamint_like._threads import Crew, taken
 from datamint_like.backends.base import NewResource
 from datamint_like.backends.bulk_rows import Row
 from datamint_like.backends.local import known_parts
@@ -139,19 +139,12 @@ def _at_once(send: Callable[[int], str], count: int, called_off: threading.Event
             for n in range(count):
                 crew.give(n)
             for _ in range(count):
-                n, upload_id = _next(results)
+                n, upload_id = taken(results.get())
                 sent[n] = upload_id
         except BaseException:  # also on KeyboardInterrupt
             called_off.set()
             raise
     return sent
-
-
-def _next(results: SimpleQueue[tuple[int, str] | BaseException]) -> tuple[int, str]:
-    result = results.get()
-    if isinstance(result, BaseException):
-        raise result
-    return result
 
 
 class _Sending:
