@@ -51,6 +51,11 @@ class KeptSplits:
         return cls(instant, revision, parts)
 
     @property
+    def digest(self) -> str:
+        """Equal where the assignments are, whatever the instant."""
+        return _digest(msgspec.json.encode(self.parts))
+
+    @property
     def assigned(self) -> dict[str, str]:
         """Resource id to the name of its part."""
         return {resource_id: name for name, ids in self.parts.items() for resource_id in ids}

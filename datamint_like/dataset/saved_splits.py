@@ -5,7 +5,9 @@ What a server said of an instant stays true, so it is kept in the cache; without
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from datamint_like._cache.folder import ANOTHER_FOLDER
 from datamint_like.backends import open_backend
@@ -48,7 +50,7 @@ def assignments(
     backend = open_backend(source.store_url, api_key=api_key)
     try:
         # all ranks of a process group take that of rank 0
-        instant = agreed(_topic(project), backend.now) if as_of is None else as_of
+        instant = _agreed(project, backend.now)[0] if as_of is None else as_of
         assigned = _listed(backend, project, instant)
         now = instant if as_of is None else backend.now()
     finally:
@@ -145,25 +147,35 @@ def _keep(
 
 
 def _kept(project: Project, prepared: Prepared, source: Source, as_of: str | None) -> KeptSplits:
-    shelf = _shelf(project, source)
+    shelf, digest = _shelf(project, source), ""
 
     def last() -> str:
         found = _of_this_state(shelf, prepared)
         if found is None:
             raise _unknown(project, source, shelf, None)
-        return found.instant
+        return f"{found.instant} {found.digest}"
 
     try:
-        found = shelf.at(agreed(_topic(project), last) if as_of is None else as_of)
+        instant, digest = _agreed(project, last) if as_of is None else (as_of, "")
+        found = shelf.at(instant)
     except (ValueError, AttributeError) as error:  # it is no text at all
         if isinstance(error, DatamintException):
             raise
         raise ValidationError(
             f"{as_of!r} is not a time stamp: give ISO 8601, such as 2026-02-01T09:00:00.123456Z."
         ) from error
+    if found is None and digest:  # this rank has a cache of its own, which was filled at another instant
+        own = _of_this_state(shelf, prepared)
+        found = replace(own, instant=instant) if own is not None and own.digest == digest else None
     if found is None:
-        raise _unknown(project, source, shelf, as_of)
+        raise _unknown(project, source, shelf, instant)
     return found
+
+
+def _agreed(project: Project, answer: Callable[[], str]) -> tuple[str, str]:
+    """The instant of the splits that all ranks of a process group take, and the digest of what rank 0 has of it."""
+    instant, _, digest = agreed(f"the splits of project {project.id}", answer).partition(" ")
+    return instant, digest
 
 
 def _unknown(project: Project, source: Source, shelf: SplitShelf, as_of: str | None) -> CacheError:
@@ -184,7 +196,3 @@ def _unknown(project: Project, source: Source, shelf: SplitShelf, as_of: str | N
 
 def _shelf(project: Project, source: Source) -> SplitShelf:
     return SplitShelf(source.cache, source.store_url, project.id)
-
-
-def _topic(project: Project) -> str:
-    return f"the splits of project {project.id}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch.distributed as dist
 
 from datamint_like import ImageDataset, VolumeDataset
 from datamint_like.backends import open_backend
@@ -183,6 +186,33 @@ def test_a_lock_file_has_them_from_the_server_of_its_project_and_none_from_anoth
     ours.proxy.plan("/splits", Status(404, {}, b'{"message": "Project p not found.", "kind": "ItemNotFoundError"}'))
     report = ImageDataset(server_url=ours.proxy.url, cache_dir=tmp_path / "other", **locked).prefetch(progress=False)
     assert (report.is_complete, report.splits) == (True, ())
+
+
+def _rank(rank: int, folder: str, url: str) -> None:
+    """Split without the server, as one of two processes with caches of their own."""
+    os.environ |= {"GLOO_SOCKET_IFNAME": "lo", "DATAMINT_LIKE_OFFLINE": "1"}
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    parts = ImageDataset("P", server_url=url, cache_dir=Path(folder, f"node {rank}")).split()
+    told = {name: [ids(parts)[name], part.split_as_of_timestamp] for name, part in parts.items()}
+    Path(folder, f"{rank}.json").write_text(json.dumps(told))
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def test_ranks_whose_nodes_were_prefetched_apart_have_one_split(ours: Stand, tmp_path: Path) -> None:
+    ours.assign()
+    for node in range(2):
+        ours.dataset(cache_dir=tmp_path / f"node {node}").prefetch(progress=False)
+    start = multiprocessing.get_context("spawn").Process
+    processes = [start(target=_rank, args=(rank, str(tmp_path), ours.proxy.url)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
+    told = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
+    assert told[0] == told[1]
+    assert {name: own for name, (own, _) in told[0].items()} == {"train": ours.ids[:1], "val": ours.ids[1:]}
 
 
 _PREFETCHES = """
