@@ -324,9 +324,24 @@ def runs(name: str) -> bool:
     A number is given again to another process, in a container that is started again even to the same one; so the
     instant counts at which it began.
     """
+    pid, began = _number_in(name)
+    return pid is not None and _runs(pid) and began in ("", _started(pid))
+
+
+def has_gone(name: str) -> bool:
+    """Whether the process that named something by `process_name`, if it was one of these numbers, surely runs no more.
+
+    When it began may be hidden from other users (`hidepid`): then a number that runs may still be that process.
+    """
+    pid, began = _number_in(name)
+    return pid is not None and (not _runs(pid) or (began != "" and _started(pid) not in ("", began)))
+
+
+def _number_in(name: str) -> tuple[int | None, str]:
+    """The number of the process of this machine that a name holds, if any, and when it began."""
     host, owner, *_ = (*name.split("."), "")
     pid, _, began = owner.partition("-")
-    return host == _this_host() and pid.isdigit() and _runs(int(pid)) and began in ("", _started(int(pid)))
+    return (int(pid) if host == _this_host() and pid.isdigit() else None), began
 
 
 def of_this_machine(name: str) -> bool:

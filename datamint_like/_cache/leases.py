@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from datamint_like._cache.folder import CacheFolder, cache_of, open_as_its_folder
-from datamint_like._files import of_this_machine, process_name, runs
+from datamint_like._files import has_gone, of_this_machine, process_name, runs
 from datamint_like._sizes import size_text
 from datamint_like.exceptions import CacheError
 
@@ -137,7 +137,7 @@ def _is_in_force(path: Path) -> bool:
 
 def has_ended(path: Path) -> bool:
     """Whether the process that made a lease could be seen from here, and is gone."""
-    if runs(path.name) or not (of_this_machine(path.name) and _seen_in()):
+    if not (has_gone(path.name) and _seen_in()):
         return False
     with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
         return [file.readline(), file.readline()] == [_FIRST_LINE, _seen_in()]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from datamint_like import _files
 from datamint_like._cache import CacheFolder, Lease, lease, leases
 from datamint_like._cache.collecting import collect
 from datamint_like._cache.leases import Leased, pinned
@@ -124,6 +125,15 @@ def test_that_of_a_process_which_cannot_be_seen_from_here_counts_for_an_hour(
     assert gone_after_collecting(shelf) == {shelf.cache.name(mine)}
     shelf.age(file, hours=50)
     assert gone_after_collecting(shelf) == {shelf.cache.name(file)}
+
+
+def test_that_of_a_living_process_of_which_nothing_is_told_counts(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = shelf.file(1, hours=90)
+    with lease(shelf.cache, [mine], size=0, what="This test"):
+        monkeypatch.setattr(_files, "_started", lambda _: "")  # as `hidepid` has it, of processes of others
+        assert gone_after_collecting(shelf) == set()
 
 
 def test_a_new_lease_sweeps_those_that_have_ended(shelf: Shelf, killed: tuple[Path, Path]) -> None:
