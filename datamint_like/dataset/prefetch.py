@@ -37,10 +37,10 @@ class PrefetchReport:
         cut: How slices were packed: `"axial"`, `"frames"`, ...; None where they were not asked for.
         packs_made: Packs of slices (of images, and of masks) that were missing.
         packs_there: Packs that were there.
-        splits: Parts of the project's saved split that `split()` finds without the server now; none of an embedded
-            store, which is read in place.
         failures: One sentence for each file or pack (and for the splits) that could not be had; none where the
             prefetch is complete.
+        splits: Parts of the project's saved split that `split()` finds without the server now; none of an embedded
+            store, which is read in place.
 
     Example:
         >>> report = dataset.prefetch()
@@ -55,8 +55,8 @@ class PrefetchReport:
     cut: str | None = None
     packs_made: int = 0
     packs_there: int = 0
-    splits: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
 
     @property
     def is_complete(self) -> bool:

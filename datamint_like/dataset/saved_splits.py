@@ -115,7 +115,7 @@ def _kept_now(
         backend.close()
     _keep(project, prepared, source, instant, assigned, latest=True)
     here = _of_this_state(shelf, prepared)
-    if assigned and (here is None or here.assigned != assigned):
+    if assigned and shelf.at(instant) is None and (here is None or here.assigned != assigned):
         raise CacheError(
             f"The splits of project {project.name!r} cannot be kept: the cache folder {source.cache.path} cannot be "
             f"written. {ANOTHER_FOLDER}"
