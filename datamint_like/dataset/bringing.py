@@ -32,7 +32,7 @@ class Bringing(Holdings):
         Files come several at once, and packs of slices are built meanwhile. A second call finds all there; one that
         was interrupted is gone on with where it stopped. Files of the embedded store lie in place: each is checked
         against its hash. The server is asked for the files of this very state, also with `auto_update=False`; only
-        `DATAMINT_LIKE_OFFLINE=1` forbids it. The splits that are saved in the project come last, so that `split()`
+        `DATAMINT_LIKE_OFFLINE=1` forbids it. The splits that are saved in the project come, too, so that `split()`
         without ratios gives them again without the server.
 
         Args:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from queue import SimpleQueue
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from datamint_like._cache import lease
+from datamint_like._threads import Crew, taken
 from datamint_like._words import counted
 from datamint_like.dataset.options import settle_flags, whole_number
 from datamint_like.dataset.prefetch_progress import Progress, Shown, Watch
@@ -21,6 +23,8 @@ from datamint_like.dataset.slice_reader import SliceReader
 from datamint_like.exceptions import DatamintDatasetException, DatamintException, PrefetchError
 
 OnError = Literal["raise", "report"]
+#: Brings the splits of a project, and gives the names of their parts.
+Bring = Callable[[], tuple[str, ...]]
 #: How many failures a message names.
 _NAMED = 5
 
@@ -129,7 +133,7 @@ def prefetch(
     rows: npt.NDArray[np.int64],
     slices: SliceReader | None,
     options: PrefetchOptions,
-    splits: Callable[[], tuple[str, ...]] = tuple,
+    splits: Bring = tuple,
 ) -> PrefetchReport:
     """Bring and check the files of some rows (and of their masks), and pack their slices.
 
@@ -140,7 +144,7 @@ def prefetch(
         rows: Rows of the snapshot.
         slices: Along which cut slices are packed; None packs none.
         options: How.
-        splits: Brings the splits of the project at last, and gives the names of their parts.
+        splits: Called meanwhile.
 
     Raises:
         AuthenticationError: The server refuses the key, or there is none; nothing more is tried.
@@ -153,15 +157,18 @@ def prefetch(
     job = Job(asking, cut, options.include_annotations, options.workers)
     files, watch = wanted_files(reader, asked, include_annotations=options.include_annotations), Watch()
     what = f"The prefetch of {counted(len(asked), 'resource')}"
+    brought: SimpleQueue[tuple[str, ...] | BaseException] = SimpleQueue()
     with (
+        Crew[Bring, tuple[str, ...]](lambda bring: bring(), 1, brought) as beside,
         lease(reader.options.packs.cache, files.kept, size=files.size_kept, what=what) as watch.lease,
         Shown(watch, options.progress, files.size, len(asked)) as shown,
     ):
+        beside.give(splits)
         if options.executor is None:
             tally = job.done(asked, watch, shown.glance)
         else:
             tally = done_by(options.executor, job, asked, watch, shown.glance)
-    report = _with_splits(_report(len(asked), tally, None if cut is None else cut.pack_name, options), splits)
+    report = _with_splits(_report(len(asked), tally, None if cut is None else cut.pack_name, options), brought)
     if report.failures and options.on_error == "raise":
         raise PrefetchError(f"{what} is incomplete: {_told(report.failures)}", report.failures)
     return report
@@ -180,10 +187,10 @@ def _report(resources: int, tally: Tally, cut: str | None, options: PrefetchOpti
     )
 
 
-def _with_splits(report: PrefetchReport, splits: Callable[[], tuple[str, ...]]) -> PrefetchReport:
-    """The report once the splits were brought, or are one more failure."""
+def _with_splits(report: PrefetchReport, brought: SimpleQueue[tuple[str, ...] | BaseException]) -> PrefetchReport:
+    """The report with the splits, or one more failure."""
     try:
-        return replace(report, splits=splits())
+        return replace(report, splits=taken(brought.get()))
     except DatamintException as error:
         told = f"The splits of the project could not be had: {error}"
         return replace(report, failures=(*report.failures, told))
