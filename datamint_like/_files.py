@@ -8,11 +8,13 @@ from __future__ import annotations
 import errno
 import functools
 import hashlib
+import io
 import itertools
 import os
 import secrets
 import shutil
 import socket
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -207,9 +209,25 @@ class Staged:
     sha256: str
 
 
+#: What is said of a path that leads to what may give no byte for ever, or bytes without an end.
+NO_FILE = "it is a pipe, socket or device and no file"
+
+
+def opened(path: Path | str) -> io.BufferedReader:
+    """A file, opened for reading; what is none is refused at once, where opening it might wait for ever.
+
+    Raises:
+        OSError: It cannot be opened, or is no regular file.
+    """
+    mode = os.stat(path).st_mode  # noqa: PTH116 -- of a text, too
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # of a folder the system says it better
+        raise OSError(errno.EINVAL, NO_FILE)
+    return open(path, "rb")
+
+
 def chunks_of(path: Path) -> Iterator[bytes]:
     """The bytes of a file, a piece at a time."""
-    with open(path, "rb") as file:
+    with opened(path) as file:
         while chunk := file.read(CHUNK):
             yield chunk
 
@@ -306,9 +324,24 @@ def runs(name: str) -> bool:
     A number is given again to another process, in a container that is started again even to the same one; so the
     instant counts at which it began.
     """
+    pid, began = _number_in(name)
+    return pid is not None and _runs(pid) and began in ("", _started(pid))
+
+
+def has_gone(name: str) -> bool:
+    """Whether the process that named something by `process_name`, if it was one of these numbers, surely runs no more.
+
+    When it began may be hidden from other users (`hidepid`): then a number that runs may still be that process.
+    """
+    pid, began = _number_in(name)
+    return pid is not None and (not _runs(pid) or (began != "" and _started(pid) not in ("", began)))
+
+
+def _number_in(name: str) -> tuple[int | None, str]:
+    """The number of the process of this machine that a name holds, if any, and when it began."""
     host, owner, *_ = (*name.split("."), "")
     pid, _, began = owner.partition("-")
-    return host == _this_host() and pid.isdigit() and _runs(int(pid)) and began in ("", _started(int(pid)))
+    return (int(pid) if host == _this_host() and pid.isdigit() else None), began
 
 
 def of_this_machine(name: str) -> bool:
@@ -336,7 +369,7 @@ def _runs(pid: int) -> bool:
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's bytes, in lower-case hexadecimal."""
-    with open(path, "rb") as file:
+    with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

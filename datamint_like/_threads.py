@@ -93,6 +93,18 @@ class Crew(Generic[A, R]):
                 return
 
 
+def taken(result: R | BaseException) -> R:
+    """A result of a crew; what its work raised is raised here.
+
+    Example:
+        >>> taken(4)
+        4
+    """
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
 def ahead(work: Callable[[A], R], items: Iterable[A], *, at_once: int) -> Iterator[R]:
     """What `work` gives for each item, in order, with a few items always under way.
 

@@ -79,7 +79,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     Environment: `DATAMINT_LIKE_HOME`, `DATAMINT_LIKE_CACHE`, `DATAMINT_LIKE_SERVER_URL` (or
     `DATAMINT_API_URL`), `DATAMINT_LIKE_API_KEY` (or `DATAMINT_API_KEY`), `DATAMINT_LIKE_CA_FILE`,
     `DATAMINT_LIKE_OFFLINE` (0 or 1), `DATAMINT_LIKE_MAX_VOXELS`, `DATAMINT_LIKE_CACHE_LIMIT` (`"200GB"`),
-    `DATAMINT_LIKE_CACHE_MODE` (`750`).
+    `DATAMINT_LIKE_CACHE_MODE` (`750`). One that is empty or blank counts as not set.
     The config file is `config.json` in the platform's config folder, with the keys `server_url`, `api_key`, `ca_file`,
     `cache_limit` and `cache_mode`.
 
@@ -93,7 +93,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     """
     import platformdirs
 
-    env = os.environ if env is None else env
+    env = {name: value for name, value in (os.environ if env is None else env).items() if value.strip()}
     config_file = config_folder() / "config.json"
     file = _config_file(config_file)
     home = env.get("DATAMINT_LIKE_HOME") or platformdirs.user_data_dir(APP_NAME, appauthor=False)

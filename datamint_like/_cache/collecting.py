@@ -17,7 +17,7 @@ from pathlib import Path
 
 from datamint_like._cache.entries import CURRENT, Entry, current_snapshots, entries, pointed_at
 from datamint_like._cache.folder import CacheFolder, is_own
-from datamint_like._cache.leases import LASTS_S, Leased
+from datamint_like._cache.leases import LASTS_S, Leased, has_ended
 from datamint_like._files import DAY_S, runs
 from datamint_like._sizes import size_text
 
@@ -80,11 +80,11 @@ class _Work:
         folder, _, file = entry.name.rpartition("/")
         return file == CURRENT and f"{folder}/{pointed_at(self.cache / folder)[0]}" in self.leased
 
-    def remove(self, entry: Entry) -> None:
-        """Remove an entry, unless somebody began to need it since it was listed."""
+    def remove(self, entry: Entry, *, at_once: bool = False) -> None:
+        """Remove an entry, unless somebody began to need it since it was listed; `at_once` however young it is."""
         path = self.cache / entry.name
         try:
-            if self.may_go(entry._replace(used=path.stat(follow_symlinks=False).st_mtime)):
+            if at_once or self.may_go(entry._replace(used=path.stat(follow_symlinks=False).st_mtime)):
                 if self.really:
                     remove_path(path)
                 self.removed += 1
@@ -111,7 +111,9 @@ def collect(cache: Path, *, limit: int | None = None, grace_s: float = GRACE_S, 
     current = current_snapshots(cache)
     for entry in entries(cache):
         work.held += entry.size
-        if _is_left_over(entry, current):
+        if entry.kind == "lease" and has_ended(cache / entry.name):
+            work.remove(entry, at_once=True)
+        elif _is_left_over(entry, current):
             work.remove(entry)
         elif limit is not None and entry.kind in ("file", "pack") and work.may_go(entry):
             wanted.append(entry)

@@ -23,6 +23,10 @@ TAG = "CACHEDIR.TAG"
 PRIVATE_MODE = 0o700
 _TRIES = 5
 _ANOTHER = "name another cache folder in DATAMINT_LIKE_CACHE, or as cache_dir=."
+#: What to do where a cache has no room.
+MORE_ROOM = f"Free space there, or {_ANOTHER}"
+#: What to do where it cannot be written.
+ANOTHER_FOLDER = f"N{_ANOTHER[1:]}"
 _MARK = """\
 Signature: 8a477f597d28d172789f06886806bc55
 # datamint-like cache, layout 1
@@ -36,14 +40,20 @@ class ForeignFolderError(OSError):
     """A folder that has the name of one of the cache's own, and is not."""
 
 
+def unwritable(folder: Path, error: Exception) -> str:
+    """That a cache folder cannot be written, why, and what to do, as two sentences."""
+    reason = (isinstance(error, OSError) and error.strerror) or str(error)
+    return f"The cache folder {folder} cannot be written: {reason}. {way_out(error)}"
+
+
 def way_out(error: Exception) -> str:
     """What to do where a cache cannot be written, as a sentence."""
     if isinstance(error, ForeignFolderError):
         return f"Move that folder away, or {_ANOTHER}"
     full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
     if full or (isinstance(error, OSError) and is_disk_full(error)):
-        return f"Free space there, or {_ANOTHER}"
-    return f"{_ANOTHER[0].upper()}{_ANOTHER[1:]}"
+        return MORE_ROOM
+    return ANOTHER_FOLDER
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,14 @@
     <cache>/leases/<host>.<pid>.<start>.<random>.lease    a line that says what it is, then a name a line
 
 A lease is in force while the process that made it runs on this machine, or was renewed within the last hour: so one of
-another machine counts, too, and none stays for ever.
+another machine counts, too, and none stays for ever. Where the process could be seen from here and is gone, the lease
+has ended: numbers of processes are compared within one start of a machine, and one container, alone.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 import threading
 import time
@@ -17,12 +20,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from datamint_like._cache.folder import CacheFolder, cache_of, open_as_its_folder
-from datamint_like._files import of_this_machine, process_name, runs
+from datamint_like._files import has_gone, of_this_machine, process_name, runs
 from datamint_like._sizes import size_text
 from datamint_like.exceptions import CacheError
 
 SUFFIX = ".lease"
 _FIRST_LINE = "datamint-like lease 1\n"
+#: Begins the second line: where the process can be seen.
+_SEEN_IN = "# seen in "
 #: How long (s) a lease counts after it was renewed, and how often it is.
 LASTS_S, _RENEWED_S = 3600.0, 600.0
 #: Two changes of a folder within one tick of the file system's clock leave the same time.
@@ -45,7 +50,7 @@ class Lease:
             cache.make(cache.path / "leases")
             _sweep(cache.path / "leases")
             self._file = cache.path / "leases" / f"{process_name()}{SUFFIX}"
-            self._append(_FIRST_LINE)
+            self._append(f"{_FIRST_LINE}{_seen_in()}")
             open_as_its_folder(self._file)
         self.end = weakref.finalize(self, _end, self._file, ended, os.getpid())
         self.add(paths)
@@ -126,8 +131,28 @@ def _is_in_force(path: Path) -> bool:
     if runs(path.name):
         return True
     with suppress(OSError):
-        return path.stat().st_mtime > time.time() - LASTS_S
+        return path.stat().st_mtime > time.time() - LASTS_S and not has_ended(path)
     return False
+
+
+def has_ended(path: Path) -> bool:
+    """Whether the process that made a lease could be seen from here, and is gone."""
+    if not (has_gone(path.name) and _seen_in()):
+        return False
+    with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+        return [file.readline(), file.readline()] == [_FIRST_LINE, _seen_in()]
+    return False
+
+
+@functools.lru_cache(maxsize=1)
+def _seen_in() -> str:
+    """The line of a lease for what process numbers are numbers of here; empty where the system does not tell."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        numbers = Path("/proc/self/ns/pid").readlink()  # containers of one machine, and one name, have their own
+    except OSError:
+        return ""
+    return f"{_SEEN_IN}{hashlib.sha256(f'{boot}{numbers}'.encode()).hexdigest()[:16]}\n"
 
 
 def _in(folder: Path) -> list[Path]:

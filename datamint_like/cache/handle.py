@@ -68,7 +68,7 @@ class Cache:
     def verify(
         self, *, remove: bool = False, progress: Callable[[Iterable[Entry]], Iterable[Entry]] | None = None
     ) -> Verified:
-        """What of the cache is damaged: files against their digests, packs against their CRCs, snapshots as databases.
+        """What of the cache is damaged: files and splits against their digests, packs against their CRCs, snapshots.
 
         The pixels of packs without compression carry no CRC; their length and facts are checked.
 
@@ -128,7 +128,7 @@ class Cache:
 
 def _folder(cache_dir: object) -> Path:
     """The folder as an absolute path; an empty name would be that of the folder one happens to be in."""
-    if isinstance(cache_dir, Path) or (isinstance(cache_dir, str) and cache_dir.strip()):
+    if isinstance(cache_dir, (str, Path)) and str(cache_dir).strip():
         with suppress(RuntimeError):  # it names the home of a user that there is not
             return Path(cache_dir).expanduser().absolute()
     raise ValidationError(f"The cache folder is a path, or None for the configured one, not {cache_dir!r:.80}.")

@@ -14,6 +14,7 @@ from datamint_like._cache.use import no_use
 from datamint_like._files import sha256_of
 from datamint_like.backends.remote.versions import is_digest
 from datamint_like.catalog import Snapshot
+from datamint_like.catalog.kept_splits import fault_of, is_kept_splits
 from datamint_like.catalog.snapshot import FORMAT
 from datamint_like.exceptions import CacheError
 from datamint_like.slices.pack import SUFFIX, Pack
@@ -53,7 +54,7 @@ class Verified:
 
 
 def verify(cache: Path, among: Iterable[Entry], *, remove: bool) -> Verified:
-    """What of some entries is damaged: files by their digests, slices of packs by their CRCs, snapshots as databases.
+    """What of some entries is damaged: files and splits by digests, slices of packs by CRCs, snapshots as databases.
 
     Args:
         cache: The cache folder.
@@ -71,7 +72,7 @@ def verify(cache: Path, among: Iterable[Entry], *, remove: bool) -> Verified:
         except NotImplementedError:
             unchecked += 1
             continue
-        if entry.kind in ("file", "pack", "snapshot"):
+        if entry.kind in ("file", "pack", "snapshot") or _is_of_splits(entry):
             checked[entry.kind] += 1
         if reason is not None:
             damaged.append(Damage(entry.kind, entry.name, reason, remove and _removed(path)))
@@ -92,6 +93,8 @@ def _fault(entry: Entry, path: Path) -> str | None:
             _read_pack(path)
         if entry.kind == "snapshot":
             return _fault_of_snapshot(path)
+        if _is_of_splits(entry):
+            return fault_of(path)
     except FileNotFoundError:
         raise
     except CacheError as error:
@@ -100,6 +103,10 @@ def _fault(entry: Entry, path: Path) -> str | None:
     except OSError as error:
         return f"It cannot be read ({error.strerror})."
     return None
+
+
+def _is_of_splits(entry: Entry) -> bool:
+    return entry.kind == "other" and entry.name.startswith("catalog/") and is_kept_splits(Path(entry.name))
 
 
 def _fault_of_file(path: Path) -> str | None:

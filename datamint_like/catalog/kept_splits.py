@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
@@ -22,6 +23,7 @@ from datamint_like._cache.collecting import wrote
 from datamint_like._cache.folder import CacheFolder, open_as_its_folder
 from datamint_like._files import write_bytes
 from datamint_like.catalog.sync import store_folder_in
+from datamint_like.exceptions import CacheError
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,6 +51,11 @@ class KeptSplits:
         return cls(instant, revision, parts)
 
     @property
+    def digest(self) -> str:
+        """Equal where the assignments are, whatever the instant."""
+        return _digest(msgspec.json.encode(self.parts))
+
+    @property
     def assigned(self) -> dict[str, str]:
         """Resource id to the name of its part."""
         return {resource_id: name for name, ids in self.parts.items() for resource_id in ids}
@@ -65,8 +72,7 @@ class _Pointer(msgspec.Struct, frozen=True):
 _decode_parts = msgspec.json.Decoder(dict[str, list[str]]).decode
 _decode_pointer = msgspec.json.Decoder(_Pointer).decode
 _LAST = "split-last.json"
-#: What is raised where a file is not there, or damaged.
-_DAMAGED = (OSError, ValueError, msgspec.MsgspecError)
+_AT, _PARTS = "split-at-", "splits-"
 
 
 class SplitShelf:
@@ -95,8 +101,9 @@ class SplitShelf:
         pointer = msgspec.json.encode(_Pointer(splits.instant, splits.revision, digest))
         try:
             self._cache.make(self._folder)
-            if self._parts(digest) is None:  # equal assignments are kept once
-                self._write(f"splits-{digest}.json", parts)
+            path = self._folder / f"{_PARTS}{digest}.json"
+            if not path.exists() or fault_of(path) is not None:  # equal assignments are kept once
+                self._write(path.name, parts)
             self._write(_at(splits.instant), pointer)
             if latest:
                 self._write(_LAST, pointer)
@@ -104,16 +111,27 @@ class SplitShelf:
             _LOG.info("The splits of a project are not kept in %s (%s).", self._cache.path, error)
 
     def last(self) -> KeptSplits | None:
-        """The newest that were read."""
+        """The newest that were read.
+
+        Raises:
+            CacheError: They are damaged.
+        """
         return self._read(_LAST)
 
     def at(self, instant: str) -> KeptSplits | None:
-        """Those of an instant, if it was read on this machine."""
+        """Those of an instant, if it was read on this machine.
+
+        Raises:
+            CacheError: They are damaged.
+        """
         return self._read(_at(instant))
 
     def instants(self) -> list[str]:
-        """The instants of all that are kept, oldest first."""
-        found = [self._read(path.name) for path in self._folder.glob("split-at-*.json")]
+        """The instants of all that are kept and sound, oldest first."""
+        found = []
+        for path in self._folder.glob(f"{_AT}*.json"):
+            with suppress(CacheError):
+                found.append(self._read(path.name))
         return sorted((each.instant for each in found if each is not None), key=moment)
 
     def _write(self, name: str, data: bytes) -> None:
@@ -123,19 +141,80 @@ class SplitShelf:
         wrote(self._cache, path)
 
     def _read(self, name: str) -> KeptSplits | None:
-        """What a pointer names; None where it or that is not there, or damaged."""
-        with suppress(*_DAMAGED):
-            pointer = _decode_pointer((self._folder / name).read_bytes())
-            moment(pointer.instant)
-            if (parts := self._parts(pointer.parts)) is not None:
-                return KeptSplits(pointer.instant, pointer.revision, parts)
-        return None
+        """What a pointer names; None where it is not there."""
+        path = self._folder / name
+        try:
+            return _named_by(path)
+        except _Damage as damage:
+            if not path.exists():
+                return None
+            raise CacheError(
+                f"The splits that are kept in {self._folder} are damaged: {damage} Call split() or prefetch() while "
+                "the server may be asked, which reads them again."
+            ) from damage
 
-    def _parts(self, digest: str) -> dict[str, list[str]] | None:
-        with suppress(*_DAMAGED):
-            data = (self._folder / f"splits-{digest}.json").read_bytes()
-            return _decode_parts(data) if _digest(data) == digest else None
-        return None
+
+class _Damage(Exception):  # noqa: N818 -- never leaves this module
+    """A kept file is not as it was written; the sentence says which."""
+
+
+def is_kept_splits(path: Path) -> bool:
+    """Whether a file of a cache is one of these, by its name."""
+    return path.name == _LAST or (path.name.startswith((_AT, _PARTS)) and path.suffix == ".json")
+
+
+def fault_of(path: Path) -> str | None:
+    """What is wrong with a kept file, as a sentence; None where it is sound.
+
+    Raises:
+        FileNotFoundError: It is gone.
+    """
+    try:
+        if path.name.startswith(_PARTS):
+            _parts_in(path)
+        else:
+            _named_by(path)
+    except _Damage as damage:
+        path.stat()
+        return str(damage)
+    return None
+
+
+def _named_by(path: Path) -> KeptSplits:
+    """What a pointer names.
+
+    Raises:
+        _Damage: It, or what it names, is not as it was written, or not there.
+    """
+    try:
+        pointer = _decode_pointer(path.read_bytes())
+        at = path.with_name(_at(pointer.instant))
+        # the name of the newest holds no digest, so it is held to the pointer of its instant
+        whole = path == at if path.name != _LAST else _decode_pointer(at.read_bytes()).parts == pointer.parts
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
+        raise _Damage(f"{path.name} cannot be read ({_why(error)}).") from error
+    if not whole:
+        raise _Damage(f"{path.name} is not as it was written.")
+    return KeptSplits(pointer.instant, pointer.revision, _parts_in(path.with_name(f"{_PARTS}{pointer.parts}.json")))
+
+
+def _parts_in(path: Path) -> dict[str, list[str]]:
+    """The assignments in a file that is named by its digest.
+
+    Raises:
+        _Damage: It is not as it was written, or not there.
+    """
+    try:
+        data = path.read_bytes()
+        if path.name == f"{_PARTS}{_digest(data)}.json":
+            return _decode_parts(data)
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
+        raise _Damage(f"{path.name} cannot be read ({_why(error)}).") from error
+    raise _Damage(f"{path.name} is not as it was written.")
+
+
+def _why(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def moment(stamp: str) -> datetime:
@@ -154,7 +233,7 @@ def moment(stamp: str) -> datetime:
 
 def _at(instant: str) -> str:
     """The name of the pointer of an instant."""
-    return f"split-at-{_digest(moment(instant).astimezone(UTC).isoformat().encode())}.json"
+    return f"{_AT}{_digest(moment(instant).astimezone(UTC).isoformat().encode())}.json"
 
 
 def _digest(data: bytes) -> str:

@@ -15,9 +15,9 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -41,7 +41,7 @@ FORMAT = 5
 Rows = npt.NDArray[np.int64]
 #: The columns that hold the extents of a volume: canonical, then as stored.
 Axis = Literal["d", "h", "w", "k", "j", "i"]
-_REBUILD = "Build the dataset again with auto_update=True."
+REBUILD = "Build the dataset again with auto_update=True while its store may be asked."
 _AT_ONCE = 256  # rows in memory where all are gone through
 
 
@@ -85,7 +85,7 @@ def _decode_meta(raw: bytes, path: Path) -> Meta:
             reason = f"has format {found}, this version reads {FORMAT}"
     except msgspec.MsgspecError as error:
         reason = f"is damaged ({error})"
-    raise CacheError(f"The snapshot {path.name} {reason}. {_REBUILD}")
+    raise CacheError(f"The snapshot {path.name} {reason}. {REBUILD}")
 
 
 class Snapshot(Writable):
@@ -98,21 +98,22 @@ class Snapshot(Writable):
         (3, 'chest')
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open the snapshot at `path`.
+    def __init__(self, path: Path, *, stays: bool = False) -> None:
+        """Open the snapshot at `path`; one that `stays` is not removed where it shows damage.
 
         Raises:
             CacheError: It is not there, or is not a snapshot of this version.
         """
         self.path = path
+        self._stays = stays
         self._local = threading.local()
         self._in_use = InUse(path)
         self._pin = pinned(path, "catalog")
         (raw,) = self._one("SELECT value FROM meta WHERE key = 'snapshot'")
         self.meta = _decode_meta(raw, path)
 
-    def __reduce__(self) -> tuple[type[Snapshot], tuple[Path]]:
-        return Snapshot, (self.path,)
+    def __reduce__(self) -> tuple[Callable[..., Snapshot], tuple[Path]]:
+        return partial(Snapshot, stays=True) if self._stays else Snapshot, (self.path,)
 
     def __len__(self) -> int:
         return self.meta.count
@@ -330,7 +331,7 @@ class Snapshot(Writable):
         return rows[0]
 
     def _lacking(self) -> CacheError:
-        return CacheError(f"The snapshot {self.path.name} lacks a row it should have. {_REBUILD}")
+        return CacheError(f"The snapshot {self.path.name} lacks a row it should have. {REBUILD}")
 
     def _all(self, sql: str, *values: Any, **named: Any) -> list[tuple[Any, ...]]:
         with self._readable():
@@ -350,7 +351,7 @@ class Snapshot(Writable):
         except sqlite3.Error as error:
             if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise self._damaged("", error) from error
-            raise CacheError(f"The snapshot {self.path.name} cannot be read ({error}). {_REBUILD}") from error
+            raise CacheError(f"The snapshot {self.path.name} cannot be read ({error}). {REBUILD}") from error
 
     @contextmanager
     def _undamaged(self, row: int) -> Iterator[None]:
@@ -361,12 +362,12 @@ class Snapshot(Writable):
             raise self._damaged(f" in row {row}", error) from error
 
     def _damaged(self, where: str, error: Exception) -> CacheError:
-        """What to say of a damaged snapshot; it is removed, so that it is built again the next time it is needed."""
-        if not is_looking():
+        """What to say of a damaged snapshot; it is removed where it can be built again when it is needed next."""
+        if not (self._stays or is_looking()):
             with suppress(OSError):  # others may have removed it, or nobody may
                 self.path.unlink()
         gone = "" if self.path.exists() else " and was removed"
-        return CacheError(f"The snapshot {self.path.name} is damaged{where} ({error}){gone}. {_REBUILD}")
+        return CacheError(f"The snapshot {self.path.name} is damaged{where} ({error}){gone}. {REBUILD}")
 
     def _unpacked(self, row: int, record: bytes, said: bytes) -> ContentRow:
         with self._undamaged(row):

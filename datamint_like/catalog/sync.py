@@ -17,7 +17,7 @@ from pathlib import Path
 
 from datamint_like._cache.collecting import wrote
 from datamint_like._cache.entries import CURRENT, pointed_at
-from datamint_like._cache.folder import CacheFolder, open_as_its_folder, way_out
+from datamint_like._cache.folder import CacheFolder, open_as_its_folder, unwritable
 from datamint_like._files import sha256_of, sweep_partial, write_bytes
 from datamint_like.backends.base import Backend, ProjectContent
 from datamint_like.backends.finding import find_project
@@ -25,7 +25,7 @@ from datamint_like.backends.local.unchanged import digest_of
 from datamint_like.catalog.aside import aside, may_write
 from datamint_like.catalog.changing import UnfitBaseError, write_changed
 from datamint_like.catalog.lock import Lock
-from datamint_like.catalog.snapshot import FORMAT, Snapshot
+from datamint_like.catalog.snapshot import FORMAT, REBUILD, Snapshot
 from datamint_like.catalog.writing import write_snapshot
 from datamint_like.entities import Project, Resource
 from datamint_like.exceptions import CacheError, DatamintException, ItemNotFoundError, PermissionDeniedError
@@ -142,20 +142,23 @@ def locked_snapshot(lock: Path, store_url: str, cache_dir: CacheFolder | Path) -
 def newest_snapshot(store_url: str, project: str | Project, cache_dir: Path) -> Snapshot:
     """The last snapshot synced of a project, without asking the store.
 
-    An id counts before a name; of several projects that had the name, the one synced last.
+    An id counts before a name; of several projects that had the name, the one synced last. One that is damaged stays.
 
     Raises:
-        CacheError: None was synced on this machine.
+        CacheError: None was synced on this machine, or it is damaged.
 
     Example:
         >>> synced = sync_project(api.backend, "chest", Path("cache"))
         >>> newest_snapshot(api.backend.url, "chest", Path("cache")).path == synced.path
         True
     """
-    found = _last(store_url, project, cache_dir)
+    faults: list[CacheError] = []
+    found = _last(store_url, project, cache_dir, faults)
     if found is not None:
         return found
     name = project.name if isinstance(project, Project) else project
+    if faults:
+        raise CacheError(f"No sound snapshot of project {name!r} of {store_url} is on this machine. {faults[0]}")
     raise CacheError(
         f"No snapshot of project {name!r} of {store_url} is on this machine. Build the dataset once with "
         "auto_update=True while the store can be reached."
@@ -165,30 +168,41 @@ def newest_snapshot(store_url: str, project: str | Project, cache_dir: Path) -> 
 def known_snapshot(store_url: str, project_id: str | None, revision: str, cache_dir: Path) -> Snapshot | None:
     """The snapshot of a revision of a project (of a list of resources, where None), if it is on this machine.
 
+    One that is damaged stays: whoever opens it as the newest knows whether it can be built again.
+
     Example:
         >>> synced = sync_project(api.backend, "chest", Path("cache"))
         >>> meta = synced.meta
         >>> known_snapshot(meta.store_url, meta.project.id, meta.revision, Path("cache")).path == synced.path
         True
     """
-    return _opened(store_folder_in(cache_dir, store_url) / (project_id or _LISTS) / _file_name(revision))
+    return _opened(store_folder_in(cache_dir, store_url) / (project_id or _LISTS) / _file_name(revision), [])
 
 
-def _last(store_url: str, project: str | Project, cache_dir: Path) -> Snapshot | None:
-    """The last snapshot synced of a project, if any."""
+def _last(
+    store_url: str, project: str | Project, cache_dir: Path, faults: list[CacheError] | None = None
+) -> Snapshot | None:
+    """The last snapshot synced of a project, if any.
+
+    Args:
+        store_url: Of its store.
+        project: Name, id or record.
+        cache_dir: Where snapshots lie.
+        faults: Where the store may not be asked: gets what is wrong with those that cannot be opened, which all stay.
+    """
     asked = (project.id,) if isinstance(project, Project) else (project,)
     store = store_folder_in(cache_dir, store_url)
     pointers = sorted(store.glob(f"*/{CURRENT}"), key=_written_at, reverse=True)
     by_name = None
     for pointer in pointers:
-        snapshot = _opened(_current(pointer.parent))
+        snapshot = _opened(_current(pointer.parent), faults)
         if snapshot is None or snapshot.meta.project is None:
             continue
         if snapshot.meta.project.id in asked:
-            return _sound(snapshot)
+            return _sound(snapshot, faults)
         if snapshot.meta.project.name in asked and by_name is None:
             by_name = snapshot
-    return _sound(by_name)
+    return _sound(by_name, faults)
 
 
 def _written_at(path: Path) -> int:
@@ -198,7 +212,7 @@ def _written_at(path: Path) -> int:
         return 0
 
 
-def _sound(snapshot: Snapshot | None) -> Snapshot | None:
+def _sound(snapshot: Snapshot | None, faults: list[CacheError] | None) -> Snapshot | None:
     """The current snapshot, where its bytes are those that were written; else it is removed, and built again."""
     if snapshot is None:
         return None
@@ -206,17 +220,23 @@ def _sound(snapshot: Snapshot | None) -> Snapshot | None:
     pointed, digest = pointed_at(folder)
     with suppress(OSError):  # it was removed meanwhile, or cannot be
         if pointed == name and digest and digest_of(snapshot.path) != digest:
-            _LOG.warning("The snapshot %s is damaged: its bytes are not those that were written.", name)
-            snapshot.path.unlink()
+            told = f"The snapshot {name} is damaged: its bytes are not those that were written."
+            _LOG.warning("%s", told)
+            if faults is None:
+                snapshot.path.unlink()
+            else:
+                faults.insert(0, CacheError(f"{told} {REBUILD}"))
             return None
     return snapshot
 
 
-def _opened(path: Path | None) -> Snapshot | None:
+def _opened(path: Path | None, faults: list[CacheError] | None = None) -> Snapshot | None:
     """The snapshot at `path`; None where there is none that can be read."""
     try:
-        return Snapshot(path) if path is not None and path.exists() else None
-    except CacheError:
+        return Snapshot(path, stays=faults is not None) if path is not None and path.exists() else None
+    except CacheError as error:
+        if faults is not None:
+            faults.append(error)
         return None  # it is built again from the store
 
 
@@ -283,8 +303,7 @@ def _cache_errors(folder: Path) -> Iterator[None]:
     except DatamintException:
         raise  # what the store says; some of its errors are errors of the system, too
     except (OSError, sqlite3.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise CacheError(f"The cache folder {folder} cannot be written: {reason}. {way_out(error)}") from error
+        raise CacheError(unwritable(folder, error)) from error
 
 
 def store_folder_in(cache_dir: Path, store_url: str) -> Path:

@@ -142,8 +142,9 @@ def _told(done: Collected, *, as_json: bool, would: bool = False) -> int:
     if as_json:
         print_json({"removed": done.removed, "freed": done.freed, "held": done.held, "refused": list(done.refused)})
     else:
-        for name in done.refused:
-            say(f"{name}: it cannot be removed.", sys.stderr)
+        if done.refused:
+            more = f" and {len(done.refused) - 1} more, which --json lists" if len(done.refused) > 1 else ""
+            say(f"{_entries(len(done.refused))} cannot be removed: {done.refused[0]}{more}.", sys.stderr)
         verb = "Would remove" if would else "Removed"
         say(f"{verb} {_entries(done.removed)} ({size_text(done.freed)}); {size_text(done.held)} stay.")
         if not done.is_within_limit:

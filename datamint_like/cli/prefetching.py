@@ -144,6 +144,7 @@ def _as_json(reports: Mapping[str, PrefetchReport], args: argparse.Namespace, st
         "complete": not failures,
         **{name: sum(getattr(report, name) for report in reports.values()) for name in _SUMS},
         "masks": sum(masks) if masks else None,
+        "splits": sorted({name for report in reports.values() for name in report.splits}),
         "failures": failures,
         "kinds": {kind: asdict(report) for kind, report in reports.items()},
     }

@@ -20,6 +20,7 @@ from datamint_like.dataset.collate import Collate
 from datamint_like.dataset.every_kind import EveryFrame, EveryKindDataset
 from datamint_like.dataset.item import Item
 from datamint_like.dataset.loader import loader_of
+from datamint_like.dataset.options import folder_of
 from datamint_like.dataset.sums import summed
 from datamint_like.entities import Annotation
 from datamint_like.exceptions import DatamintDatasetException, DatamintWarning
@@ -137,7 +138,7 @@ class DatamintBaseDataset(Dataset[Item]):
             "datamint_like.dataset (their slice() and frame_by_frame() give single frames).",
             DeprecationWarning,
         )
-        kept_in = None if root is None else Path(root).expanduser() / self.DATAMINT_DATASETS_DIR
+        kept_in = None if root is None else folder_of("root", root) / self.DATAMINT_DATASETS_DIR
         self._whole = EveryKindDataset(
             **options,
             all_annotations=all_annotations,

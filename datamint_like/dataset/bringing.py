@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
+from functools import partial
 
 from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.missing import forget_missing
 from datamint_like.dataset.prefetch import OnError, PrefetchOptions, PrefetchReport, prefetch
 from datamint_like.dataset.prefetch_progress import Progress
+from datamint_like.dataset.saved_splits import bring
 from datamint_like.dataset.slice_reader import SliceReader
 from datamint_like.exceptions import DatamintDatasetException
 
@@ -30,7 +32,8 @@ class Bringing(Holdings):
         Files come several at once, and packs of slices are built meanwhile. A second call finds all there; one that
         was interrupted is gone on with where it stopped. Files of the embedded store lie in place: each is checked
         against its hash. The server is asked for the files of this very state, also with `auto_update=False`; only
-        `DATAMINT_LIKE_OFFLINE=1` forbids it.
+        `DATAMINT_LIKE_OFFLINE=1` forbids it. The splits that are saved in the project come, too, so that `split()`
+        without ratios gives them again without the server.
 
         Args:
             include_annotations: The files of kept segmentations too.
@@ -60,7 +63,8 @@ class Bringing(Holdings):
         options = PrefetchOptions(include_annotations, workers, executor, on_error, progress)
         self.prepare()
         try:
-            return prefetch(self._read, self._resource_rows(), self._slices_to_pack(slices), options)
+            splits = partial(bring, self._prepared, self._source, api_key=self._api_key)
+            return prefetch(self._read, self._resource_rows(), self._slices_to_pack(slices), options, splits)
         finally:
             forget_missing()
 

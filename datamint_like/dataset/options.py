@@ -152,7 +152,8 @@ def folder_of(keyword: str, folder: object) -> Path:
         DatamintDatasetException: It is no path.
     """
     with suppress(TypeError, RuntimeError):  # it is no path of text, or names the home of a user that there is not
-        if folder != "" and "\0" not in str(path := Path(folder).expanduser()):  # type: ignore[arg-type]
+        path = Path(folder).expanduser()  # type: ignore[arg-type]
+        if str(folder).strip() and "\0" not in str(path):
             return path.absolute()
     raise DatamintDatasetException(f"{keyword} is the path of a folder, or None, not {folder!r:.80}.")
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from queue import SimpleQueue
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from datamint_like._cache import lease
+from datamint_like._threads import Crew, taken
 from datamint_like._words import counted
 from datamint_like.dataset.options import settle_flags, whole_number
 from datamint_like.dataset.prefetch_progress import Progress, Shown, Watch
@@ -18,9 +20,11 @@ from datamint_like.dataset.prefetch_rows import Job, Tally, wanted_files
 from datamint_like.dataset.prefetch_tasks import done_by
 from datamint_like.dataset.reader import Reader
 from datamint_like.dataset.slice_reader import SliceReader
-from datamint_like.exceptions import DatamintDatasetException, PrefetchError
+from datamint_like.exceptions import DatamintDatasetException, DatamintException, PrefetchError
 
 OnError = Literal["raise", "report"]
+#: Brings the splits of a project, and gives the names of their parts.
+Bring = Callable[[], tuple[str, ...]]
 #: How many failures a message names.
 _NAMED = 5
 
@@ -37,7 +41,10 @@ class PrefetchReport:
         cut: How slices were packed: `"axial"`, `"frames"`, ...; None where they were not asked for.
         packs_made: Packs of slices (of images, and of masks) that were missing.
         packs_there: Packs that were there.
-        failures: One sentence for each file or pack that could not be had; none where the prefetch is complete.
+        failures: One sentence for each file or pack (and for the splits) that could not be had; none where the
+            prefetch is complete.
+        splits: Parts of the project's saved split that `split()` finds without the server now; none of an embedded
+            store, which is read in place.
 
     Example:
         >>> report = dataset.prefetch()
@@ -53,6 +60,7 @@ class PrefetchReport:
     packs_made: int = 0
     packs_there: int = 0
     failures: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
 
     @property
     def is_complete(self) -> bool:
@@ -74,8 +82,12 @@ class PrefetchReport:
         failures = f" Incomplete: {_told(self.failures)}" if self.failures else ""
         return (
             f"{counted(self.resources, 'resource')}: {counted(self.files, 'file')} ({self.size / 1e6:.1f} MB)"
-            f"{masks} in place{packs}.{failures}"
+            f"{masks} in place{packs}{self._told_splits()}.{failures}"
         )
+
+    def _told_splits(self) -> str:
+        more = f" and {len(self.splits) - _NAMED} more" if len(self.splits) > _NAMED else ""
+        return f"; the project's split too ({', '.join(self.splits[:_NAMED])}{more})" if self.splits else ""
 
 
 @dataclass(frozen=True)
@@ -117,7 +129,11 @@ class PrefetchOptions:
 
 
 def prefetch(
-    reader: Reader, rows: npt.NDArray[np.int64], slices: SliceReader | None, options: PrefetchOptions
+    reader: Reader,
+    rows: npt.NDArray[np.int64],
+    slices: SliceReader | None,
+    options: PrefetchOptions,
+    splits: Bring = tuple,
 ) -> PrefetchReport:
     """Bring and check the files of some rows (and of their masks), and pack their slices.
 
@@ -128,6 +144,7 @@ def prefetch(
         rows: Rows of the snapshot.
         slices: Along which cut slices are packed; None packs none.
         options: How.
+        splits: Called meanwhile.
 
     Raises:
         AuthenticationError: The server refuses the key, or there is none; nothing more is tried.
@@ -140,15 +157,18 @@ def prefetch(
     job = Job(asking, cut, options.include_annotations, options.workers)
     files, watch = wanted_files(reader, asked, include_annotations=options.include_annotations), Watch()
     what = f"The prefetch of {counted(len(asked), 'resource')}"
+    brought: SimpleQueue[tuple[str, ...] | BaseException] = SimpleQueue()
     with (
+        Crew[Bring, tuple[str, ...]](lambda bring: bring(), 1, brought) as beside,
         lease(reader.options.packs.cache, files.kept, size=files.size_kept, what=what) as watch.lease,
         Shown(watch, options.progress, files.size, len(asked)) as shown,
     ):
+        beside.give(splits)
         if options.executor is None:
             tally = job.done(asked, watch, shown.glance)
         else:
             tally = done_by(options.executor, job, asked, watch, shown.glance)
-    report = _report(len(asked), tally, None if cut is None else cut.pack_name, options)
+    report = _with_splits(_report(len(asked), tally, None if cut is None else cut.pack_name, options), brought)
     if report.failures and options.on_error == "raise":
         raise PrefetchError(f"{what} is incomplete: {_told(report.failures)}", report.failures)
     return report
@@ -165,6 +185,15 @@ def _report(resources: int, tally: Tally, cut: str | None, options: PrefetchOpti
         packs_there=tally.there,
         failures=tuple(each.text for each in sorted(tally.failures)),
     )
+
+
+def _with_splits(report: PrefetchReport, brought: SimpleQueue[tuple[str, ...] | BaseException]) -> PrefetchReport:
+    """The report with the splits, or one more failure."""
+    try:
+        return replace(report, splits=taken(brought.get()))
+    except DatamintException as error:
+        told = f"The splits of the project could not be had: {error}"
+        return replace(report, failures=(*report.failures, told))
 
 
 def _told(failures: Sequence[str]) -> str:

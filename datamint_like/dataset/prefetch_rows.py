@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from datamint_like._threads import Crew
+from datamint_like._threads import Crew, taken
 from datamint_like.dataset.cut import Cut
 from datamint_like.dataset.prefetch_progress import GLANCE_S, Arrival, Watch
 from datamint_like.dataset.reader import Reader
@@ -207,12 +207,11 @@ class _Round:
             if not self._under_way:
                 return
             glance()
-            for result in _taken(results):
-                if isinstance(result, BaseException):
-                    raise result
+            for result in _there(results):
+                done = taken(result)
                 self._under_way -= 1
-                fetching -= not result.packed
-                self._note(result, packer)
+                fetching -= not done.packed
+                self._note(done, packer)
 
     def _files(self, rows: Iterable[int], packer: Crew[int, _Done]) -> Iterator[_File]:
         """What the rows are made of, file by file."""
@@ -281,7 +280,7 @@ class _Round:
         return _Done(row, tally, packed=True)
 
 
-def _taken(results: SimpleQueue[_Done | BaseException]) -> Iterator[_Done | BaseException]:
+def _there(results: SimpleQueue[_Done | BaseException]) -> Iterator[_Done | BaseException]:
     """Those results that are there after a moment; none where nothing is done for long."""
     with suppress(Empty):
         first = results.get(timeout=GLANCE_S)

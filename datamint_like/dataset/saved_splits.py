@@ -5,18 +5,29 @@ What a server said of an instant stays true, so it is kept in the cache; without
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
+from datamint_like._cache.folder import ANOTHER_FOLDER
 from datamint_like.backends import open_backend
 from datamint_like.backends._urls import is_server
 from datamint_like.backends.base import Backend
+from datamint_like.backends.remote.listings import LISTED
 from datamint_like.catalog.kept_splits import KeptSplits, SplitShelf, moment
 from datamint_like.config import load_settings
 from datamint_like.dataset.options import Source
 from datamint_like.dataset.prepared import Prepared, may_ask
 from datamint_like.dataset.ranks import agreed
 from datamint_like.entities import Project
-from datamint_like.exceptions import CacheError, DatamintDatasetException, DatamintException, ValidationError
+from datamint_like.exceptions import (
+    CacheError,
+    DatamintDatasetException,
+    DatamintException,
+    ItemNotFoundError,
+    PermissionDeniedError,
+    ValidationError,
+)
 
 #: Resource id to the name of its part.
 Assigned = dict[str, str]
@@ -39,7 +50,7 @@ def assignments(
     backend = open_backend(source.store_url, api_key=api_key)
     try:
         # all ranks of a process group take that of rank 0
-        instant = agreed(_topic(project), backend.now) if as_of is None else as_of
+        instant = _agreed(project, backend.now)[0] if as_of is None else as_of
         assigned = _listed(backend, project, instant)
         now = instant if as_of is None else backend.now()
     finally:
@@ -60,6 +71,68 @@ def keep_saved(backend: Backend, project: Project, prepared: Prepared, source: S
             _keep(project, prepared, source, instant, _listed(backend, project, instant), latest=True)
 
 
+def bring(prepared: Prepared, source: Source, *, api_key: str | None) -> tuple[str, ...]:
+    """The names of the parts that are kept of a project's splits once they were read now, for work without its server.
+
+    There are none of an embedded store, which is asked in place, of a list of resources, and where the server knows no
+    splits, or not of this project. Those that were read for this very revision are not asked for again, unless it is
+    one that stays as it is when splits change.
+
+    Raises:
+        DatamintException: They could not be read or kept, and are not here.
+    """
+    project = prepared.snapshot.meta.project
+    if project is None or not is_server(source.store_url):
+        return ()
+    shelf = _shelf(project, source)
+    try:
+        here = _of_this_state(shelf, prepared)
+    except CacheError:  # they are damaged, and read again
+        if not may_ask(source):
+            raise
+        here = None
+    may_differ = source.auto_update and prepared.snapshot.meta.revision.startswith(LISTED)
+    if may_ask(source) and (here is None or may_differ):
+        try:
+            here = _kept_now(project, prepared, source, shelf, api_key)
+        except (NotImplementedError, ItemNotFoundError, PermissionDeniedError, ValidationError):
+            return ()
+        except DatamintException:
+            if here is None:
+                raise
+    return () if here is None else tuple(sorted(here.parts))
+
+
+def _kept_now(
+    project: Project, prepared: Prepared, source: Source, shelf: SplitShelf, api_key: str | None
+) -> KeptSplits | None:
+    """What is kept of the splits once those of now were; None where there are none to keep."""
+    backend = open_backend(source.store_url, api_key=api_key)
+    try:
+        instant = backend.now()
+        assigned = _listed(backend, project, instant)
+    finally:
+        backend.close()
+    _keep(project, prepared, source, instant, assigned, latest=True)
+    here = _of_this_state(shelf, prepared)
+    if assigned and shelf.at(instant) is None and (here is None or here.assigned != assigned):
+        raise CacheError(
+            f"The splits of project {project.name!r} cannot be kept: the cache folder {source.cache.path} cannot be "
+            f"written. {ANOTHER_FOLDER}"
+        )
+    return here
+
+
+def _of_this_state(shelf: SplitShelf, prepared: Prepared) -> KeptSplits | None:
+    """Those that were read last, if it was for the revision that is open.
+
+    Raises:
+        CacheError: They are damaged.
+    """
+    found = shelf.last()
+    return found if found is not None and found.revision == prepared.snapshot.meta.revision else None
+
+
 def _listed(backend: Backend, project: Project, instant: str) -> Assigned:
     return {each.resource_id: each.split_name for each in backend.list_splits(project.id, as_of=instant)}
 
@@ -74,25 +147,35 @@ def _keep(
 
 
 def _kept(project: Project, prepared: Prepared, source: Source, as_of: str | None) -> KeptSplits:
-    shelf = _shelf(project, source)
+    shelf, digest = _shelf(project, source), ""
 
     def last() -> str:
-        found = shelf.last()
-        if found is None or found.revision != prepared.snapshot.meta.revision:
+        found = _of_this_state(shelf, prepared)
+        if found is None:
             raise _unknown(project, source, shelf, None)
-        return found.instant
+        return f"{found.instant} {found.digest}"
 
     try:
-        found = shelf.at(agreed(_topic(project), last) if as_of is None else as_of)
+        instant, digest = _agreed(project, last) if as_of is None else (as_of, "")
+        found = shelf.at(instant)
     except (ValueError, AttributeError) as error:  # it is no text at all
         if isinstance(error, DatamintException):
             raise
         raise ValidationError(
             f"{as_of!r} is not a time stamp: give ISO 8601, such as 2026-02-01T09:00:00.123456Z."
         ) from error
+    if found is None and digest:  # this rank has a cache of its own, which was filled at another instant
+        own = _of_this_state(shelf, prepared)
+        found = replace(own, instant=instant) if own is not None and own.digest == digest else None
     if found is None:
-        raise _unknown(project, source, shelf, as_of)
+        raise _unknown(project, source, shelf, instant)
     return found
+
+
+def _agreed(project: Project, answer: Callable[[], str]) -> tuple[str, str]:
+    """The instant of the splits that all ranks of a process group take, and the digest of what rank 0 has of it."""
+    instant, _, digest = agreed(f"the splits of project {project.id}", answer).partition(" ")
+    return instant, digest
 
 
 def _unknown(project: Project, source: Source, shelf: SplitShelf, as_of: str | None) -> CacheError:
@@ -100,7 +183,7 @@ def _unknown(project: Project, source: Source, shelf: SplitShelf, as_of: str | N
     here = (
         f" Here are those as of {', '.join(instants[-_NAMED:])}: replay one with as_of_timestamp=."
         if instants
-        else " What split() reads is kept: call it once while the server may be asked."
+        else " What split() reads is kept, and prefetch() brings it: call one while the server may be asked."
     )
     when = "since the project was synced last" if as_of is None and instants else "before"
     by = "DATAMINT_LIKE_OFFLINE" if load_settings().offline else "auto_update=False"
@@ -113,7 +196,3 @@ def _unknown(project: Project, source: Source, shelf: SplitShelf, as_of: str | N
 
 def _shelf(project: Project, source: Source) -> SplitShelf:
     return SplitShelf(source.cache, source.store_url, project.id)
-
-
-def _topic(project: Project) -> str:
-    return f"the splits of project {project.id}"

@@ -49,12 +49,12 @@ class ServerOptions:
     @cached_property
     def cache_folder(self) -> Path:
         """Where `cache` lies."""
-        return Path(self.cache) if self.cache else load_settings().cache_dir / "server"
+        return Path(self.cache) if self.cache and self.cache.strip() else load_settings().cache_dir / "server"
 
     @cached_property
     def audit_file(self) -> Path:
         """Where `audit` lies."""
-        if self.audit:
+        if self.audit and self.audit.strip():
             return Path(self.audit)
         folder = load_settings().home if self.store.url is None else store_folder(self.store.url)
         return folder / "audit.jsonl"

@@ -20,7 +20,7 @@ import msgspec
 import numpy.typing as npt
 
 from datamint_like._cache.collecting import wrote
-from datamint_like._cache.folder import CacheFolder, open_as_its_folder
+from datamint_like._cache.folder import CacheFolder, open_as_its_folder, way_out
 from datamint_like._cache.turns import turn
 from datamint_like._files import sweep_partial
 from datamint_like.exceptions import CacheError, ValidationError
@@ -76,7 +76,7 @@ class Packs:
         self.folder = self.cache.path
         self.compression = compression
         self._start()
-        self._complained = False
+        self._refusal: OSError | None = None  # the last one of the disk
 
     def _start(self) -> None:
         self._pid = os.getpid()
@@ -116,10 +116,7 @@ class Packs:
             return False
         made = self.build(key, make, patience_s=None)
         if isinstance(made, Content) and self.find(key) is None:
-            raise CacheError(
-                f"its slices ({key.axis}) cannot be written to the cache folder. Free space there, or name another "
-                "folder in DATAMINT_LIKE_CACHE."
-            )
+            raise CacheError(f"its slices ({key.axis}) cannot be written to the cache folder{self._why_not()}")
         return isinstance(made, Content)
 
     def build(
@@ -182,8 +179,15 @@ class Packs:
         except OSError as error:
             self._complain(error)
 
-    def _complain(self, error: Exception) -> None:
+    def _complain(self, error: OSError) -> None:
         """Tell once that nothing can be kept here."""
-        if not self._complained:
-            self._complained = True
+        if self._refusal is None:
             _LOG.warning("The cache folder %s cannot be written (%s); slices are decoded anew.", self.folder, error)
+        self._refusal = error
+
+    def _why_not(self) -> str:
+        """The end of a sentence: why a pack cannot be written, and what to do."""
+        error = self._refusal
+        if error is None:  # somebody removes what was just written
+            return ", where others tidy at the same time. Try again when they are done."
+        return f": {error.strerror or 'it cannot be used'}. {way_out(error)}"

@@ -268,3 +268,9 @@ def test_a_limit_that_is_none_is_refused_where_it_is_written(project: Api) -> No
     with pytest.raises(ValueError, match="0o700 to 0o777"):
         VolumeDataset(project="head", cache_mode=750)
     assert VolumeDataset(project="head", cache_limit="1GB")._source.cache == CacheFolder(Cache().folder, 10**9, 0o700)
+
+
+@pytest.mark.parametrize("blank", ["", " ", Path(" ")])
+def test_a_folder_without_a_name_is_refused(blank: str | Path) -> None:
+    with pytest.raises(ValidationError, match="The cache folder is a path"):
+        Cache(blank)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from datamint_like import _files
 from datamint_like._cache import CacheFolder, Lease, lease, leases
 from datamint_like._cache.collecting import collect
 from datamint_like._cache.leases import Leased, pinned
@@ -88,7 +89,9 @@ LEASES_AND_WAITS = (
 )
 
 
-def test_the_lease_of_a_living_process_counts_and_of_a_killed_one_for_an_hour(shelf: Shelf) -> None:
+@pytest.fixture
+def killed(shelf: Shelf) -> tuple[Path, Path]:
+    """An old file that a process leased which was killed, and that lease."""
     mine = shelf.file(1, hours=90)
     command = [sys.executable, "-c", LEASES_AND_WAITS, str(shelf.path), str(mine)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
@@ -98,12 +101,45 @@ def test_the_lease_of_a_living_process_counts_and_of_a_killed_one_for_an_hour(sh
         shelf.age(file, hours=50)  # a laptop that slept: not renewed, but alive
         assert gone_after_collecting(shelf) == set()
         child.send_signal(signal.SIGKILL)
+    shelf.age(file, hours=0)
+    return mine, file
+
+
+def test_the_lease_of_a_living_process_counts_and_that_of_a_killed_one_ends_with_it(
+    shelf: Shelf, killed: tuple[Path, Path]
+) -> None:
+    assert gone_after_collecting(shelf) == {shelf.cache.name(each) for each in killed}
+
+
+@pytest.mark.parametrize("seen_in", ["another container, or before the machine was started", "nothing said"])
+def test_that_of_a_process_which_cannot_be_seen_from_here_counts_for_an_hour(
+    shelf: Shelf, killed: tuple[Path, Path], seen_in: str
+) -> None:
+    mine, file = killed
+    first, line, names = file.read_text().split("\n", 2)
+    assert line.startswith("# seen in ")
+    file.write_text(f"{first}\n{names}" if seen_in == "nothing said" else f"{first}\n# seen in {0:016x}\n{names}")
     shelf.age(file, hours=0.9)
     assert gone_after_collecting(shelf) == set()
     shelf.age(file, hours=1.1)
     assert gone_after_collecting(shelf) == {shelf.cache.name(mine)}
     shelf.age(file, hours=50)
     assert gone_after_collecting(shelf) == {shelf.cache.name(file)}
+
+
+def test_that_of_a_living_process_of_which_nothing_is_told_counts(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = shelf.file(1, hours=90)
+    with lease(shelf.cache, [mine], size=0, what="This test"):
+        monkeypatch.setattr(_files, "_started", lambda _: "")  # as `hidepid` has it, of processes of others
+        assert gone_after_collecting(shelf) == set()
+
+
+def test_a_new_lease_sweeps_those_that_have_ended(shelf: Shelf, killed: tuple[Path, Path]) -> None:
+    leases._swept.clear()
+    with Lease(shelf.cache, [], renewed=False):
+        assert not killed[1].exists()
 
 
 def test_the_lease_of_another_machine_counts_while_it_is_renewed(shelf: Shelf) -> None:
@@ -122,8 +158,7 @@ def test_a_number_that_another_process_has_now_does_not_keep_a_lease(shelf: Shel
         (file,) = held(shelf)
         host, owner, *rest = file.name.split(".")
         other = file.rename(file.with_name(".".join((host, f"{owner.partition('-')[0]}-1", *rest))))
-        shelf.age(other, hours=1.1)
-        assert gone_after_collecting(shelf) == {shelf.cache.name(mine)}
+        assert gone_after_collecting(shelf) == {shelf.cache.name(mine), shelf.cache.name(other)}
 
 
 def test_a_lease_is_renewed_while_it_is_held(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,3 +174,17 @@ print(sum(len(batch["image"]) for batch in loader))
         os.environ.update(environment)
     assert out == f"{len(lab.volumes) * SHAPE[2]}\n"
     assert Cache(cache).verify().damaged == ()
+
+
+def test_what_to_do_fits_the_cause_wherever_it_is_told(lab: Lab, tmp_path: Path) -> None:
+    """Of packs that a prefetch cannot write: a disk without room is told to be freed, one that is read-only is not."""
+    dataset = lab.dataset(tmp_path / "cache").prepare()
+    dataset.prefetch(progress=False)
+    (tmp_path / "job").write_bytes(pickle.dumps((lab, dataset)))
+    code = f"""{READS}
+report = dataset.prefetch(slices="axial", on_error="report", progress=False)
+print(report.failures[0])
+"""
+    out = run_where(READ_ONLY, tmp_path / "cache", code, tmp_path / "job", KEY)
+    assert "cannot be written to the cache folder: Read-only file system. Name another cache folder in" in out
+    assert "Free space" not in out

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cache.conftest import Shelf
+from tests.cache.mounts import READ_ONLY, run_where
 from tests.cli.conftest import Run
 
 HASH_OF_X = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
@@ -107,3 +108,24 @@ def test_another_folder_is_refused_in_one_line_and_not_touched(run: Run, tmp_pat
         assert (done.code, done.err.count("\n")) == (1, 1)
         assert "no cache of datamint-like" in done.err
     assert (tmp_path / "blobs" / "only copy").read_text() == "x"
+
+
+_RUNS = """
+import contextlib, io, sys
+from datamint_like.cli.main import main
+
+told = io.StringIO()
+with contextlib.redirect_stderr(told):
+    code = main(["cache", *sys.argv[1:]])
+print(code, told.getvalue().count("\\n"), told.getvalue())
+"""
+
+
+def test_what_cannot_be_removed_is_counted_in_one_line(shelf: Shelf) -> None:
+    for n in range(3, 9):
+        shelf.pack(n, 5000, hours=90)
+    for arguments in (("clear", "--yes"), ("gc", "--limit", "0", "--grace-hours", "0")):
+        told = run_where(READ_ONLY, shelf.path, _RUNS, *arguments, "--cache-dir", shelf.path)
+        assert "1 1 8 entries cannot be removed: " in told
+        assert "and 7 more, which --json lists." in told
+        assert told.splitlines()[0] == "Removed 0 entries (0 B); 35.0 KB stay."

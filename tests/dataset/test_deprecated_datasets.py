@@ -231,6 +231,12 @@ def test_unpublished_annotations_are_left_out_with_one_warning_that_counts_them(
     assert dataset[0]["segmentations"] == {}
 
 
+def test_a_root_without_a_name_is_refused(shelf: Shelf) -> None:
+    for blank in ("", " "):
+        with pytest.raises(DatamintDatasetException, match="root is the path of a folder"):
+            old(shelf, root=blank)
+
+
 def test_root_holds_what_is_kept_and_opens_it_again_without_the_store(shelf: Shelf, tmp_path: Path) -> None:
     first = old(shelf, root=str(tmp_path))
     assert list((tmp_path / "datasets").iterdir())

@@ -157,7 +157,9 @@ def test_a_cache_that_cannot_be_written_is_a_failure_not_a_slow_success(own: Api
     (tmp_path / "cache" / "packs").write_text("a file where the folder should be")
     with pytest.raises(PrefetchError, match="2 failures") as caught:
         dataset.prefetch(slices="axial")
-    assert "cannot be written to the cache folder" in caught.value.failures[0]
+    assert (
+        "cannot be written to the cache folder: Not a directory. Name another cache folder" in caught.value.failures[0]
+    )
     assert str(tmp_path) not in str(caught.value)
 
 

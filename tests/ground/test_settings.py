@@ -102,6 +102,12 @@ def test_a_folder_of_a_user_who_is_not_there_names_its_variable() -> None:
             load_settings({name: "~nosuchuser/x"})
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\t"])
+def test_a_variable_that_is_empty_or_blank_is_none(blank: str) -> None:
+    names = ("HOME", "CACHE", "SERVER_URL", "API_KEY", "CA_FILE", "CACHE_LIMIT", "CACHE_MODE", "MAX_VOXELS", "OFFLINE")
+    assert load_settings({f"DATAMINT_LIKE_{name}": blank for name in names}) == load_settings({})
+
+
 @pytest.mark.parametrize("text", ["many", "0", "-1", "1.5"])
 def test_a_limit_that_is_no_number_from_1_names_its_variable(text: str) -> None:
     with pytest.raises(ValidationError, match="DATAMINT_LIKE_MAX_VOXELS"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -141,20 +143,59 @@ def test_a_lock_file_replays_by_the_instant(both: Both, silenced: Any, tmp_path:
         assert {name: sorted(own) for name, own in ids(again).items()} == ids(parts)
 
 
-def test_damaged_and_cleared_files_are_as_none(both: Both) -> None:
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "cut": lambda data: data[:-20],
+    "empty": lambda _: b"",
+    "another id": lambda data: data[:-5] + bytes([data[-5] ^ 1]) + data[-4:],
+    "another instant": lambda data: data.replace(b'"instant":"2', b'"instant":"3'),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_files_are_told_and_mended_by_reading_them_again(both: Both, damage: str) -> None:
+    ImageDataset("mixed", **both.remote()).split(train=0.5, val=0.5, seed=3).save()
+    cache = Cache(both.folder / "remote")
+    images = ImageDataset("mixed", **both.remote())
+    parts = ids(images.split())
+    kept = sorted((both.folder / "remote" / "catalog").rglob("split*.json"))
+    assert len(kept) == 4  # that of save(), and the same parts as of later
+    (last,) = [path for path in kept if path.name == "split-last.json"]
+    newest = last.read_bytes()
+    instant = json.loads(newest)["instant"]
+    assert (cache.verify().damaged, cache.verify().checked["other"]) == ((), 4)
+    silent = ImageDataset("mixed", **both.remote(), auto_update=False)
+    for path in kept:
+        whole = path.read_bytes()
+        path.write_bytes(DAMAGES[damage](whole))
+        if path.read_bytes() == whole:
+            continue  # the parts have no instant
+        assert path.name in {Path(each.name).name for each in cache.verify().damaged}
+        found = json.loads(whole)
+        if path == last or found.get("instant") in (instant, None):
+            with pytest.raises(CacheError, match=r"are damaged: .*\.json .*Call split\(\) or prefetch\(\) while the"):
+                silent.split()
+        assert ids(images.split()) == parts
+        assert ids(silent.split()) == parts
+        path.write_bytes(whole)
+        last.write_bytes(newest)
+
+
+def test_files_that_lack_what_they_name_are_damaged_and_cleared_ones_are_as_none(both: Both) -> None:
     images = ImageDataset("mixed", **both.remote())
     instant = images.split(train=0.5, val=0.5, seed=3).save()
-    kept = sorted((both.folder / "remote" / "catalog").rglob("split*.json"))
-    assert len(kept) == 3
-    assert Cache(both.folder / "remote").verify().damaged == ()
-    for path in kept:
-        path.write_bytes(path.read_bytes()[:-20])
-    silent = ImageDataset("mixed", **both.remote(), auto_update=False)
+    cache = Cache(both.folder / "remote")
+    (parts,) = (both.folder / "remote" / "catalog").rglob("splits-*.json")
+    parts.unlink()
+    silent = ImageDataset("mixed", **both.remote(), auto_update=False).prepare()
+    with pytest.raises(CacheError, match=f"{parts.name} cannot be read .No such file"):
+        silent.split(as_of_timestamp=instant)
+    assert len(cache.verify(remove=True).damaged) == 2
+    assert cache.verify().damaged == ()
     with pytest.raises(CacheError, match="were not read on this machine before"):
         silent.split(as_of_timestamp=instant)
     assert len(images.split(as_of_timestamp=instant)) == 2
     assert len(silent.split(as_of_timestamp=instant)) == 2
-    Cache(both.folder / "remote").clear()
+    cache.clear()
     assert not list((both.folder / "remote" / "catalog").rglob("split*.json"))
 
 

@@ -307,6 +307,25 @@ def test_an_answer_that_is_packed_in_a_damaged_form_is_an_error_of_the_server(se
             Transport(server.url, KEY).ask(Call("GET", "/now"))
 
 
+def test_what_forbids_to_ask_is_told_with_how_that_is_taken_back(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call, silent = Call("GET", "/projects"), Transport(server.url, KEY, may_ask=False)
+    with pytest.raises(CacheError, match=r"auto_update=False forbids .* Build the dataset with auto_update=True;"):
+        silent.ask(call)
+    with pytest.raises(
+        CacheError, match=r"auto_update=False forbids .* Build the dataset with auto_update=True, or br"
+    ):
+        silent.refuse_silenced("a file")
+    monkeypatch.setenv("DATAMINT_LIKE_OFFLINE", "1")
+    for may_ask in (False, True):
+        silent = Transport(server.url, KEY, may_ask=may_ask)
+        with pytest.raises(CacheError, match=r"DATAMINT_LIKE_OFFLINE forbids .* Unset it;"):
+            silent.ask(call)
+        with pytest.raises(CacheError, match=r"DATAMINT_LIKE_OFFLINE forbids .* Unset it, or br"):
+            silent.refuse_silenced("a file")
+
+
 def test_offline_no_connection_is_opened(server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATAMINT_LIKE_OFFLINE", "1")
     with pytest.raises(CacheError, match="DATAMINT_LIKE_OFFLINE"):

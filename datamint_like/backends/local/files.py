@@ -22,6 +22,7 @@ from datamint_like._files import (
     chunks_of,
     is_disk_full,
     make_dirs,
+    opened,
     publish,
     sha256_of,
     stage,
@@ -272,7 +273,7 @@ def source_size(path: Path) -> int:
         ValidationError: It does not exist, is no file, or may not be read.
     """
     try:
-        with open(path, "rb") as file:
+        with opened(path) as file:
             return os.fstat(file.fileno()).st_size
     except OSError as error:
         raise ValidationError(f"The file {path.name!r} cannot be read: {error.strerror}.") from error

@@ -7,11 +7,13 @@ no access to where linked ones lie, is sent their bytes (`remote.uploads`).
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
+from datamint_like._files import NO_FILE
 from datamint_like.backends.base import NewResource
 from datamint_like.backends.local.byte_store import ByteStore
 from datamint_like.backends.local.files import plain_name
@@ -112,6 +114,8 @@ def _checked(part: Part, index: int, filename: str) -> Part:
         found = place.stat()
     except OSError as error:
         raise ValidationError(f"The file {place.name!r} of {filename!r} cannot be read: {error.strerror}.") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise ValidationError(f"The file {place.name!r} of {filename!r} cannot be read: {NO_FILE}.")
     if found.st_size != part.size or part.mtime_ns not in (None, found.st_mtime_ns):
         raise ValidationError(
             f"The file {place.name!r} of {filename!r} has changed since its digest was taken: it has {found.st_size} "

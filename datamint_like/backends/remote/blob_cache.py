@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 from datamint_like._cache.collecting import wrote
-from datamint_like._cache.folder import CacheFolder, way_out
+from datamint_like._cache.folder import CacheFolder, unwritable
 from datamint_like._files import is_written_now, partial_file, partial_files, private_name, sweep_partial
 from datamint_like.backends.base import Arrived
 from datamint_like.backends.remote.downloads import Wanted, download
@@ -84,9 +84,7 @@ class BlobCache:
                 self.cache.make(self.incoming)
                 self.cache.make(shelf, durable=False)  # as the names of the files in it
         except OSError as error:
-            raise CacheError(
-                f"The cache folder {self.folder} cannot be written: {error.strerror}. {way_out(error)}"
-            ) from error
+            raise CacheError(unwritable(self.folder, error)) from error
         if (os.getpid(), self.folder) not in _swept:
             _swept.add((os.getpid(), self.folder))
             sweep_partial(self.incoming)

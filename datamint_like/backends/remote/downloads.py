@@ -20,6 +20,7 @@ from pathlib import Path
 
 import httpx
 
+from datamint_like._cache.folder import MORE_ROOM, unwritable
 from datamint_like._files import CHUNK, is_disk_full, leave_partial
 from datamint_like.backends.base import Arrived
 from datamint_like.backends.remote.retries import Tries
@@ -272,15 +273,9 @@ def _disk_errors(folder: Path, wanted: Wanted) -> Iterator[None]:
     except OSError as error:
         if is_disk_full(error):
             raise CacheError(_no_room(folder, wanted, error.strerror or "the disk is full")) from error
-        raise CacheError(
-            f"The folder {folder} cannot be written: {error.strerror}. Name another folder in "
-            "DATAMINT_LIKE_CACHE, or as cache_dir=."
-        ) from error
+        raise CacheError(unwritable(folder, error)) from error
 
 
 def _no_room(folder: Path, wanted: Wanted, found: str) -> str:
     size = "its bytes" if wanted.size is None else f"{wanted.size} bytes"
-    return (
-        f"No room for {wanted.name}: {size} are to be kept in {folder}, {found}. Free space there, or name another "
-        "folder in DATAMINT_LIKE_CACHE, or as cache_dir=."
-    )
+    return f"No room for {wanted.name}: {size} are to be kept in {folder}, {found}. {MORE_ROOM}"

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import httpx
 
+from datamint_like._files import opened
 from datamint_like.backends.remote.base import STORING_S
 from datamint_like.backends.remote.transport import Call
 from datamint_like.exceptions import ValidationError
@@ -46,7 +47,8 @@ def new_resource_form(fields: Mapping[str, Any], file: Path) -> dict[str, Field]
         ValidationError: The file cannot be read.
     """
     try:
-        data = file.read_bytes()
+        with opened(file) as source:
+            data = source.read()
     except OSError as error:
         raise ValidationError(f"The file {file.name!r} cannot be read: {error.strerror}.") from error
     mimetype = fields["mimetype"]

@@ -11,6 +11,8 @@ import msgspec
 
 from datamint_like.entities import Annotation, AnnotationWorklist, Project, Resource
 
+#: What the revision of a listing begins with; it does not tell of splits, which are not among what is listed.
+LISTED = "listed-"
 #: Counts of a project and the like, which change without its content.
 _PASSING = ("annotated_resource_count", "closed_resources_count", "resources_to_annotate_count")
 _DEFAULTS: dict[str, Any] = {"resource_ids": (), "annotators": (), "annotations": (), "segmentation_group": {}}
@@ -46,7 +48,7 @@ class Listing:
                 said[each.resource_id].append(each)
         stable = None if project is None else {k: v for k, v in project.to_dict().items() if k not in _PASSING}
         content = msgspec.json.encode((stable, worklists, resources, said), order="deterministic")
-        revision = f"listed-{hashlib.sha256(content).hexdigest()}"
+        revision = f"{LISTED}{hashlib.sha256(content).hexdigest()}"
         return cls(revision, project, tuple(worklists), tuple(resources), said)
 
 

@@ -146,9 +146,10 @@ class Splits(Subject):
         if as_of is not None and not given.text(as_of, "as_of").strip():
             raise ValidationError("'' is not a time stamp: give ISO 8601, such as 2026-02-01T09:00:00.123456Z.")
         params = {key: given.text(value, key) for key, value in wanted.items() if value is not None}
-        return self._calls.records(
-            ProjectResourceSplit, self._calls.get(path("projects", project_id, "splits"), params)
-        )
+        return self._calls.records(ProjectResourceSplit, self._split_rows(project_id, params))
+
+    def _split_rows(self, project_id: str, params: Mapping[str, str]) -> Any:
+        return self._calls.get(path("projects", project_id, "splits"), params)
 
 
 def worklist_names(value: Any) -> Any:

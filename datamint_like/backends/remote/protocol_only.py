@@ -22,7 +22,7 @@ from datamint_like.backends.base import (
     ProjectContent,
 )
 from datamint_like.backends.remote import given
-from datamint_like.backends.remote.answers import in_batches, path
+from datamint_like.backends.remote.answers import decoded, in_batches, path
 from datamint_like.backends.remote.backend import HttpBackend
 from datamint_like.backends.remote.foreign_facts import with_facts
 from datamint_like.backends.remote.forms import form_of, new_resource_form, volume_mask_form
@@ -37,6 +37,7 @@ from datamint_like.entities import Annotation, AnnotationWorklist, Part, Project
 from datamint_like.exceptions import EntityAlreadyExistsError, ItemNotFoundError, ServerError, ValidationError
 
 _IDS_AT_ONCE = 1000  # resource ids in one search
+_NO_SPLITS = (404, 405, 501)  # answers of a server without a route for them
 _ONCE = "tell whether it has a file already; upload files with resources.upload_resources"
 
 
@@ -103,6 +104,14 @@ class ProtocolBackend(HttpBackend):
                 self.assign_split(project_id, [key for key, value in names.items() if value == name], name)
         stamps = [each.created_at for each in self.list_splits(project_id)]
         return max(stamps) if stamps else self.now()
+
+    def _split_rows(self, project_id: str, params: Mapping[str, str]) -> Any:
+        place = path("projects", project_id, "splits")
+        answer = self._transport.ask(Call("GET", place, params=params, accepted=_NO_SPLITS))
+        if not answer.is_success:
+            self.get_project(project_id)  # the project may be what is not found
+            self._cannot("tell the splits of a project")
+        return decoded(answer, self.url)
 
     def list_worklists(self, project_id: str) -> list[AnnotationWorklist]:
         """A project's worklists with their classes."""

@@ -25,13 +25,9 @@ _SAFE = ("GET", "HEAD")
 _SHORTEST_SECRET = 8
 #: How long (s) a server that could not be reached is asked but once for each request.
 _DOWN_S = 30.0
-#: What may forbid to ask, and what to do then.
+#: What may forbid to ask, and how it is taken back.
 _OFFLINE, _NO_UPDATE = "DATAMINT_LIKE_OFFLINE", "auto_update=False"
-_WAYS_OUT = {
-    _OFFLINE: "Unset it, or bring everything here first with prefetch(include_annotations=True).",
-    _NO_UPDATE: "Bring everything here with the dataset's prefetch(include_annotations=True), or build it with "
-    "auto_update=True.",
-}
+_TAKEN_BACK = {_OFFLINE: "Unset it", _NO_UPDATE: "Build the dataset with auto_update=True"}
 
 
 @dataclass(frozen=True)
@@ -172,7 +168,8 @@ class Transport:
         if self.silenced_by is not None:
             raise NotHereError(
                 f"Not on this machine: {what}; {self.silenced_by} forbids to ask the server {self.url}. "
-                f"{_WAYS_OUT[self.silenced_by]}"
+                f"{_TAKEN_BACK[self.silenced_by]}, or bring everything here first with the dataset's "
+                "prefetch(include_annotations=True)."
             )
 
     def passed(self, error: Exception, tries: Tries) -> bool:
@@ -209,8 +206,8 @@ class Transport:
         if self.silenced_by is not None:
             asked = f"{call.method} {call.path.partition('?')[0]}"
             raise CacheError(
-                f"{self.silenced_by} forbids to ask the server {self.url} ({asked}). "
-                "Unset it; without the server only datasets work, of what was synced and prefetched before."
+                f"{self.silenced_by} forbids to ask the server {self.url} ({asked}). {_TAKEN_BACK[self.silenced_by]}; "
+                "without the server only datasets work, of what was synced and prefetched before."
             )
         return {**self.key.headers(), **(call.headers or {})}
 

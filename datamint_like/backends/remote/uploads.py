@@ -11,8 +11,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
 
-from datamint_like._files import sha256_of
-from datamint_like._threads import Crew
+from datamint_like._files import opened, sha256_of
+from datamint_like._threads import Crew, taken
 from datamint_like.backends.base import NewResource
 from datamint_like.backends.bulk_rows import Row
 from datamint_like.backends.local import known_parts
@@ -139,19 +139,12 @@ def _at_once(send: Callable[[int], str], count: int, called_off: threading.Event
             for n in range(count):
                 crew.give(n)
             for _ in range(count):
-                n, upload_id = _next(results)
+                n, upload_id = taken(results.get())
                 sent[n] = upload_id
         except BaseException:  # also on KeyboardInterrupt
             called_off.set()
             raise
     return sent
-
-
-def _next(results: SimpleQueue[tuple[int, str] | BaseException]) -> tuple[int, str]:
-    result = results.get()
-    if isinstance(result, BaseException):
-        raise result
-    return result
 
 
 class _Sending:
@@ -176,11 +169,11 @@ class _Sending:
         self.begun.append(upload_id)
         tries = calls.transport.tries(max(calls.transport.policy.deadline_s, file.size / _SLOWEST))
         try:
-            with open(file.path, "rb") as opened:
+            with opened(file.path) as source:
                 while offset < file.size:
                     if self.called_off.is_set():
                         raise CancelledError
-                    offset, reached = _send_piece(calls, upload_id, opened, offset), offset
+                    offset, reached = _send_piece(calls, upload_id, source, offset), offset
                     if offset > reached:
                         tries.progress()
                     elif not tries.wait():
@@ -199,10 +192,10 @@ def _unreadable(place: Path, error: OSError) -> ValidationError:
     return ValidationError(f"The file {place.name!r} cannot be read: {error.strerror}.")
 
 
-def _send_piece(calls: Calls, upload_id: str, opened: IO[bytes], offset: int) -> int:
+def _send_piece(calls: Calls, upload_id: str, source: IO[bytes], offset: int) -> int:
     """How far the server has got, after one piece was sent to it."""
-    opened.seek(offset)
-    piece = opened.read(PIECE)
+    source.seek(offset)
+    piece = source.read(PIECE)
     if not piece:
         raise ValidationError("A file got shorter while it was uploaded. Try again when it is complete.")
     place = path("uploads", upload_id)
