@@ -136,7 +136,7 @@ class Packs:
         """Make the pack where it is missing, unless another process does or it cannot be kept; whether it was made."""
         path = self.path(key)
         with self._building, self._turn(path, 0.0) as mine:
-            if not mine or self._complained or self.find(key) is not None:
+            if not mine or self._refusal is not None or self.find(key) is not None:
                 return False
             self._write(path, make())
             return True
