@@ -90,7 +90,7 @@ def test_any_view_of_a_batch_keeps_its_memory() -> None:
         piece.append(batch["image"].view(torch.uint8).flatten()[::2])
         memory.append(memoryview(batch["image"].numpy()).cast("B"))
         del batch
-        gc.collect()
+    gc.collect()
     for n in range(COUNT // 2):
         assert row[n].unique().tolist() == [2 * n + 1]
         assert np.unique(array[n]).tolist() == [2 * n]
