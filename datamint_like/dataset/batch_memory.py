@@ -6,20 +6,25 @@ keeps its blocks: it fills one, says which, and fills it again once nothing in t
 
 A block starts with a byte that says that the main process has mapped it, and one for each tensor that was sent of it:
 the worker sets that byte, the main process clears it when the tensor, and all that shares its memory, is gone. A byte
-has one writer at a time, so there are no locks. What does not lie in a block goes the way of torch, and so does all
+has one writer at a time, so there are no locks. Where the main process forks, the child looks at the block for as long
+as it likes: the byte says so for good, and the worker lets go of the block.
+
+What does not lie in a block goes the way of torch, and so does what a worker sends to others than its loader, and all
 that a `DataLoader` of torch's own makes: its workers do not `lend_batches`.
 """
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 import multiprocessing
 import os
 import secrets
+import threading
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, NamedTuple
@@ -28,12 +33,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch.multiprocessing.reductions import reduce_tensor
+from torch.utils.data._utils.worker import _worker_loop
 
 #: Bytes before the data of a block, which is aligned to as many.
 _HEAD = 64
 _MAPPED = 0
-_NONE_SENT = bytes(_HEAD - 1)
+#: What the byte of a tensor says: that it was sent and is not gone, and that others may look at it for ever.
+_SENT, _KEPT = 1, 2
 _PAGE = 4096
+#: So many tensors later a block that none of them needed is let go.
+_PATIENCE = 64
 
 _Bytes = npt.NDArray[np.uint8]
 #: The process of a worker, and what tells it from an earlier one with its number.
@@ -61,6 +70,7 @@ class _Block:
         memory: The same bytes.
         user: The array of its tensor, for as long as that or anything that shares its memory is in the worker.
         sent: How many tensors were sent of it since it was filled.
+        filled: The how manieth tensor of the worker was the last in it.
     """
 
     number: int
@@ -68,86 +78,141 @@ class _Block:
     memory: _Bytes
     user: weakref.ref[npt.NDArray[Any]] | None = None
     sent: int = 0
+    filled: int = 0
 
     @classmethod
     def of(cls, number: int, size: int) -> _Block:
         """A new one of at least so many bytes."""
         storage = torch.UntypedStorage._new_shared(-(-size // _PAGE) * _PAGE)  # type: ignore[no-untyped-call]
-        shared = torch.empty(0, dtype=torch.uint8).set_(storage)
+        shared = torch.empty(0, dtype=torch.uint8, device="cpu").set_(storage)
         shared[:_HEAD] = 0
         return cls(number, shared, shared.numpy())
 
     @property
     def idle(self) -> bool:
         """Whether nothing looks at it, here or in the main process."""
-        return (self.user is None or self.user() is None) and self.memory[1:_HEAD].tobytes() == _NONE_SENT
+        return (self.user is None or self.user() is None) and _SENT not in self.memory[1:_HEAD].tobytes()
+
+    @property
+    def kept(self) -> bool:
+        """Whether others than the main process may look at it."""
+        return _KEPT in self.memory[1:_HEAD].tobytes()
 
     @property
     def address(self) -> int:
         """Where its data lie."""
         return self.shared.data_ptr() + _HEAD
 
-    def send(self, tensor: torch.Tensor) -> _Place:
-        """The place of a tensor in it, looked at from now on."""
-        array = tensor.numpy()
+    def send(self, array: npt.NDArray[Any]) -> _Place | None:
+        """The place of an array, looked at from now on; None where it does not lie here, or too many were sent."""
+        offset = _address(array) - self.shared.data_ptr()
+        if self.sent == _HEAD - 1 or not _HEAD <= offset < len(self.memory):
+            return None
         self.sent += 1
-        self.memory[self.sent] = 1
-        offset = tensor.data_ptr() - self.shared.data_ptr()
+        self.memory[self.sent] = _SENT
         return _Place(self.number, self.sent, array.dtype.str, array.shape, array.strides, offset)
 
 
 class _Blocks:
     """The blocks of this worker."""
 
-    def __init__(self) -> None:
-        self._process = os.getpid()
-        self._worker: _Worker = (self._process, secrets.token_hex(8))
+    def __init__(self, results: Any) -> None:
+        """Lend what goes into this queue."""
+        self.process = os.getpid()
+        self._results = results
+        self._worker: _Worker = (self.process, secrets.token_hex(8))
         self._numbers = itertools.count()
+        self._filled = 0
+        self._one_at_a_time = threading.Lock()
         self._by_address: dict[int, _Block] = {}
         self._given_up: deque[int] = deque()
 
     def empty(self, shape: Sequence[int], dtype: np.dtype[Any]) -> torch.Tensor:
         """A tensor in an idle block, its values undefined."""
-        block = self._idle(_HEAD + math.prod(shape) * dtype.itemsize)
-        array = np.ndarray(tuple(shape), dtype, buffer=block.memory, offset=_HEAD)
-        block.user, block.sent = weakref.ref(array), 0
+        with self._one_at_a_time:
+            block = self._idle(_HEAD + math.prod(shape) * dtype.itemsize)
+            array = np.ndarray(tuple(shape), dtype, buffer=block.memory, offset=_HEAD)
+            self._filled += 1
+            block.user, block.sent, block.filled = weakref.ref(array), 0, self._filled
         return torch.from_numpy(array)
 
     def reduced(self, tensor: torch.Tensor) -> tuple[Any, ...]:
-        """How a tensor is pickled for the main process: by its place, if it lies in a block."""
-        block = self._by_address.get(tensor.untyped_storage().data_ptr()) if _is_plain(tensor) else None
-        if block is None or block.sent == len(_NONE_SENT) or os.getpid() != self._process:
+        """How a tensor is pickled: for the main process by its place, if it lies in a block."""
+        to_loader = threading.current_thread() is self._results._thread
+        block = self._by_address.get(tensor.untyped_storage().data_ptr()) if to_loader and _is_plain(tensor) else None
+        array = None if block is None else _as_array(tensor)
+        place = None if block is None or array is None else block.send(array)
+        if block is None or place is None:
             usual: tuple[Any, ...] = reduce_tensor(tensor)  # type: ignore[no-untyped-call]
             return usual
         given_up = tuple(self._given_up.popleft() for _ in range(len(self._given_up)))
-        unmapped = None if block.memory[_MAPPED] else block.shared
-        return _received, (self._worker, block.send(tensor), unmapped, given_up)
+        return _received, (self._worker, place, None if block.memory[_MAPPED] else block.shared, given_up)
+
+    def give_up(self, blocks: Iterable[_Block]) -> None:
+        """Fill some no more."""
+        for block in blocks:
+            if self._by_address.pop(block.address, None) is not None:
+                self._given_up.append(block.number)
+
+    def give_up_all(self) -> None:
+        """Fill none of those there are any more."""
+        self.give_up(list(self._by_address.values()))
 
     def _idle(self, size: int) -> _Block:
         """An idle block of at least so many bytes, and at most twice as many; a new one in place of all idle ones."""
         idle = [block for block in self._by_address.values() if block.idle]
-        fitting = [block for block in idle if size <= len(block.memory) <= max(2 * size, _PAGE)]
-        if fitting:
-            return min(fitting, key=lambda block: len(block.memory))
-        for block in idle:
-            del self._by_address[block.address]
-            self._given_up.append(block.number)
-        block = _Block.of(next(self._numbers), size)
-        self._by_address[block.address] = block
-        return block
+        fitting = [block for block in idle if size <= len(block.memory) <= max(2 * size, _PAGE) and not block.kept]
+        found = min(fitting, key=lambda block: (len(block.memory), -block.filled), default=None)
+        old = self._filled - _PATIENCE
+        self.give_up(b for b in idle if b is not found and (found is None or b.kept or b.filled < old))
+        if found is None:
+            found = _Block.of(next(self._numbers), size)
+            self._by_address[found.address] = found
+        return found
 
 
-#: Those of this worker, and in the main process those of every worker.
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """What looks at a block in the main process: a tensor, and all that shares its memory.
+
+    Attributes:
+        block: The block, as torch shares it.
+        byte: Which of its first bytes stands for the tensor.
+        address: Where the memory of the tensor begins.
+    """
+
+    block: torch.Tensor
+    byte: int
+    address: int
+
+    def keep(self) -> None:
+        """Let the worker know that others look as well, for as long as they like."""
+        self.block.numpy()[self.byte] = _KEPT
+
+
+#: Those of this worker, and in the main process those of every worker, and what looks at them.
 _blocks: _Blocks | None = None
-_mapped: dict[_Worker, dict[int, _Bytes]] = {}
+_mapped: dict[_Worker, dict[int, torch.Tensor]] = {}
+_looking: set[_Look] = set()
 
 
 def lend_batches() -> None:
-    """Let this worker hand over what lies in an `empty_batch` by the place where it lies."""
+    """Let this worker hand over to its loader what lies in an `empty_batch` by the place where it lies."""
     global _blocks
     _mapped.clear()  # what a fork inherited
-    _blocks = _Blocks()
-    ForkingPickler.register(torch.Tensor, _blocks.reduced)
+    results = _results()
+    if results is not None:
+        _blocks = _Blocks(results)
+        ForkingPickler.register(torch.Tensor, _blocks.reduced)
+
+
+def _results() -> Any:
+    """The queue by which this process, if it is a worker, hands batches to its loader."""
+    process: Any = multiprocessing.current_process()
+    if getattr(process, "_target", None) is not _worker_loop:
+        return None
+    given = inspect.signature(_worker_loop).bind(*process._args, **process._kwargs)
+    return given.arguments.get("data_queue")
 
 
 def empty_batch(items: Sequence[torch.Tensor]) -> torch.Tensor | None:
@@ -156,20 +221,21 @@ def empty_batch(items: Sequence[torch.Tensor]) -> torch.Tensor | None:
     Its values are undefined. None where that cannot be: outside of a worker that lends, and for tensors that numpy
     cannot look at.
     """
-    if _blocks is None or not all(type(each) is torch.Tensor and _is_plain(each) for each in items):
+    if _blocks is None or _blocks.process != os.getpid():
         return None
-    try:
-        dtype = items[0].numpy().dtype
-    except TypeError:  # such as bfloat16
+    if not all(type(each) is torch.Tensor and _is_plain(each) for each in items):
         return None
-    return _blocks.empty((len(items), *items[0].shape), dtype)
+    array = _as_array(items[0])
+    return None if array is None else _blocks.empty((len(items), *items[0].shape), array.dtype)
 
 
 def forget_ended_workers() -> None:
     """Give up the memory of workers that are no more; tensors that lie in it keep theirs."""
+    known = list(_mapped)  # first: what another thread starts meanwhile is not among these
     running = {child.pid for child in multiprocessing.active_children()}
-    for worker in [worker for worker in _mapped if worker[0] not in running]:
-        _mapped.pop(worker, None)
+    for worker in known:
+        if worker[0] not in running:
+            _mapped.pop(worker, None)
 
 
 def _is_plain(tensor: torch.Tensor) -> bool:
@@ -178,21 +244,68 @@ def _is_plain(tensor: torch.Tensor) -> bool:
     return flat and not (tensor.requires_grad or tensor.is_conj() or tensor.is_neg() or tensor.is_quantized)
 
 
+def _as_array(tensor: torch.Tensor) -> npt.NDArray[Any] | None:
+    try:
+        return tensor.numpy()
+    except TypeError:  # such as bfloat16
+        return None
+
+
+def _address(array: npt.NDArray[Any]) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
 def _received(worker: _Worker, place: _Place, unmapped: torch.Tensor | None, given_up: tuple[int, ...]) -> torch.Tensor:
     """The tensor that a worker sent, in the main process."""
+    if ForkingPickler._extra_reducers.get(torch.Tensor) is reduce_tensor:  # type: ignore[attr-defined]
+        ForkingPickler.register(torch.Tensor, _sent_on)
     blocks = _mapped.setdefault(worker, {})
     for number in given_up:
         blocks.pop(number, None)
     if unmapped is not None and place.block not in blocks:
-        blocks[place.block] = unmapped.numpy()
-        blocks[place.block][_MAPPED] = 1
-    memory = blocks[place.block]
-    array = np.ndarray(place.shape, place.dtype, memory, place.offset, place.strides)
-    weakref.finalize(array, _free, memory, place.byte, os.getpid()).atexit = False
+        blocks[place.block] = unmapped
+        unmapped[_MAPPED] = 1
+    block = blocks[place.block]
+    array = np.ndarray(place.shape, place.dtype, block.numpy(), place.offset, place.strides)
+    look = _Look(block, place.byte, _address(array))
+    _looking.add(look)
+    weakref.finalize(array, _free, look, os.getpid()).atexit = False
     return torch.from_numpy(array)
 
 
-def _free(memory: _Bytes, byte: int, process: int) -> None:
+def _free(look: _Look, process: int) -> None:
     """Tell the worker that a tensor is gone."""
-    if os.getpid() == process:  # a fork has a tensor of its own, but the block is the same
-        memory[byte] = 0
+    _looking.discard(look)
+    memory = look.block.numpy()
+    if os.getpid() == process and memory[look.byte] == _SENT:  # a fork has a tensor of its own, the block is the same
+        memory[look.byte] = 0
+
+
+def _sent_on(tensor: torch.Tensor) -> tuple[Any, ...]:
+    """How the main process pickles a tensor for another: as torch does, but a copy of one that lies in a block.
+
+    torch moves what it shares, away from under the arrays that numpy has of it.
+    """
+    if _looks_at_block(tensor):
+        tensor = tensor.detach().clone().requires_grad_(tensor.requires_grad)
+    usual: tuple[Any, ...] = reduce_tensor(tensor)  # type: ignore[no-untyped-call]
+    return usual
+
+
+def _looks_at_block(tensor: torch.Tensor) -> bool:
+    if not tensor.is_leaf or tensor.layout != torch.strided or tensor.device.type != "cpu":
+        return False
+    address = tensor.untyped_storage().data_ptr()
+    return any(look.address == address for look in _looking.copy())
+
+
+def _before_fork() -> None:
+    """The child looks at all that is looked at now, and may do so for longer than this process."""
+    for look in _looking.copy():
+        look.keep()
+    if _blocks is not None and _blocks.process == os.getpid():
+        _blocks.give_up_all()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import weakref
 from collections.abc import Callable, Iterator, Mapping, Sized
 from functools import cached_property
 from typing import Any, cast
 
 import torch
 from torch.utils.data import DataLoader, Dataset
-from torch.utils.data.dataloader import _BaseDataLoaderIter
+from torch.utils.data.dataloader import _BaseDataLoaderIter, _MultiProcessingDataLoaderIter
 
 from datamint_like.dataset.batch_memory import forget_ended_workers
 from datamint_like.dataset.collate import single
@@ -28,13 +27,23 @@ from datamint_like.exceptions import DatamintDatasetException
 _OWN_ORDER = ("sampler", "batch_sampler", "generator")
 
 
+class _LentBatchesIter(_MultiProcessingDataLoaderIter):
+    """An iterator that lets go of the memory of its workers when they end."""
+
+    def _shutdown_workers(self) -> None:
+        super()._shutdown_workers()
+        if forget_ended_workers is not None:  # at the end of the process
+            forget_ended_workers()
+
+
 class _LentBatches(DataLoader[Item]):
-    """A `DataLoader` that lets go of the memory of its workers when they end."""
+    """A `DataLoader` over such an iterator, where it has workers."""
 
     def _get_iterator(self) -> _BaseDataLoaderIter:
-        iterator = super()._get_iterator()
-        weakref.finalize(iterator, forget_ended_workers).atexit = False
-        return iterator
+        if self.num_workers == 0:
+            return super()._get_iterator()
+        self.check_worker_number_rationality()
+        return _LentBatchesIter(self)
 
 
 class Loader(_LentBatches):
