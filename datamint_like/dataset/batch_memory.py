@@ -171,29 +171,47 @@ class _Blocks:
         return found
 
 
-@dataclass(frozen=True, eq=False)
-class _Look:
-    """What looks at a block in the main process: a tensor, and all that shares its memory.
+class _Look(weakref.ref[npt.NDArray[Any]]):
+    """What looks at a block in the main process: the array of a tensor, for as long as anything shares its memory.
+
+    When that is gone it goes to `_gone`, and the worker is told later: Python code that ran at that moment would
+    swallow an interrupt that came meanwhile.
 
     Attributes:
-        block: The block, as torch shares it.
+        memory: The block, while its worker may fill it again.
         byte: Which of its first bytes stands for the tensor.
         address: Where the memory of the tensor begins.
+        process: The process that looks.
     """
 
-    block: torch.Tensor
+    __slots__ = ("address", "byte", "memory", "process")
+    memory: weakref.ref[_Bytes]
     byte: int
     address: int
+    process: int
 
-    def keep(self) -> None:
-        """Let the worker know that others look as well, for as long as they like."""
-        self.block.numpy()[self.byte] = _KEPT
+    def __new__(cls, array: npt.NDArray[Any], memory: _Bytes, byte: int) -> _Look:
+        """One that says of itself when it is over."""
+        look = super().__new__(cls, array, _gone.append)
+        look.memory, look.byte = weakref.ref(memory), byte
+        look.address, look.process = _address(array), os.getpid()
+        return look
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def tell(self, what: int) -> None:
+        """Set the byte of the tensor, unless others may look for ever; only who got it may."""
+        memory = self.memory()
+        if memory is not None and self.process == os.getpid() and memory[self.byte] == _SENT:
+            memory[self.byte] = what
 
 
-#: Those of this worker, and in the main process those of every worker, and what looks at them.
+#: Those of this worker, and in the main process those of every worker, what looks at them, and what does no more.
 _blocks: _Blocks | None = None
-_mapped: dict[_Worker, dict[int, torch.Tensor]] = {}
-_looking: set[_Look] = set()
+_mapped: dict[_Worker, dict[int, _Bytes]] = {}
+_looking: dict[int, _Look] = {}
+_gone: deque[weakref.ref[npt.NDArray[Any]]] = deque()
 
 
 def lend_batches() -> None:
@@ -231,6 +249,7 @@ def empty_batch(items: Sequence[torch.Tensor]) -> torch.Tensor | None:
 
 def forget_ended_workers() -> None:
     """Give up the memory of workers that are no more; tensors that lie in it keep theirs."""
+    _tell_of_gone()
     known = list(_mapped)  # first: what another thread starts meanwhile is not among these
     running = {child.pid for child in multiprocessing.active_children()}
     for worker in known:
@@ -263,22 +282,26 @@ def _received(worker: _Worker, place: _Place, unmapped: torch.Tensor | None, giv
     for number in given_up:
         blocks.pop(number, None)
     if unmapped is not None and place.block not in blocks:
-        blocks[place.block] = unmapped
-        unmapped[_MAPPED] = 1
-    block = blocks[place.block]
-    array = np.ndarray(place.shape, place.dtype, block.numpy(), place.offset, place.strides)
-    look = _Look(block, place.byte, _address(array))
-    _looking.add(look)
-    weakref.finalize(array, _free, look, os.getpid()).atexit = False
+        blocks[place.block] = unmapped.numpy()
+        blocks[place.block][_MAPPED] = 1
+    memory = blocks[place.block]
+    array = np.ndarray(place.shape, place.dtype, memory, place.offset, place.strides)
+    look = _Look(array, memory, place.byte)
+    _looking[id(look)] = look
+    _tell_of_gone()
     return torch.from_numpy(array)
 
 
-def _free(look: _Look, process: int) -> None:
-    """Tell the worker that a tensor is gone."""
-    _looking.discard(look)
-    memory = look.block.numpy()
-    if os.getpid() == process and memory[look.byte] == _SENT:  # a fork has a tensor of its own, the block is the same
-        memory[look.byte] = 0
+def _tell_of_gone() -> None:
+    """Tell the workers of the tensors that are gone."""
+    while _gone:
+        try:
+            look = _gone.popleft()
+        except IndexError:  # another thread was faster
+            return
+        assert isinstance(look, _Look)
+        _looking.pop(id(look), None)
+        look.tell(0)
 
 
 def _sent_on(tensor: torch.Tensor) -> tuple[Any, ...]:
@@ -296,13 +319,14 @@ def _looks_at_block(tensor: torch.Tensor) -> bool:
     if not tensor.is_leaf or tensor.layout != torch.strided or tensor.device.type != "cpu":
         return False
     address = tensor.untyped_storage().data_ptr()
-    return any(look.address == address for look in _looking.copy())
+    return any(look.address == address for look in list(_looking.values()))
 
 
 def _before_fork() -> None:
     """The child looks at all that is looked at now, and may do so for longer than this process."""
-    for look in _looking.copy():
-        look.keep()
+    _tell_of_gone()
+    for look in list(_looking.values()):
+        look.tell(_KEPT)
     if _blocks is not None and _blocks.process == os.getpid():
         _blocks.give_up_all()
 

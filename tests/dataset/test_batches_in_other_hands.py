@@ -6,6 +6,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -171,3 +172,14 @@ def test_a_default_device_of_ones_own_does_not_move_what_workers_lend() -> None:
 
 def of_images(items: list[dict[str, Any]]) -> dict[str, Any]:
     return Collate()([{"image": item["image"]} for item in items])
+
+
+def test_no_python_code_that_could_swallow_an_interrupt_runs_where_a_batch_goes() -> None:
+    batches = iter(loader())
+    batch, called = next(batches), []
+    sys.setprofile(lambda frame, event, _: called.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        del batch
+    finally:
+        sys.setprofile(None)
+    assert called == []
