@@ -27,6 +27,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from multiprocessing.reduction import ForkingPickler
+from multiprocessing.util import Finalize
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,6 +42,8 @@ _MAPPED = 0
 #: What the byte of a tensor says: that it was sent and is not gone, and that others may look at it for ever.
 _SENT, _KEPT = 1, 2
 _PAGE = 4096
+#: After a worker's queues are done, which have -5.
+_LAST = -10
 #: So many tensors later a block that none of them needed is let go.
 _PATIENCE = 64
 
@@ -222,6 +225,8 @@ def lend_batches() -> None:
     if results is not None:
         _blocks = _Blocks(results)
         ForkingPickler.register(torch.Tensor, _blocks.reduced)
+        # When all is sent: memory that torch shares by name stays there unless each process gives it up.
+        Finalize(None, _blocks.give_up_all, exitpriority=_LAST)
 
 
 def _results() -> Any:

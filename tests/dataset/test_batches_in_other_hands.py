@@ -6,6 +6,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import time
 import warnings
@@ -183,3 +184,26 @@ def test_no_python_code_that_could_swallow_an_interrupt_runs_where_a_batch_goes(
     finally:
         sys.setprofile(None)
     assert called == []
+
+
+# Loads with memory that torch shares by name, and tells how many of its names are left of the workers.
+BY_NAME = """
+import gc, os, torch
+from datamint_like.dataset import batch_memory
+from tests.dataset.test_batch_memory import is_right, loader
+torch.multiprocessing.set_sharing_strategy("file_system")
+workers = set()
+for _ in range(2):
+    for batch in loader():
+        assert is_right(batch)
+        workers |= {f"torch_{pid}_" for pid, _ in batch_memory._mapped}
+del batch
+gc.collect()
+assert len(workers) == 4
+print(sum(name.startswith(tuple(workers)) for name in os.listdir("/dev/shm")))
+"""
+
+
+def test_memory_that_torch_shares_by_name_goes_with_its_worker() -> None:
+    done = subprocess.run([sys.executable, "-c", BY_NAME], capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout == "0\n", done.stderr
