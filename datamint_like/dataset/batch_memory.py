@@ -164,10 +164,16 @@ class _Blocks:
     def _idle(self, size: int) -> _Block:
         """An idle block of at least so many bytes, and at most twice as many; a new one in place of all idle ones."""
         idle = [block for block in self._by_address.values() if block.idle]
-        fitting = [block for block in idle if size <= len(block.memory) <= max(2 * size, _PAGE) and not block.kept]
-        found = min(fitting, key=lambda block: (len(block.memory), -block.filled), default=None)
+        fitting = [block for block in idle if size <= len(block.memory) <= max(2 * size, _PAGE)]
+        fitting.sort(key=lambda block: (len(block.memory), -block.filled))
+        found = None
+        for block in fitting:
+            if not block.kept:
+                found = block
+                break
+            self.give_up([block])
         old = self._filled - _PATIENCE
-        self.give_up(b for b in idle if b is not found and (found is None or b.kept or b.filled < old))
+        self.give_up(block for block in idle if block is not found and (found is None or block.filled < old))
         if found is None:
             found = _Block.of(next(self._numbers), size)
             self._by_address[found.address] = found
@@ -193,11 +199,10 @@ class _Look(weakref.ref[npt.NDArray[Any]]):
     address: int
     process: int
 
-    def __new__(cls, array: npt.NDArray[Any], memory: _Bytes, byte: int) -> _Look:
+    def __new__(cls, array: npt.NDArray[Any], memory: _Bytes, byte: int, address: int) -> _Look:
         """One that says of itself when it is over."""
         look = super().__new__(cls, array, _gone.append)
-        look.memory, look.byte = weakref.ref(memory), byte
-        look.address, look.process = _address(array), os.getpid()
+        look.memory, look.byte, look.address, look.process = weakref.ref(memory), byte, address, os.getpid()
         return look
 
     def __init__(self, *_: object) -> None:
@@ -254,7 +259,7 @@ def empty_batch(items: Sequence[torch.Tensor]) -> torch.Tensor | None:
 
 def forget_ended_workers() -> None:
     """Give up the memory of workers that are no more; tensors that lie in it keep theirs."""
-    _tell_of_gone()
+    tell_of_gone()
     known = list(_mapped)  # first: what another thread starts meanwhile is not among these
     running = {child.pid for child in multiprocessing.active_children()}
     for worker in known:
@@ -291,13 +296,14 @@ def _received(worker: _Worker, place: _Place, unmapped: torch.Tensor | None, giv
         blocks[place.block][_MAPPED] = 1
     memory = blocks[place.block]
     array = np.ndarray(place.shape, place.dtype, memory, place.offset, place.strides)
-    look = _Look(array, memory, place.byte)
+    tensor = torch.from_numpy(array)
+    look = _Look(array, memory, place.byte, tensor.data_ptr())
     _looking[id(look)] = look
-    _tell_of_gone()
-    return torch.from_numpy(array)
+    tell_of_gone()
+    return tensor
 
 
-def _tell_of_gone() -> None:
+def tell_of_gone() -> None:
     """Tell the workers of the tensors that are gone."""
     while _gone:
         try:
@@ -329,7 +335,7 @@ def _looks_at_block(tensor: torch.Tensor) -> bool:
 
 def _before_fork() -> None:
     """The child looks at all that is looked at now, and may do so for longer than this process."""
-    _tell_of_gone()
+    tell_of_gone()
     for look in list(_looking.values()):
         look.tell(_KEPT)
     if _blocks is not None and _blocks.process == os.getpid():

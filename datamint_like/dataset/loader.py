@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.dataloader import _BaseDataLoaderIter, _MultiProcessingDataLoaderIter
 
-from datamint_like.dataset.batch_memory import forget_ended_workers
+from datamint_like.dataset.batch_memory import forget_ended_workers, tell_of_gone
 from datamint_like.dataset.collate import single
 from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.item import Item
@@ -28,7 +28,11 @@ _OWN_ORDER = ("sampler", "batch_sampler", "generator")
 
 
 class _LentBatchesIter(_MultiProcessingDataLoaderIter):
-    """An iterator that lets go of the memory of its workers when they end."""
+    """An iterator that tells its workers what they may fill again, and lets go of their memory when they end."""
+
+    def _next_data(self) -> Any:
+        tell_of_gone()
+        return super()._next_data()  # type: ignore[no-untyped-call]
 
     def _shutdown_workers(self) -> None:
         super()._shutdown_workers()
