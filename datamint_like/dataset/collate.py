@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch.utils.data import default_collate
 
-from datamint_like.dataset.batch_memory import empty_batch
 from datamint_like.dataset.item import Item
+from datamint_like.dataset.lent_batches import empty_batch
 from datamint_like.exceptions import DatamintDatasetException
 
 

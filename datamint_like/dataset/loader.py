@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import weakref
 from collections.abc import Callable, Iterator, Mapping, Sized
 from functools import cached_property
 from typing import Any, cast
 
 import torch
 from torch.utils.data import DataLoader, Dataset
-from torch.utils.data.dataloader import _BaseDataLoaderIter
+from torch.utils.data.dataloader import _BaseDataLoaderIter, _MultiProcessingDataLoaderIter
 
-from datamint_like.dataset.batch_memory import forget_workers
 from datamint_like.dataset.collate import single
 from datamint_like.dataset.holdings import Holdings
 from datamint_like.dataset.item import Item
 from datamint_like.dataset.options import flag
 from datamint_like.dataset.order_state import refuse_other_data
+from datamint_like.dataset.received_batches import forget_workers, tell_of_gone
 from datamint_like.dataset.sampler import EpochSampler, WithEpochs
 from datamint_like.dataset.seeds import checked_seed, drawn_seed
 from datamint_like.dataset.worker_start import WorkerStart
@@ -28,14 +27,27 @@ from datamint_like.exceptions import DatamintDatasetException
 _OWN_ORDER = ("sampler", "batch_sampler", "generator")
 
 
+class _LentBatchesIter(_MultiProcessingDataLoaderIter):
+    """An iterator that tells its workers what they may fill again, and lets go of their memory when they end."""
+
+    def _next_data(self) -> Any:
+        tell_of_gone()
+        return super()._next_data()  # type: ignore[no-untyped-call]
+
+    def _shutdown_workers(self) -> None:
+        super()._shutdown_workers()
+        if forget_workers is not None:  # it is at the end of the process
+            forget_workers({worker.pid for worker in self._workers})
+
+
 class _LentBatches(DataLoader[Item]):
-    """A `DataLoader` that lets go of the memory of its workers when they end."""
+    """A `DataLoader` over such an iterator, where it has workers."""
 
     def _get_iterator(self) -> _BaseDataLoaderIter:
-        iterator = super()._get_iterator()
-        workers = {worker.pid for worker in getattr(iterator, "_workers", ())}
-        weakref.finalize(iterator, forget_workers, workers).atexit = False  # it ends them first
-        return iterator
+        if self.num_workers == 0:
+            return super()._get_iterator()
+        self.check_worker_number_rationality()
+        return _LentBatchesIter(self)
 
 
 class Loader(_LentBatches):

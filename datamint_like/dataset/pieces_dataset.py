@@ -109,9 +109,10 @@ class PiecesDataset(DatamintBaseDataset):
     def __getitems__(self, indices: Sequence[int]) -> list[Item]:
         """The items at some indices, as torch asks for a batch.
 
-        What they need of the cache folder is made first, in an order in which workers do not wait for each other.
+        What they need of the cache folder is made first, in an order in which workers do not wait for each other; but
+        not for a class of one's own with a `__getitem__`, which alone knows what it reads for an index.
         """
-        if self._slices.packs_images:
+        if self._slices.packs_images and not _is_of_ones_own(type(self), "__getitem__"):
             self._slices.pack_what_is_free(self._resource_row(int(self._rows[self._position(n)])) for n in indices)
         return [self[index] for index in indices]
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, overload
 
@@ -185,12 +186,18 @@ class SliceReader:
         """Pack the slices of those of some volumes that lack it, but for those that another process is packing.
 
         Who then reads them, in whichever order, waits for what others do only when nothing else is left to do. What
-        fails is left to who reads it.
+        fails is left to who reads it, and so are volumes beyond those whose packs can be open at once: to look at them
+        here would be to open each twice.
         """
-        missing = [pack for pack in map(self._image_pack, map(self.volume, dict.fromkeys(rows))) if self._lacks(*pack)]
+        missing: list[_Pack] = []
+        for row in islice(dict.fromkeys(rows), _OPEN):
+            with suppress(Exception):  # whatever it is, it is told of the item that it concerns
+                pack = self._image_pack(self.volume(row))
+                if self._lacks(*pack):
+                    missing.append(pack)
         for key, make in missing if len(missing) > 1 else ():
             self._open.forget(key)
-            with suppress(Exception):  # whatever it is, it is told of the item that it concerns
+            with suppress(Exception):  # the same
                 self._options.packs.build_if_free(key, partial(self._made, key, make))
 
     def _lacks(self, key: PackKey, _: object) -> bool:

@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from datamint_like.dataset.batch_memory import lend_batches
+from datamint_like.dataset.lent_batches import lend_batches
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from datamint_like.dataset import batch_memory
+from datamint_like.dataset import received_batches
 from datamint_like.dataset.collate import Collate
 from datamint_like.dataset.loader import loader_of
 from datamint_like.dataset.sliced_dataset import SlicedVolumeDataset
@@ -129,7 +129,7 @@ def test_batches_of_other_sizes_take_the_place_of_those_that_are_not_needed() ->
     most = 0
     for batch in loader(growing, batch_size=1):
         assert is_right(batch)
-        held = [block for blocks in batch_memory._mapped.values() for block in blocks.values()]
+        held = [block for blocks in received_batches._mapped.values() for block in blocks.values()]
         most = max(most, sum(block.nbytes for block in held))
     biggest = growing(COUNT - 1).nbytes
     assert most < 12 * biggest
@@ -182,13 +182,13 @@ def test_images_with_a_gradient_stack_in_workers_too() -> None:
 
 def test_the_memory_of_workers_goes_with_them_and_not_what_was_kept_of_it() -> None:
     kept = list(loader())
-    assert batch_memory._mapped == {}
+    assert received_batches._mapped == {}
     staying = loader(persistent_workers=True)
     kept += list(staying)
-    assert len(batch_memory._mapped) == 2
+    assert len(received_batches._mapped) == 2
     del staying
     gc.collect()
-    assert batch_memory._mapped == {}
+    assert received_batches._mapped == {}
     assert all(is_right(batch) for batch in kept)
 
 
@@ -224,7 +224,7 @@ def test_batches_outlive_a_worker_that_is_killed() -> None:
     one = loader(count=1000, num_workers=1)
     batches = iter(one)
     kept = [next(batches) for _ in range(3)]
-    (worker,) = {pid for pid, _ in batch_memory._mapped}
+    (worker,) = {pid for pid, _ in received_batches._mapped}
     os.kill(worker, signal.SIGKILL)
     with pytest.raises((RuntimeError, OSError)):  # that it is gone, or that it does not answer
         list(batches)
@@ -254,7 +254,7 @@ def test_a_loader_of_torchs_own_goes_the_way_of_torch() -> None:
     for batch in own:
         assert is_right(batch)
         assert batch["image"].is_shared()
-    assert batch_memory._mapped == {}
+    assert received_batches._mapped == {}
 
 
 # Loads with the other way in which torch shares memory, and tells whether the batches are right.

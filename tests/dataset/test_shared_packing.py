@@ -15,7 +15,9 @@ import torch
 
 from datamint_like._cache.turns import turn
 from datamint_like.api import Api
-from datamint_like.dataset import SlicedVolumeDataset, VolumeDataset
+from datamint_like.dataset import SlicedVolumeDataset, VolumeDataset, slice_reader
+from datamint_like.dataset.collate import Collate
+from datamint_like.dataset.item import Item
 from datamint_like.exceptions import DecodeError
 from datamint_like.slices.packs import PackKey
 
@@ -148,3 +150,59 @@ def test_patches_of_several_volumes_are_packed_alike(store: Api, tmp_path: Path,
     found = patches.__getitems__([0, 3, 5, 6, 9])
     assert [item["image"].unique().item() for item in found] == [0, 1, 2, 3, 4]
     assert len(decoded) == VOLUMES
+
+
+def test_a_batch_of_many_volumes_opens_each_pack_once(
+    store: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slice_reader, "_OPEN", 2)
+    slices = slices_of(store, tmp_path, memory_cache=0)
+    opened: list[str] = []
+    find = slices._reading.packs.find
+    slices._reading.packs.find = lambda key: opened.append(key.axis) or find(key)  # type: ignore[func-returns-value, method-assign]
+    slices.__getitems__(one_of_each())
+    opened.clear()
+    found = slices.__getitems__(one_of_each())
+    assert [item["image"].unique().item() for item in found] == list(range(VOLUMES))
+    assert len(opened) <= VOLUMES
+
+
+class Repeated(SlicedVolumeDataset):
+    """A class of a user's that has each item ten times, and takes names for some."""
+
+    def __len__(self) -> int:
+        return 10 * super().__len__()
+
+    def __getitem__(self, index: Any) -> Item:
+        index = {"first": 0, "last": -1}.get(index, index)
+        return super().__getitem__(index % super().__len__())
+
+
+def test_a_class_of_ones_own_decides_what_it_reads_for_an_index(store: Api, tmp_path: Path) -> None:
+    whole = slices_of(store, tmp_path)
+    resources = [whole[n]["resource"] for n in one_of_each()]
+    slices = Repeated(resources=resources, server_url=store.server_url, cache_dir=tmp_path)
+    own = torch.utils.data.DataLoader(slices, 5, sampler=[0, 25, "last", 199, "first"], collate_fn=Collate())
+    (batch,) = own
+    assert [image.unique().item() for image in batch["image"]] == [0, 1, 4, 4, 0]
+
+
+def test_facts_that_cannot_be_read_are_told_of_their_own_item(store: Api, tmp_path: Path) -> None:
+    class Patient(SlicedVolumeDataset):
+        def _get_raw_item(self, index: int) -> Any:
+            try:
+                return super()._get_raw_item(index)
+            except DecodeError:
+                return super()._get_raw_item(0)
+
+    resources = sorted(store.resources.get_list(), key=lambda resource: resource.filename)
+    slices = Patient(resources=resources, server_url=store.server_url, cache_dir=tmp_path)
+    volume = slices._slices.volume
+
+    def broken(row: int) -> Any:
+        if row == slices._resource_row(int(slices._rows[8])):
+            raise DecodeError("2.nii.gz has no facts.")
+        return volume(row)
+
+    slices._slices.volume = broken  # type: ignore[method-assign]
+    assert [item["image"].unique().item() for item in slices.__getitems__(one_of_each())] == [0, 1, 0, 3, 4]
