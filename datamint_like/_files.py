@@ -209,8 +209,12 @@ class Staged:
     sha256: str
 
 
-#: What is said of a path that leads to what may give no byte for ever, or bytes without an end.
-NO_FILE = "it is a pipe, socket or device and no file"
+def reason_of(error: Exception) -> str:
+    """Why something failed, in the words of the system where they are there: the rest names folders."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+_NO_FILE = "it is a pipe, socket or device and no file"
 
 
 def opened(path: Path | str) -> io.BufferedReader:
@@ -219,10 +223,18 @@ def opened(path: Path | str) -> io.BufferedReader:
     Raises:
         OSError: It cannot be opened, or is no regular file.
     """
-    mode = os.stat(path).st_mode  # noqa: PTH116 -- of a text, too
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # of a folder the system says it better
-        raise OSError(errno.EINVAL, NO_FILE)
-    return open(path, "rb")
+    refuse_no_file(os.stat(path))  # noqa: PTH116 -- of a text, too
+    return open(path, "rb")  # of a folder the system says that it is one
+
+
+def refuse_no_file(facts: os.stat_result) -> None:
+    """Refuse what is neither a file nor a folder.
+
+    Raises:
+        OSError: It may give no byte for ever, or bytes without an end.
+    """
+    if not (stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode)):
+        raise OSError(errno.EINVAL, _NO_FILE)
 
 
 def chunks_of(path: Path) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datamint_like._cache.use import note_use
-from datamint_like._files import fsync_dir, is_disk_full, make_dirs, private_name
+from datamint_like._files import fsync_dir, is_disk_full, make_dirs, private_name, reason_of
 
 #: The folders of a cache, each of one kind of content.
 TOPS = ("blobs", "catalog", "packs", "leases")
@@ -25,8 +25,6 @@ _TRIES = 5
 _ANOTHER = "name another cache folder in DATAMINT_LIKE_CACHE, or as cache_dir=."
 #: What to do where a cache has no room.
 MORE_ROOM = f"Free space there, or {_ANOTHER}"
-#: What to do where it cannot be written.
-ANOTHER_FOLDER = f"N{_ANOTHER[1:]}"
 _MARK = """\
 Signature: 8a477f597d28d172789f06886806bc55
 # datamint-like cache, layout 1
@@ -42,8 +40,7 @@ class ForeignFolderError(OSError):
 
 def unwritable(folder: Path, error: Exception) -> str:
     """That a cache folder cannot be written, why, and what to do, as two sentences."""
-    reason = (isinstance(error, OSError) and error.strerror) or str(error)
-    return f"The cache folder {folder} cannot be written: {reason}. {way_out(error)}"
+    return f"The cache folder {folder} cannot be written: {reason_of(error)}. {way_out(error)}"
 
 
 def way_out(error: Exception) -> str:
@@ -53,7 +50,7 @@ def way_out(error: Exception) -> str:
     full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
     if full or (isinstance(error, OSError) and is_disk_full(error)):
         return MORE_ROOM
-    return ANOTHER_FOLDER
+    return f"N{_ANOTHER[1:]}"
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def has_ended(path: Path) -> bool:
     return False
 
 
-@functools.lru_cache(maxsize=1)
+@functools.cache
 def _seen_in() -> str:
     """The line of a lease for what process numbers are numbers of here; empty where the system does not tell."""
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
+from datamint_like._files import reason_of
 from datamint_like.exceptions import ValidationError
 from datamint_like.imaging.types import Skipped
 
@@ -129,7 +130,7 @@ def expand(given: str | Path) -> list[Path]:
     try:
         return _files_at(Path(given).expanduser(), given)
     except (OSError, RuntimeError) as error:  # a name too long, a folder that is closed, no such user's home
-        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        reason = reason_of(error)
         closed = getattr(error, "filename", None)  # of a folder, the one in it
         which = Path(closed).name if closed else given
         raise ValidationError(f"{which!s:.200} cannot be read: {reason}. Check the path.") from error

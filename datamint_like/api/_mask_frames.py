@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from datamint_like._files import opened
+from datamint_like._files import opened, reason_of
 from datamint_like.api._mask_sources import is_palette, palette_as_grey
 from datamint_like.config import DEFAULT_MAX_VOXELS
 from datamint_like.exceptions import GeometryError, ValidationError
@@ -112,7 +112,7 @@ def bytes_of(source: Any, limit: int = -1, *, image: tuple[int, int, int] | None
         with opened(path) as file:
             data = file.read(limit)
     except (OSError, RuntimeError, ValueError) as error:  # no such file; no such user's home; no path at all
-        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        reason = reason_of(error)
         raise ValidationError(f"{name_of(source)} cannot be read: {reason}. Check the path.") from error
     return data if limit >= 0 else _with_image(path, data, image)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from datamint_like._files import reason_of
 from datamint_like.api._deidentified import Anonymize
 from datamint_like.api._endpoint import several
 from datamint_like.api._identity import refuse_identity
@@ -75,7 +76,7 @@ def _metadata_dict(entry: Any) -> Mapping[str, Any]:
     try:
         decoded = json.loads(str(entry) if name == "metadata" else Path(entry).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or str(error)  # its text names the folders above, too
+        reason = reason_of(error)
         raise ValidationError(f"{name} cannot be read as a JSON object: {reason}.") from error
     if not isinstance(decoded, dict):
         raise ValidationError(f"{name} must hold a JSON object, not a {type(decoded).__name__}.")

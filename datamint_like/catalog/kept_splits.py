@@ -10,7 +10,6 @@ Promise: what comes out for an instant is what the server said of it; assignment
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,12 +19,10 @@ from pathlib import Path
 import msgspec
 
 from datamint_like._cache.collecting import wrote
-from datamint_like._cache.folder import CacheFolder, open_as_its_folder
-from datamint_like._files import write_bytes
+from datamint_like._cache.folder import CacheFolder, open_as_its_folder, unwritable
+from datamint_like._files import reason_of, write_bytes
 from datamint_like.catalog.sync import store_folder_in
 from datamint_like.exceptions import CacheError
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,8 @@ class SplitShelf:
     def keep(self, splits: KeptSplits, *, latest: bool) -> None:
         """Keep these for their instant; `latest` also as the newest, which no look back at an older instant is.
 
-        In a cache that cannot be written nothing is kept.
+        Raises:
+            CacheError: The cache cannot be written; nothing is kept.
         """
         parts = msgspec.json.encode(splits.parts)
         digest = _digest(parts)
@@ -108,7 +106,7 @@ class SplitShelf:
             if latest:
                 self._write(_LAST, pointer)
         except OSError as error:
-            _LOG.info("The splits of a project are not kept in %s (%s).", self._cache.path, error)
+            raise CacheError(unwritable(self._cache.path, error)) from error
 
     def last(self) -> KeptSplits | None:
         """The newest that were read.
@@ -149,9 +147,14 @@ class SplitShelf:
             if not path.exists():
                 return None
             raise CacheError(
-                f"The splits that are kept in {self._folder} are damaged: {damage} Call split() or prefetch() while "
-                "the server may be asked, which reads them again."
+                f"The splits that are kept in {self._folder} are damaged: {damage} Call split() or prefetch() "
+                "while the server may be asked, which reads them again, those of an instant with as_of_timestamp=."
             ) from damage
+        except OSError as error:
+            raise CacheError(
+                f"The splits that are kept in {self._folder} cannot be read: {reason_of(error)}. See to it that you "
+                "may read that folder."
+            ) from error
 
 
 class _Damage(Exception):  # noqa: N818 -- never leaves this module
@@ -185,14 +188,15 @@ def _named_by(path: Path) -> KeptSplits:
 
     Raises:
         _Damage: It, or what it names, is not as it was written, or not there.
+        OSError: It may not be read.
     """
     try:
         pointer = _decode_pointer(path.read_bytes())
         at = path.with_name(_at(pointer.instant))
         # the name of the newest holds no digest, so it is held to the pointer of its instant
         whole = path == at if path.name != _LAST else _decode_pointer(at.read_bytes()).parts == pointer.parts
-    except (OSError, ValueError, msgspec.MsgspecError) as error:
-        raise _Damage(f"{path.name} cannot be read ({_why(error)}).") from error
+    except (FileNotFoundError, ValueError, msgspec.MsgspecError) as error:
+        raise _Damage(f"{path.name} cannot be read ({reason_of(error)}).") from error
     if not whole:
         raise _Damage(f"{path.name} is not as it was written.")
     return KeptSplits(pointer.instant, pointer.revision, _parts_in(path.with_name(f"{_PARTS}{pointer.parts}.json")))
@@ -208,13 +212,9 @@ def _parts_in(path: Path) -> dict[str, list[str]]:
         data = path.read_bytes()
         if path.name == f"{_PARTS}{_digest(data)}.json":
             return _decode_parts(data)
-    except (OSError, ValueError, msgspec.MsgspecError) as error:
-        raise _Damage(f"{path.name} cannot be read ({_why(error)}).") from error
+    except (FileNotFoundError, ValueError, msgspec.MsgspecError) as error:
+        raise _Damage(f"{path.name} cannot be read ({reason_of(error)}).") from error
     raise _Damage(f"{path.name} is not as it was written.")
-
-
-def _why(error: Exception) -> str:
-    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def moment(stamp: str) -> datetime:

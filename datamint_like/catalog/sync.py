@@ -157,18 +157,19 @@ def newest_snapshot(store_url: str, project: str | Project, cache_dir: Path) -> 
     if found is not None:
         return found
     name = project.name if isinstance(project, Project) else project
-    if faults:
-        raise CacheError(f"No sound snapshot of project {name!r} of {store_url} is on this machine. {faults[0]}")
+    kind, one = ("sound snapshot", f" One that is here cannot be used: {faults[0]}") if faults else ("snapshot", "")
     raise CacheError(
-        f"No snapshot of project {name!r} of {store_url} is on this machine. Build the dataset once with "
-        "auto_update=True while the store can be reached."
+        f"No {kind} of project {name!r} of {store_url} is on this machine. Build the dataset once with "
+        f"auto_update=True while the store can be reached.{one}"
     )
 
 
-def known_snapshot(store_url: str, project_id: str | None, revision: str, cache_dir: Path) -> Snapshot | None:
+def known_snapshot(
+    store_url: str, project_id: str | None, revision: str, cache_dir: Path, *, stays: bool = False
+) -> Snapshot | None:
     """The snapshot of a revision of a project (of a list of resources, where None), if it is on this machine.
 
-    One that is damaged stays: whoever opens it as the newest knows whether it can be built again.
+    One that `stays` is not removed where it shows damage, as it could not be built again.
 
     Example:
         >>> synced = sync_project(api.backend, "chest", Path("cache"))
@@ -176,7 +177,8 @@ def known_snapshot(store_url: str, project_id: str | None, revision: str, cache_
         >>> known_snapshot(meta.store_url, meta.project.id, meta.revision, Path("cache")).path == synced.path
         True
     """
-    return _opened(store_folder_in(cache_dir, store_url) / (project_id or _LISTS) / _file_name(revision), [])
+    path = store_folder_in(cache_dir, store_url) / (project_id or _LISTS) / _file_name(revision)
+    return _opened(path, stays=stays)
 
 
 def _last(
@@ -188,14 +190,15 @@ def _last(
         store_url: Of its store.
         project: Name, id or record.
         cache_dir: Where snapshots lie.
-        faults: Where the store may not be asked: gets what is wrong with those that cannot be opened, which all stay.
+        faults: Where the store may not be asked: gets what is wrong with those that may be it, and all stay.
     """
     asked = (project.id,) if isinstance(project, Project) else (project,)
     store = store_folder_in(cache_dir, store_url)
     pointers = sorted(store.glob(f"*/{CURRENT}"), key=_written_at, reverse=True)
     by_name = None
     for pointer in pointers:
-        snapshot = _opened(_current(pointer.parent), faults)
+        heard = faults if pointer.parent.name in asked or not isinstance(project, Project) else None
+        snapshot = _opened(_current(pointer.parent), stays=faults is not None, faults=heard)
         if snapshot is None or snapshot.meta.project is None:
             continue
         if snapshot.meta.project.id in asked:
@@ -230,10 +233,10 @@ def _sound(snapshot: Snapshot | None, faults: list[CacheError] | None) -> Snapsh
     return snapshot
 
 
-def _opened(path: Path | None, faults: list[CacheError] | None = None) -> Snapshot | None:
-    """The snapshot at `path`; None where there is none that can be read."""
+def _opened(path: Path | None, *, stays: bool = False, faults: list[CacheError] | None = None) -> Snapshot | None:
+    """The snapshot at `path`; None where there is none that can be read, and `faults` gets why."""
     try:
-        return Snapshot(path, stays=faults is not None) if path is not None and path.exists() else None
+        return Snapshot(path, stays=stays) if path is not None and path.exists() else None
     except CacheError as error:
         if faults is not None:
             faults.append(error)

@@ -30,7 +30,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch.multiprocessing.reductions import reduce_tensor
-from torch.utils.data._utils.worker import _worker_loop
 
 from datamint_like.dataset.received_batches import (
     HEAD,
@@ -61,7 +60,7 @@ class _Block:
         memory: The same bytes.
         user: The array of its tensor, for as long as that or anything that shares its memory is in the worker.
         sent: How many tensors were sent of it since it was filled.
-        filled: The how manieth tensor of the worker was the last in it.
+        filled: How many tensors of this worker were in blocks when this was filled last.
     """
 
     number: int
@@ -129,7 +128,7 @@ class _Blocks:
 
     def reduced(self, tensor: torch.Tensor) -> tuple[Any, ...]:
         """How a tensor is pickled: for the main process by its place, if it lies in a block."""
-        to_loader = threading.current_thread() is self._results._thread
+        to_loader = threading.current_thread() is getattr(self._results, "_thread", None)
         block = self._by_address.get(tensor.untyped_storage().data_ptr()) if to_loader and _is_plain(tensor) else None
         array = None if block is None else _as_array(tensor)
         place = None if block is None or array is None else block.send(array)
@@ -152,16 +151,10 @@ class _Blocks:
     def _idle(self, size: int) -> _Block:
         """An idle block of at least so many bytes, and at most twice as many; a new one in place of all idle ones."""
         idle = [block for block in self._by_address.values() if block.idle]
-        fitting = [block for block in idle if size <= len(block.memory) <= max(2 * size, _PAGE)]
-        fitting.sort(key=lambda block: (len(block.memory), -block.filled))
-        found = None
-        for block in fitting:
-            if not block.kept:
-                found = block
-                break
-            self.give_up([block])
+        fitting = [block for block in idle if size <= len(block.memory) <= max(2 * size, _PAGE) and not block.kept]
+        found = min(fitting, key=lambda block: (len(block.memory), -block.filled), default=None)
         old = self._filled - _PATIENCE
-        self.give_up(block for block in idle if block is not found and (found is None or block.filled < old))
+        self.give_up(each for each in idle if each is not found and (found is None or each.kept or each.filled < old))
         if found is None:
             found = _Block.of(next(self._numbers), size)
             self._by_address[found.address] = found
@@ -186,9 +179,10 @@ def lend_batches() -> None:
 def _results() -> Any:
     """The queue by which this process, if it is a worker, hands batches to its loader."""
     process: Any = multiprocessing.current_process()
-    if getattr(process, "_target", None) is not _worker_loop:
+    loop = getattr(process, "_target", None)
+    if not (callable(loop) and loop.__module__ == "torch.utils.data._utils.worker"):
         return None
-    given = inspect.signature(_worker_loop).bind(*process._args, **process._kwargs)
+    given = inspect.signature(loop).bind(*process._args, **process._kwargs)
     return given.arguments.get("data_queue")
 
 
@@ -225,5 +219,4 @@ def _before_fork() -> None:
         _blocks.give_up_all()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork)
+os.register_at_fork(before=_before_fork)

@@ -30,13 +30,14 @@ _OWN_ORDER = ("sampler", "batch_sampler", "generator")
 class _LentBatchesIter(_MultiProcessingDataLoaderIter):
     """An iterator that tells its workers what they may fill again, and lets go of their memory when they end."""
 
-    def _next_data(self) -> Any:
+    def __next__(self) -> Any:
         tell_of_gone()
-        return super()._next_data()  # type: ignore[no-untyped-call]
+        return super().__next__()
 
     def _shutdown_workers(self) -> None:
+        ended = self._shutdown  # it is called again when this goes; their numbers may then be those of others
         super()._shutdown_workers()
-        if forget_workers is not None:  # it is at the end of the process
+        if not ended and forget_workers is not None:  # it is at the end of the process
             forget_workers({worker.pid for worker in self._workers})
 
 

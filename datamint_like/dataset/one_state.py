@@ -61,7 +61,9 @@ def open_together(source: Source, open_newest: Callable[[], Snapshot]) -> Snapsh
 
 
 def _known(source: Source, state: _State) -> Snapshot | None:
-    return known_snapshot(source.store_url, state.project_id, state.revision, source.cache.path)
+    return known_snapshot(
+        source.store_url, state.project_id, state.revision, source.cache.path, stays=not source.follows
+    )
 
 
 def _state_of(snapshot: Snapshot) -> _State:

@@ -14,6 +14,8 @@ import numpy as np
 
 from datamint_like._cache import CacheFolder
 from datamint_like.annotations import MergeStrategy, check_strategy
+from datamint_like.backends._urls import is_server
+from datamint_like.config import load_settings
 from datamint_like.entities import AnnotationWorklist, Project, Resource
 from datamint_like.exceptions import DatamintDatasetException
 
@@ -67,6 +69,16 @@ class Source:
         settle_flags(self, "auto_update", "strict_kind", "include_unannotated")
         if not isinstance(self.project, (str, Project, NoneType)):
             raise DatamintDatasetException(f"project is a name, an id or a Project, not {self.project!r:.80}.")
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether the store may be asked: `DATAMINT_LIKE_OFFLINE` keeps to what is on this machine."""
+        return not is_server(self.store_url) or not load_settings().offline
+
+    @property
+    def follows(self) -> bool:
+        """Whether the store is asked what changed."""
+        return self.auto_update and self.may_ask
 
 
 _ITEM_FLAGS = (

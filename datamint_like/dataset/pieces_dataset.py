@@ -109,7 +109,7 @@ class PiecesDataset(DatamintBaseDataset):
     def __getitems__(self, indices: Sequence[int]) -> list[Item]:
         """The items at some indices, as torch asks for a batch.
 
-        What they need of the cache folder is made first, in an order in which workers do not wait for each other; but
+        Packs of images that several of them lack are made first, in an order in which workers do not wait; but
         not for a class of one's own with a `__getitem__`, which alone knows what it reads for an index.
         """
         if self._slices.packs_images and not _is_of_ones_own(type(self), "__getitem__"):

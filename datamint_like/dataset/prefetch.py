@@ -144,7 +144,7 @@ def prefetch(
         rows: Rows of the snapshot.
         slices: Along which cut slices are packed; None packs none.
         options: How.
-        splits: Called meanwhile.
+        splits: Brings the saved splits, in a thread beside the files.
 
     Raises:
         AuthenticationError: The server refuses the key, or there is none; nothing more is tried.

@@ -19,9 +19,7 @@ from datamint_like.annotations import (
     sql_condition,
 )
 from datamint_like.backends import open_backend
-from datamint_like.backends._urls import is_server
 from datamint_like.catalog import Snapshot, locked_snapshot, newest_snapshot, sync_project, sync_resources
-from datamint_like.config import load_settings
 from datamint_like.dataset.one_state import open_together
 from datamint_like.dataset.options import Source
 from datamint_like.dataset.rows import RowNumbers, as_row_numbers
@@ -120,9 +118,9 @@ def root_rows(prepared: Prepared, source: Source, kinds: Collection[str], class_
 def _open(source: Source, api_key: str | None) -> Snapshot:
     if source.lock is not None:
         return locked_snapshot(source.lock, source.store_url, source.cache)
-    if source.project is not None and not (source.auto_update and may_ask(source)):
+    if source.project is not None and not source.follows:
         return newest_snapshot(source.store_url, source.project, source.cache.path)
-    if not may_ask(source):
+    if not source.may_ask:
         raise CacheError(
             f"A list of resources is asked of its server, and DATAMINT_LIKE_OFFLINE forbids to ask {source.store_url}. "
             "Unset it, or give project= (whose newest snapshot is opened) or lock=."
@@ -134,11 +132,6 @@ def _open(source: Source, api_key: str | None) -> Snapshot:
         return sync_resources(backend, source.resource_ids or (), source.cache)
     finally:
         backend.close()
-
-
-def may_ask(source: Source) -> bool:
-    """Whether the store may be asked: `DATAMINT_LIKE_OFFLINE` keeps to what is on this machine."""
-    return not is_server(source.store_url) or not load_settings().offline
 
 
 def _worklists(snapshot: Snapshot, source: Source) -> list[AnnotationWorklist] | None:

@@ -42,33 +42,25 @@ class Place(NamedTuple):
     offset: int
 
 
-class _Look(weakref.ref[npt.NDArray[Any]]):
+class _Look(NamedTuple):
     """What looks at a block in the main process: the array of a tensor, for as long as anything shares its memory.
 
     When that is gone it goes to `_gone`, and the worker is told later: Python code that ran at that moment would
     swallow an interrupt that came meanwhile.
 
     Attributes:
+        array: That of the tensor.
         memory: The block, while its worker may fill it again.
         byte: Which of its first bytes stands for the tensor.
         address: Where the memory of the tensor begins.
         process: The process that looks.
     """
 
-    __slots__ = ("address", "byte", "memory", "process")
+    array: weakref.ref[npt.NDArray[Any]]
     memory: weakref.ref[Bytes]
     byte: int
     address: int
     process: int
-
-    def __new__(cls, array: npt.NDArray[Any], memory: Bytes, byte: int, address: int) -> _Look:
-        """One that says of itself when it is over."""
-        look = super().__new__(cls, array, _gone.append)
-        look.memory, look.byte, look.address, look.process = weakref.ref(memory), byte, address, os.getpid()
-        return look
-
-    def __init__(self, *_: object) -> None:
-        pass
 
     def tell(self, what: int) -> None:
         """Set the byte of the tensor, unless others may look for ever; only who got it may."""
@@ -88,16 +80,16 @@ def received(worker: Worker, place: Place, unmapped: torch.Tensor | None, given_
     if ForkingPickler._extra_reducers.get(torch.Tensor) is reduce_tensor:  # type: ignore[attr-defined]
         ForkingPickler.register(torch.Tensor, _sent_on)
     blocks = _mapped.setdefault(worker, {})
-    for number in given_up:
-        blocks.pop(number, None)
     if unmapped is not None and place.block not in blocks:
         blocks[place.block] = unmapped.numpy()
         blocks[place.block][MAPPED] = 1
     memory = blocks[place.block]
     array = np.ndarray(place.shape, place.dtype, memory, place.offset, place.strides)
     tensor = torch.from_numpy(array)
-    look = _Look(array, memory, place.byte, tensor.data_ptr())
-    _looking[id(look)] = look
+    ref = weakref.ref(array, _gone.append)
+    _looking[id(ref)] = _Look(ref, weakref.ref(memory), place.byte, tensor.data_ptr(), os.getpid())
+    for number in given_up:
+        blocks.pop(number, None)
     tell_of_gone()
     return tensor
 
@@ -106,12 +98,10 @@ def tell_of_gone() -> None:
     """Tell the workers of the tensors that are gone."""
     while _gone:
         try:
-            look = _gone.popleft()
+            gone = _gone.popleft()
         except IndexError:  # another thread was faster
             return
-        assert isinstance(look, _Look)
-        _looking.pop(id(look), None)
-        look.tell(0)
+        _looking.pop(id(gone)).tell(0)
 
 
 def forget_workers(processes: Collection[int | None]) -> None:
@@ -152,5 +142,4 @@ def _before_fork() -> None:
         look.tell(KEPT)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork)
+os.register_at_fork(before=_before_fork)

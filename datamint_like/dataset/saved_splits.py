@@ -5,11 +5,11 @@ What a server said of an instant stays true, so it is kept in the cache; without
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from datamint_like._cache.folder import ANOTHER_FOLDER
 from datamint_like.backends import open_backend
 from datamint_like.backends._urls import is_server
 from datamint_like.backends.base import Backend
@@ -17,7 +17,7 @@ from datamint_like.backends.remote.listings import LISTED
 from datamint_like.catalog.kept_splits import KeptSplits, SplitShelf, moment
 from datamint_like.config import load_settings
 from datamint_like.dataset.options import Source
-from datamint_like.dataset.prepared import Prepared, may_ask
+from datamint_like.dataset.prepared import Prepared
 from datamint_like.dataset.ranks import agreed
 from datamint_like.entities import Project
 from datamint_like.exceptions import (
@@ -29,6 +29,7 @@ from datamint_like.exceptions import (
     ValidationError,
 )
 
+_LOG = logging.getLogger(__name__)
 #: Resource id to the name of its part.
 Assigned = dict[str, str]
 _NAMED = 5
@@ -44,7 +45,7 @@ def assignments(
         CacheError: The server may not be asked, and they were not read on this machine.
         ValidationError: `as_of` is no time stamp.
     """
-    if is_server(source.store_url) and not (source.auto_update and may_ask(source)):
+    if is_server(source.store_url) and not source.follows:
         found = _kept(project, prepared, source, as_of)
         return as_of or found.instant, found.assigned
     backend = open_backend(source.store_url, api_key=api_key)
@@ -72,7 +73,7 @@ def keep_saved(backend: Backend, project: Project, prepared: Prepared, source: S
 
 
 def bring(prepared: Prepared, source: Source, *, api_key: str | None) -> tuple[str, ...]:
-    """The names of the parts that are kept of a project's splits once they were read now, for work without its server.
+    """Read a project's saved splits and keep them, for work without its server; the names of their parts.
 
     There are none of an embedded store, which is asked in place, of a list of resources, and where the server knows no
     splits, or not of this project. Those that were read for this very revision are not asked for again, unless it is
@@ -88,15 +89,15 @@ def bring(prepared: Prepared, source: Source, *, api_key: str | None) -> tuple[s
     try:
         here = _of_this_state(shelf, prepared)
     except CacheError:  # they are damaged, and read again
-        if not may_ask(source):
+        if not source.may_ask:
             raise
         here = None
     may_differ = source.auto_update and prepared.snapshot.meta.revision.startswith(LISTED)
-    if may_ask(source) and (here is None or may_differ):
+    if source.may_ask and (here is None or may_differ):
         try:
             here = _kept_now(project, prepared, source, shelf, api_key)
         except (NotImplementedError, ItemNotFoundError, PermissionDeniedError, ValidationError):
-            return ()
+            pass  # the server knows no splits, or not of this project
         except DatamintException:
             if here is None:
                 raise
@@ -106,21 +107,20 @@ def bring(prepared: Prepared, source: Source, *, api_key: str | None) -> tuple[s
 def _kept_now(
     project: Project, prepared: Prepared, source: Source, shelf: SplitShelf, api_key: str | None
 ) -> KeptSplits | None:
-    """What is kept of the splits once those of now were; None where there are none to keep."""
+    """The splits that are kept for this state, once those of now were read; None where they are of another."""
     backend = open_backend(source.store_url, api_key=api_key)
     try:
         instant = backend.now()
         assigned = _listed(backend, project, instant)
     finally:
         backend.close()
-    _keep(project, prepared, source, instant, assigned, latest=True)
-    here = _of_this_state(shelf, prepared)
-    if assigned and shelf.at(instant) is None and (here is None or here.assigned != assigned):
-        raise CacheError(
-            f"The splits of project {project.name!r} cannot be kept: the cache folder {source.cache.path} cannot be "
-            f"written. {ANOTHER_FOLDER}"
-        )
-    return here
+    try:
+        shelf.keep(KeptSplits.of(assigned, instant, prepared.snapshot.meta.revision), latest=True)
+    except CacheError:
+        here = _of_this_state(shelf, prepared)
+        if assigned and (here is None or here.assigned != assigned):
+            raise
+    return _of_this_state(shelf, prepared)
 
 
 def _of_this_state(shelf: SplitShelf, prepared: Prepared) -> KeptSplits | None:
@@ -143,7 +143,10 @@ def _keep(
     """Keep what a server said; the embedded store is there to be asked again."""
     if is_server(source.store_url):
         splits = KeptSplits.of(assigned, instant, prepared.snapshot.meta.revision)
-        _shelf(project, source).keep(splits, latest=latest)
+        try:
+            _shelf(project, source).keep(splits, latest=latest)
+        except CacheError as error:  # the split is made all the same
+            _LOG.info("The splits of a project are not kept. %s", error)
 
 
 def _kept(project: Project, prepared: Prepared, source: Source, as_of: str | None) -> KeptSplits:

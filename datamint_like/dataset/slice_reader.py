@@ -193,14 +193,14 @@ class SliceReader:
         for row in islice(dict.fromkeys(rows), _OPEN):
             with suppress(Exception):  # whatever it is, it is told of the item that it concerns
                 pack = self._image_pack(self.volume(row))
-                if self._lacks(*pack):
+                if self._lacks(pack[0]):
                     missing.append(pack)
         for key, make in missing if len(missing) > 1 else ():
             self._open.forget(key)
             with suppress(Exception):  # the same
                 self._options.packs.build_if_free(key, partial(self._made, key, make))
 
-    def _lacks(self, key: PackKey, _: object) -> bool:
+    def _lacks(self, key: PackKey) -> bool:
         """Whether neither memory nor the cache folder holds a pack."""
         held = self._recent.held_value(key) or self._open.get(key, lambda: self._options.packs.find(key))
         return held is None

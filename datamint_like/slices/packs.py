@@ -132,14 +132,12 @@ class Packs:
                 self._write(path, content)
             return content
 
-    def build_if_free(self, key: PackKey, make: Callable[[], Content]) -> bool:
-        """Make the pack where it is missing, unless another process does or it cannot be kept; whether it was made."""
+    def build_if_free(self, key: PackKey, make: Callable[[], Content]) -> None:
+        """Make the pack where it is missing, unless another process does or it cannot be kept."""
         path = self.path(key)
         with self._building, self._turn(path, 0.0) as mine:
-            if not mine or self._refusal is not None or self.find(key) is not None:
-                return False
-            self._write(path, make())
-            return True
+            if mine and self._refusal is None and self.find(key) is None:
+                self._write(path, make())
 
     @property
     def _building(self) -> threading.Lock:

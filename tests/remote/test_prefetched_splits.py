@@ -229,4 +229,5 @@ def test_a_cache_that_cannot_be_written_lacks_them_and_that_is_told(ours: Stand)
     arguments = (ours.cache, ours.proxy.url, serving.ADMIN_KEY, ours.ids[0])
     without, told = run_where(READ_ONLY, ours.cache, _PREFETCHES, *arguments).splitlines()
     assert without == ""
-    assert told.startswith("The splits of the project could not be had: The splits of project 'P' cannot be kept")
+    assert told.startswith("The splits of the project could not be had: The cache folder ")
+    assert "cannot be written: Read-only file system. Name another cache folder" in told

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from datamint_like._files import NO_FILE
+from datamint_like._files import refuse_no_file
 from datamint_like.backends.base import NewResource
 from datamint_like.backends.local.byte_store import ByteStore
 from datamint_like.backends.local.files import plain_name
@@ -112,10 +112,11 @@ def _checked(part: Part, index: int, filename: str) -> Part:
     place = Path(part.linked_path).absolute()
     try:
         found = place.stat()
+        refuse_no_file(found)
     except OSError as error:
         raise ValidationError(f"The file {place.name!r} of {filename!r} cannot be read: {error.strerror}.") from error
-    if not stat.S_ISREG(found.st_mode):
-        raise ValidationError(f"The file {place.name!r} of {filename!r} cannot be read: {NO_FILE}.")
+    if stat.S_ISDIR(found.st_mode):
+        raise ValidationError(f"The file {place.name!r} of {filename!r} cannot be read: it is a folder.")
     if found.st_size != part.size or part.mtime_ns not in (None, found.st_mtime_ns):
         raise ValidationError(
             f"The file {place.name!r} of {filename!r} has changed since its digest was taken: it has {found.st_size} "

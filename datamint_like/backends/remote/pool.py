@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 
@@ -21,11 +21,11 @@ import httpx
 from datamint_like import __version__
 from datamint_like.exceptions import ValidationError
 
-#: Seconds: to connect, between two pieces of an answer, between two of a request, for a free connection.
-TIMEOUTS = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=60.0)
+#: Seconds: to connect, and between two pieces of an answer or of a request.
+TIMEOUTS = httpx.Timeout(60.0, connect=10.0)
 #: How long a connection that nobody uses is kept (s), and how many of them.
 _EXPIRY_S, _MOST_IDLE = 3.0, 64
-_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=_EXPIRY_S)
+_LIMITS = httpx.Limits(keepalive_expiry=_EXPIRY_S)
 _HEADERS = {"User-Agent": f"datamint-like/{__version__}", "Accept-Encoding": "identity"}
 
 
@@ -67,8 +67,9 @@ class _Clients:
 
     def close(self) -> None:
         """Hang up where nobody is speaking."""
-        while self._idle:
-            self._idle.pop()[0].close()
+        with suppress(IndexError):  # none is left
+            while True:
+                self._idle.pop()[0].close()
 
 
 class _Pools:
