@@ -34,6 +34,14 @@ class _LentBatchesIter(_MultiProcessingDataLoaderIter):
         tell_of_gone()
         return super().__next__()
 
+    def end(self) -> None:
+        """Let the workers go at once, but for those that stay: the error of one holds this until garbage is collected.
+
+        By then its queues are gone, so that each worker is waited for in vain for five seconds.
+        """
+        if not self._persistent_workers:
+            self._shutdown_workers()
+
     def _shutdown_workers(self) -> None:
         ended = self._shutdown  # it is called again when this goes; their numbers may then be those of others
         super()._shutdown_workers()
@@ -70,9 +78,15 @@ class Loader(_LentBatches):
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # a generator counts what is delivered
         sampler, size = self.sampler, self.batch_size or 1
         self._epoch, self._start, self._taken = sampler.epoch, sampler.start, 0
-        for batch in super().__iter__():
-            self._taken += size
-            yield batch
+        batches = super().__iter__()
+        try:
+            for batch in batches:
+                self._taken += size
+                yield batch
+        except Exception:
+            if isinstance(batches, _LentBatchesIter):
+                batches.end()
+            raise
         self._epoch = None
 
     def state_dict(self) -> dict[str, Any]:

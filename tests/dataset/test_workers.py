@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import pickle
 import warnings
 from typing import Any
@@ -132,6 +133,17 @@ def test_an_error_in_a_worker_arrives_as_itself(shelf: Shelf) -> None:
     loader = volumes.get_dataloader(num_workers=1, multiprocessing_context="spawn")
     with pytest.raises(GeometryError, match=r"ge\.dcm"):
         list(loader)
+
+
+def test_workers_go_at_once_when_one_of_them_fails(shelf: Shelf) -> None:
+    volumes = VolumeDataset(resources=[shelf.philips, shelf.ge], server_url=shelf.url)
+    before = {child.pid for child in multiprocessing.active_children()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # fork of a process with threads
+        with pytest.raises(GeometryError) as caught:
+            list(volumes.get_dataloader(num_workers=2, multiprocessing_context="fork"))
+    assert caught.value.__traceback__ is not None  # which holds the loop, and with it the workers
+    assert {child.pid for child in multiprocessing.active_children()} <= before
 
 
 def test_datasets_concatenate_and_iterate(shelf: Shelf) -> None:

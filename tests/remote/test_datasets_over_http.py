@@ -197,10 +197,13 @@ def itself(item: Any) -> Any:
     return item
 
 
-def items_by_workers(dataset: Any, method: str) -> list[Any]:
+def by_two(method: str) -> dict[str, Any]:
     context = multiprocessing.get_context(method)
-    options = {"batch_size": None, "num_workers": 2, "multiprocessing_context": context, "collate_fn": itself}
-    return list(torch.utils.data.DataLoader(dataset, **options))
+    return {"batch_size": None, "num_workers": 2, "multiprocessing_context": context, "collate_fn": itself}
+
+
+def items_by_workers(dataset: Any, method: str) -> list[Any]:
+    return list(torch.utils.data.DataLoader(dataset, **by_two(method)))
 
 
 def test_forked_workers_fetch_with_the_key_of_their_parent(both: Both) -> None:
@@ -213,7 +216,7 @@ def test_spawned_workers_need_the_variable_or_a_prefetch(both: Both, monkeypatch
     here, there = ImageDataset("mixed", **both.local()), ImageDataset("mixed", **both.remote())
     assert serving.ADMIN_KEY.encode() not in pickle.dumps(there)
     with pytest.raises(AuthenticationError, match=r"DATAMINT_LIKE_API_KEY.*prefetch"):
-        items_by_workers(there, "spawn")
+        list(there.get_dataloader(**by_two("spawn")))
     with monkeypatch.context() as patched:
         patched.setenv("DATAMINT_LIKE_API_KEY", serving.ADMIN_KEY)
         spawned = items_by_workers(there, "spawn")

@@ -46,10 +46,13 @@ def no_socket_opens(folder: Path) -> Iterator[None]:
     assert not log.exists()
 
 
-def by_workers(dataset: Any) -> list[Any]:
+def by_two() -> dict[str, Any]:
     context = multiprocessing.get_context("fork")
-    options = {"batch_size": None, "num_workers": 2, "multiprocessing_context": context, "collate_fn": itself}
-    return list(torch.utils.data.DataLoader(dataset, **options))
+    return {"batch_size": None, "num_workers": 2, "multiprocessing_context": context, "collate_fn": itself}
+
+
+def by_workers(dataset: Any) -> list[Any]:
+    return list(torch.utils.data.DataLoader(dataset, **by_two()))
 
 
 @pytest.mark.parametrize("kind", ["images", "volumes", "slices", "frames"])
@@ -84,7 +87,7 @@ def test_what_is_missing_is_one_error_that_counts_and_names_it(
             there[1]
         assert type(caught.value) is NotHereError
         with pytest.raises(CacheError, match="lacks 3 of 3 files"):
-            by_workers(there)
+            list(there.get_dataloader(**by_two()))
         with pytest.raises(CacheError, match=r"VolumeDataset lacks 63 of 63 files: .* and 60 more"):
             VolumeDataset("mixed", **where, auto_update=by != "auto_update", irregular_spacing="keep")[0]
         with pytest.raises(CacheError, match=r"SlicedVolumeDataset lacks 35 of 35 files"):
