@@ -20,8 +20,9 @@ The volume is a .nii.gz of real size: 512 x 512 x 48, int16, smooth with noise, 
     `both_by_bare`: seconds of one worker, and of two, by those of the bare loader with as many (0.77 and 0.75 when
     batches began to lie in memory that is used again).
     `two_workers_first_pass`: as `two_workers`, for slices in random order with an empty cache, where the workers
-    decode and pack. Only on a machine that does nothing else are these theirs alone: `load` is the number of processes
-    that wanted a CPU within the last minute before.
+    decode and pack. `two_workers_held`: the same for slices that the memory of each worker holds, where copying them
+    twice is all there is to do (no target). Only on a machine that does nothing else are these theirs alone: `load` is
+    the number of processes that wanted a CPU within the last minute before.
 """
 
 from __future__ import annotations
@@ -212,6 +213,12 @@ def two_workers(dataset: SlicedVolumeDataset, pack: Path, rounds: int = 7) -> di
     return dict(zip(names, medians, strict=True)) | {"load": load}
 
 
+def two_workers_held(dataset: SlicedVolumeDataset, rounds: int = 7) -> dict[str, float]:
+    """The same where memory holds every slice."""
+    one, two = (random_slices(dataset, dataset.get_dataloader, workers) for workers in (1, 2))
+    return {"two_workers_held": round(statistics.median(one() / two() for _ in range(rounds)), 2)}
+
+
 def two_workers_first_pass(folder: Path, rounds: int = 5) -> dict[str, float]:
     """The same for all slices of eight volumes, once each, in random order, with an empty cache."""
     for n in range(8):
@@ -279,6 +286,7 @@ def measure(folder: Path) -> dict[str, Any]:
     return {
         **two_workers(warm, pack_path),
         **two_workers_first_pass(folder),
+        **two_workers_held(held),
         **measure_clip(folder),
         **measure_patches(volumes(memory_cache=0), volumes(), pack_path),
         "first_pass": ratio(first_pass, lambda: decode_and_write(folder / "volume.nii.gz", folder), 7),
