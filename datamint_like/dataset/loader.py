@@ -45,7 +45,7 @@ class _LentBatchesIter(_MultiProcessingDataLoaderIter):
     def _shutdown_workers(self) -> None:
         ended = self._shutdown  # it is called again when this goes; their numbers may then be those of others
         super()._shutdown_workers()
-        if not ended and forget_workers is not None:  # it is at the end of the process
+        if not ended and forget_workers is not None:  # at the end of the process names are gone
             forget_workers({worker.pid for worker in self._workers})
 
 

@@ -133,7 +133,7 @@ def prefetch(
     rows: npt.NDArray[np.int64],
     slices: SliceReader | None,
     options: PrefetchOptions,
-    splits: Bring = tuple,
+    splits: Bring,
 ) -> PrefetchReport:
     """Bring and check the files of some rows (and of their masks), and pack their slices.
 

@@ -15,7 +15,6 @@ from datamint_like.backends._urls import is_server
 from datamint_like.backends.base import Backend
 from datamint_like.backends.remote.listings import LISTED
 from datamint_like.catalog.kept_splits import KeptSplits, SplitShelf, moment
-from datamint_like.config import load_settings
 from datamint_like.dataset.options import Source
 from datamint_like.dataset.prepared import Prepared
 from datamint_like.dataset.ranks import agreed
@@ -189,7 +188,7 @@ def _unknown(project: Project, source: Source, shelf: SplitShelf, as_of: str | N
         else " What split() reads is kept, and prefetch() brings it: call one while the server may be asked."
     )
     when = "since the project was synced last" if as_of is None and instants else "before"
-    by = "DATAMINT_LIKE_OFFLINE" if load_settings().offline else "auto_update=False"
+    by = "auto_update=False" if source.may_ask else "DATAMINT_LIKE_OFFLINE"
     return CacheError(
         f"The splits of project {project.name!r}{f' as of {as_of}' if as_of else ''} were not read on this machine "
         f"{when}, and {by} forbids to ask the server {source.store_url}.{here} Ratios with a seed ask nobody: "

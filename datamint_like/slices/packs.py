@@ -22,7 +22,7 @@ import numpy.typing as npt
 from datamint_like._cache.collecting import wrote
 from datamint_like._cache.folder import CacheFolder, open_as_its_folder, way_out
 from datamint_like._cache.turns import turn
-from datamint_like._files import sweep_partial
+from datamint_like._files import reason_of, sweep_partial
 from datamint_like.exceptions import CacheError, ValidationError
 from datamint_like.slices.pack import SUFFIX, Pack, write_pack
 from datamint_like.slices.raw_pack import SUFFIX as RAW_SUFFIX
@@ -188,4 +188,4 @@ class Packs:
         error = self._refusal
         if error is None:  # somebody removes what was just written
             return ", where others tidy at the same time. Try again when they are done."
-        return f": {error.strerror or 'it cannot be used'}. {way_out(error)}"
+        return f": {reason_of(error)}. {way_out(error)}"
